@@ -1,0 +1,63 @@
+/**
+ * What a format adapter finds: the tensor ranges of a file. It never copies or rewrites bytes; everything between the
+ * ranges is the file's skeleton, kept verbatim by the engine. A wrong parse can cost ratio, never a byte.
+ */
+import type { DType } from '../tensor/index.js';
+
+/** A file to read at any offset. */
+export interface RandomAccess {
+  /** For messages: the path as the user gave it. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Reads exactly `length` bytes at `offset`; throws `corrupt` (code `truncated`) if they are not all there. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** The groups of a checkpoint. */
+export type Group = 'model' | 'optimizer' | 'scheduler' | 'rng' | 'loader' | 'extra';
+
+/** One contiguous piece of a file that holds elements of one type: a torch storage, a safetensors tensor, an array. */
+export interface TensorRange {
+  /** Byte offset and length in the file; the length is a multiple of the element size. */
+  offset: number;
+  length: number;
+  dtype: DType;
+  group: Group;
+  /** Name by which the range finds its base in other checkpoints: stable across file names, offsets and numbering. */
+  key: string;
+  /** The tensors that live in this range; several for tied and shared storages. */
+  tensors: TensorView[];
+}
+
+/** A tensor inside a range. */
+export interface TensorView {
+  /** Name as the format's users know it, for example `optimizer.state.3.exp_avg`. */
+  name: string;
+  shape: number[];
+  /** Elements from the start of the range. */
+  elementOffset: number;
+  /** In elements; undefined: contiguous row-major. */
+  strides?: number[];
+}
+
+/** What an adapter says of one file. */
+export interface Segmentation {
+  /** Format tag, for example `safetensors` or `torch-zip`; `opaque` when nothing was recognised. */
+  format: string;
+  /** Sorted by offset, not overlapping, inside the file. */
+  ranges: TensorRange[];
+  /** Progress found in the file, if any. */
+  step?: number;
+  epoch?: number;
+  /** Numbers that training code stores beside the tensors, for example a loss. */
+  metrics?: Record<string, number>;
+}
+
+/** A format. `segment` throws ThetalogErrors of kind `corrupt` or `unsupported` with the offset of what is wrong. */
+export interface Adapter {
+  readonly format: string;
+  /** Looks at the first bytes and the name; cheap and without failing. */
+  recognises(head: Uint8Array, name: string): boolean;
+  segment(source: RandomAccess): Promise<Segmentation>;
+}

@@ -1,0 +1,1 @@
+export type { Adapter, Group, RandomAccess, Segmentation, TensorRange, TensorView } from './adapter.js';

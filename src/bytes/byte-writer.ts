@@ -1,0 +1,79 @@
+/** Growing little-endian writer, the counterpart of ByteReader. */
+export class ByteWriter {
+  private buffer: Uint8Array;
+  private view: DataView;
+  length = 0;
+
+  constructor(capacity = 256) {
+    this.buffer = new Uint8Array(capacity);
+    this.view = new DataView(this.buffer.buffer);
+  }
+
+  private reserve(count: number): number {
+    const start = this.length;
+    if (start + count > this.buffer.length) {
+      const grown = new Uint8Array(Math.max(this.buffer.length * 2, start + count));
+      grown.set(this.buffer.subarray(0, start));
+      this.buffer = grown;
+      this.view = new DataView(grown.buffer);
+    }
+    this.length = start + count;
+    return start;
+  }
+
+  u8(value: number): void {
+    const at = this.reserve(1);
+    this.view.setUint8(at, value);
+  }
+
+  u16(value: number): void {
+    const at = this.reserve(2);
+    this.view.setUint16(at, value, true);
+  }
+
+  u32(value: number): void {
+    const at = this.reserve(4);
+    this.view.setUint32(at, value, true);
+  }
+
+  u64(value: number): void {
+    const at = this.reserve(8);
+    this.view.setUint32(at, value % 2 ** 32, true);
+    this.view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+  }
+
+  bigU64(value: bigint): void {
+    const at = this.reserve(8);
+    this.view.setBigUint64(at, value, true);
+  }
+
+  f64(value: number): void {
+    const at = this.reserve(8);
+    this.view.setFloat64(at, value, true);
+  }
+
+  /** LEB128 unsigned integer; `value` is a non-negative safe integer. */
+  varint(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest % 128) + 128);
+      rest = Math.floor(rest / 128);
+    }
+    this.u8(rest);
+  }
+
+  bytes(source: Uint8Array): void {
+    const at = this.reserve(source.length);
+    this.buffer.set(source, at);
+  }
+
+  /** The bytes written so far, as a view that stays valid until the next write. */
+  written(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  /** The bytes written so far, as an own copy. */
+  finish(): Uint8Array {
+    return this.buffer.slice(0, this.length);
+  }
+}

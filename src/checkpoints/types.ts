@@ -1,0 +1,223 @@
+/** The values that go in and out of a store: plain objects with byte counts. */
+import type { Group } from '../adapters/index.js';
+import type { DType } from '../tensor/index.js';
+
+/** Reported while an operation runs; counts only grow within one phase. */
+export interface Progress {
+  /** For example `save`, `restore`, `check`, `compact`. */
+  phase: string;
+  /** Logical bytes handled so far. */
+  bytesRead: number;
+  /** Bytes added to the store so far (written to files, for a restore). */
+  bytesStored: number;
+  /** Logical bytes to handle in all; 0 while unknown. */
+  bytesTotal: number;
+}
+
+export interface OperationOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** What is on record of one checkpoint. */
+export interface CheckpointInfo {
+  /** 32 hexadecimal digits. */
+  id: string;
+  run: string;
+  step: number | null;
+  epoch: number | null;
+  label: string;
+  metrics: Record<string, number>;
+  meta: Record<string, string>;
+  /** Id of the checkpoint it was resumed or forked from; it may have been forgotten since. */
+  parent: string | null;
+  groups: Group[];
+  kind: 'files' | 'state';
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  logicalBytes: number;
+  /** Bytes that saving it added to the store. */
+  storedBytes: number;
+  /** Length of its longest delta chain; 0: everything is stored in full. */
+  height: number;
+  tags: string[];
+  pinned: boolean;
+}
+
+/** A file or state that could not be taken as what it claims to be; it was stored nevertheless, byte for byte. */
+export interface Warning {
+  code: string;
+  message: string;
+  object: string;
+  offset: number | null;
+}
+
+export interface SaveFilesOptions extends OperationOptions {
+  run: string;
+  /** Defaults to the step found in the files. */
+  step?: number;
+  epoch?: number;
+  metrics?: Record<string, number>;
+  meta?: Record<string, string>;
+  /** A ref; defaults to the run's latest checkpoint. */
+  parent?: string;
+  /** Refuse damaged or lying files (kind `corrupt`) instead of storing them as opaque bytes. */
+  strict?: boolean;
+}
+
+export interface SaveResult {
+  id: string;
+  run: string;
+  step: number | null;
+  logicalBytes: number;
+  /** Sum of the sizes of the files that this save added to the store. */
+  storedBytes: number;
+  seconds: number;
+  warnings: Warning[];
+}
+
+export interface RestoreFilesOptions extends OperationOptions {
+  /** The folder to write into; made if absent. */
+  out: string;
+  /** Glob over tensor names (`*` any characters, `?` one): writes the matching tensors as one safetensors file. */
+  tensors?: string;
+  /** Replace existing files of other content. */
+  force?: boolean;
+}
+
+export interface RestoreResult {
+  id: string;
+  run: string;
+  step: number | null;
+  /** Paths written, relative to `out`; files that were there already with equal content are not counted. */
+  files: string[];
+  bytes: number;
+  seconds: number;
+}
+
+export interface TensorInfo {
+  name: string;
+  group: Group;
+  dtype: DType;
+  shape: number[];
+  /** Logical bytes. */
+  bytes: number;
+  /** Names of the tensors that share its bytes (tied weights). */
+  aliases: string[];
+}
+
+export interface FileInfo {
+  path: string;
+  format: string;
+  bytes: number;
+}
+
+/** One checkpoint with all that it holds. */
+export interface CheckpointDetail extends CheckpointInfo {
+  tensors: TensorInfo[];
+  files: FileInfo[];
+  directories: string[];
+}
+
+/** A tensor's value: contiguous, row-major, little-endian bytes. */
+export interface TensorData {
+  dtype: DType;
+  shape: number[];
+  data: Uint8Array;
+}
+
+export interface TensorDifference {
+  name: string;
+  change: 'added' | 'removed' | 'changed' | 'equal';
+  dtype: [DType | null, DType | null];
+  shape: [number[] | null, number[] | null];
+  elements: number;
+  /** Elements whose bytes differ; null where dtype or shape differ. */
+  changedElements: number | null;
+  /** Largest absolute difference of real-valued elements, NaN apart; null where it means nothing. */
+  maxAbs: number | null;
+}
+
+export interface Difference {
+  a: string;
+  b: string;
+  tensors: TensorDifference[];
+  files: { path: string; change: 'added' | 'removed' | 'changed' | 'equal' }[];
+}
+
+export interface StoreStats {
+  checkpoints: number;
+  logicalBytes: number;
+  /** Sum of the sizes of all objects in the store. */
+  storedBytes: number;
+  /** Bytes that no live checkpoint needs: what gc and compact can free. */
+  reclaimableBytes: number;
+  chunks: number;
+  packs: number;
+  maxHeight: number;
+}
+
+/** One damaged object and the checkpoints that cannot be restored whole because of it. */
+export interface Damage {
+  object: string;
+  offset: number | null;
+  code: string;
+  message: string;
+  checkpoints: { id: string; run: string; step: number | null }[];
+}
+
+export interface CheckReport {
+  checkpoints: number;
+  objects: number;
+  chunks: number;
+  /** Encoded bytes that were read and decoded. */
+  bytesRead: number;
+  damaged: Damage[];
+  /** Objects that nothing refers to: not damage, gc frees them. */
+  unreferenced: number;
+}
+
+/** Retention policies; a checkpoint that any of them wants stays. */
+export interface KeepPolicies {
+  last?: number;
+  best?: { count: number; metric: string; mode: 'min' | 'max' }[];
+  /** Keep the steps divisible by N. */
+  every?: number;
+}
+
+export interface ForgetDecision {
+  id: string;
+  run: string;
+  step: number | null;
+  forget: boolean;
+  /** Why it stays or goes: `last 3`, `best loss`, `every 100`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
+  reasons: string[];
+}
+
+export interface ForgetResult {
+  decisions: ForgetDecision[];
+  dryRun: boolean;
+}
+
+export interface GcResult {
+  dryRun: boolean;
+  objects: number;
+  bytes: number;
+  /** Unreferenced objects left alone because a live writer may own them. */
+  skippedObjects: number;
+  storedBytesBefore: number;
+  storedBytesAfter: number;
+}
+
+export interface CompactResult {
+  dryRun: boolean;
+  checkpoints: number;
+  /** Chunks encoded anew, and chunks copied to other packs as they were. */
+  chunksEncoded: number;
+  chunksCopied: number;
+  maxHeightBefore: number;
+  maxHeightAfter: number;
+  /** Bytes of chunk data that live checkpoints need, before and after; gc frees what is left behind. */
+  liveBytesBefore: number;
+  liveBytesAfter: number;
+}

@@ -1,0 +1,1 @@
+export type { Storage, StoredObject, Versioned } from './storage.js';

@@ -1,0 +1,45 @@
+/**
+ * The storage port: where objects live. Keys are `/`-separated names of [A-Za-z0-9._-]; values are whole objects.
+ * Absence is `undefined` or `false`, never an exception. Failures of the medium are ThetalogErrors of kind `unavailable`
+ * (`storage-full` for a full disk). Everything that resolved is durable.
+ */
+export interface Storage {
+  /** For messages: the path or URL. */
+  readonly location: string;
+
+  /**
+   * Reads an object, or the part `[offset, offset + length)` of it; a range that reaches past the end comes back
+   * short. Returns undefined if there is no such object.
+   */
+  get(key: string, range?: { offset: number; length: number }): Promise<Uint8Array | undefined>;
+
+  /** Creates an object from the concatenated parts; returns false, and changes nothing, if the key exists. */
+  putIfAbsent(key: string, parts: readonly Uint8Array[]): Promise<boolean>;
+
+  /** Reads a mutable object together with the version that `putIfMatch` wants. */
+  getVersioned(key: string): Promise<Versioned | undefined>;
+
+  /**
+   * Replaces a mutable object if it still has the given version (undefined: if it does not exist).
+   * Returns the new version, or undefined if somebody else was first. After an error or an undefined the caller must
+   * read again to learn which write stands: an answer can be lost after its write took effect.
+   */
+  putIfMatch(key: string, bytes: Uint8Array, version: string | undefined): Promise<string | undefined>;
+
+  /** Lists all physical objects whose key starts with the prefix, in no particular order. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+
+  /** Removes an object; removing an absent one is no error. */
+  delete(key: string): Promise<void>;
+}
+
+export interface Versioned {
+  bytes: Uint8Array;
+  version: string;
+}
+
+export interface StoredObject {
+  key: string;
+  /** Bytes. */
+  size: number;
+}
