@@ -1,0 +1,16 @@
+/**
+ * The numbers that records are made of. They are written into stores and frozen for ever: RECORD-FORMAT.md says what they
+ * mean. 0 is reserved wherever a number selects what follows, so that zeroed bytes are never a record.
+ */
+
+/** First byte of a record. */
+export const ENCODING = { raw: 1, deflate: 2, deflateWithDictionary: 3, planes: 4 } as const;
+
+/** What the lanes of a planes record are predicted from. */
+export const PREDICTOR = { none: 1, base: 2 } as const;
+
+/** How a block of a planes record is coded. */
+export const BLOCK = { zero: 1, planes: 2 } as const;
+
+/** How a byte stream is coded. */
+export const STREAM = { zero: 1, constant: 2, raw: 3, entropy: 4, sparse: 5 } as const;

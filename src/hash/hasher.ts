@@ -1,0 +1,54 @@
+/**
+ * Content ids and checksums. None of them is cryptographic: a store is one trust domain.
+ *
+ * - Chunk ids are XXH3-128 of the decoded bytes, from our kernels.
+ * - Checksums of records, footers and small things, and digests of whole files, are XXH64 from xxhash-wasm.
+ */
+import xxhash from 'xxhash-wasm';
+import { toHex } from '../bytes/index.js';
+import type { Kernels } from '../kernels/index.js';
+
+declare const chunkIdBrand: unique symbol;
+
+/** The name of a chunk: 32 lower-case hex digits, XXH3-128 of its decoded bytes as xxhsum prints it. */
+export type ChunkId = string & { readonly [chunkIdBrand]: true };
+
+/** A digest that is fed piece by piece. */
+export interface FileDigest {
+  update(bytes: Uint8Array): void;
+  /** XXH64 with seed 0 of everything so far, 16 lower-case hex digits. */
+  digest(): string;
+}
+
+export interface Hasher {
+  chunkId(bytes: Uint8Array): ChunkId;
+  /** XXH64 with seed 0. */
+  checksum(bytes: Uint8Array): bigint;
+  /** Starts the digest of a file. */
+  file(): FileDigest;
+}
+
+const CHUNK_ID_PATTERN = /^[0-9a-f]{32}$/;
+
+/** Returns true for the text form of a chunk id. */
+export function isChunkId(text: unknown): text is ChunkId {
+  return typeof text === 'string' && CHUNK_ID_PATTERN.test(text);
+}
+
+/** Returns a hasher over the given kernels. */
+export async function loadHasher(kernels: Kernels): Promise<Hasher> {
+  const xx = await xxhash();
+  return {
+    chunkId: (bytes) => toHex(kernels.contentHash(bytes)) as ChunkId,
+    checksum: (bytes) => xx.h64Raw(bytes),
+    file() {
+      const state = xx.create64();
+      return {
+        update(bytes) {
+          state.update(bytes);
+        },
+        digest: () => state.digest().toString(16).padStart(16, '0'),
+      };
+    },
+  };
+}

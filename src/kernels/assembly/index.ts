@@ -1,0 +1,11 @@
+// The kernels, compiled to WebAssembly by ../build.mjs. Pointers come from ../wasm-kernels.ts, which owns the layout of
+// the memory; nothing here allocates or keeps state. The plain twin of each file is ../reference-*.ts.
+
+export { contentBoundary } from './boundary';
+export { buildDecodeTable, buildEncodeTable, decode1, decode4, encode1, encode4 } from './entropy';
+export { histogram } from './histogram';
+export { merge8, merge16, merge32, merge64 } from './merge';
+export { gatherSparse, scatterSparse } from './sparse';
+export { split8, split16, split32, split64 } from './split';
+export { hashBlocks, hashFinish, hashStart } from './xxh3';
+export { hashShort } from './xxh3-short';

@@ -1,0 +1,119 @@
+/**
+ * The whole interface between the codec and its hot loops. Two implementations exist, WebAssembly and plain TypeScript,
+ * and both give the same bytes for the same input: the TypeScript one is the reference, the fallback and the oracle.
+ *
+ * Arrays may have any alignment. A function that writes into an array handed in never keeps it. Instances are not
+ * re-entrant, which a single thread cannot notice.
+ */
+
+/** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
+export const BLOCK_LANES = 65_536;
+
+/** The widest lane: 8 bytes, a double. */
+export const LANE_BYTES_MAX = 8;
+
+/** Bytes of one block at most; the bound of every window but the hash's. */
+export const BLOCK_BYTES_MAX = BLOCK_LANES * LANE_BYTES_MAX;
+
+/** Frequencies given to the entropy coder add up to this: 12-bit probabilities keep the decode table in the L1 cache. */
+export const PROBABILITY_TOTAL = 4096;
+
+/** Interleaved coder states that both sides know. One costs 4 bytes a stream, four hide the latency of each other. */
+export const STATE_COUNTS = [1, 4] as const;
+export type StateCount = (typeof STATE_COUNTS)[number];
+
+/** How a lane is ordered before it is subtracted: floats are sign-magnitude, integers are taken as they are. */
+export type LaneKind = 'float' | 'integer';
+export type LaneBytes = 1 | 2 | 4 | 8;
+
+export interface LaneLayout {
+  readonly laneBytes: LaneBytes;
+  readonly lane: LaneKind;
+}
+
+/** The two streams of a sparse plane; views that stay valid until the next call of the same kernels. */
+export interface SparseStreams {
+  /**
+   * For each non-zero byte the zero bytes before it: 255 stands for 255 zero bytes and more to come, any other byte
+   * ends the gap. Zero bytes after the last non-zero byte are implied.
+   */
+  readonly gaps: Uint8Array;
+  /** The non-zero bytes in order. */
+  readonly values: Uint8Array;
+}
+
+/** Where content-defined chunks may end. Masks apply to the 32-bit gear hash; a boundary lies where the masked bits are 0. */
+export interface BoundaryRule {
+  /** No boundary before this many bytes. */
+  readonly minBytes: number;
+  /** Before this many bytes `earlyMask` decides, after it `lateMask`. */
+  readonly normalBytes: number;
+  readonly earlyMask: number;
+  readonly lateMask: number;
+}
+
+export interface Kernels {
+  readonly implementation: KernelImplementation;
+
+  /**
+   * Writes the residual of `raw` against `base` as byte planes: plane p (0 is the least significant byte) of all lanes
+   * at `planes[p * lanes, (p + 1) * lanes)`. The residual of a lane is zigzag(o(raw) - o(base)), modulo 2^bits, where
+   * o is the identity for integers and maps floats to integers of the same order; an absent base is all zero bytes.
+   * `counts`, 256 per plane, receives the histogram of each plane.
+   *
+   * `raw.length` is a multiple of the lane and at most BLOCK_LANES lanes; `base` and `planes` are as long as `raw`.
+   */
+  splitPlanes(
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    layout: LaneLayout,
+    planes: Uint8Array,
+    counts: Uint32Array,
+  ): void;
+
+  /** The inverse of splitPlanes: fills `raw` from `planes` and the same base. */
+  mergePlanes(planes: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, raw: Uint8Array): void;
+
+  /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
+  histogram(bytes: Uint8Array, counts: Uint32Array): void;
+
+  /**
+   * Entropy-codes `bytes` (at most BLOCK_BYTES_MAX) with range asymmetric numeral systems, order 0, `states` interleaved
+   * 31-bit states renormalised by 16-bit words (src/codec/RECORD-FORMAT.md). `frequencies` has 256 entries that add up
+   * to PROBABILITY_TOTAL, each below it, and none is 0 for a byte that occurs. Algorithm: J. Duda, arXiv:1311.2540;
+   * interleaving: F. Giesen, arXiv:1402.3392.
+   *
+   * Returns an own copy, or undefined where the result would be longer than `bytes`.
+   */
+  encodeEntropy(bytes: Uint8Array, frequencies: Uint16Array, states: StateCount): Uint8Array | undefined;
+
+  /**
+   * Fills `output` from what encodeEntropy returned, with the same frequencies and states. Returns false for damage, and
+   * `output` is then worthless: more bytes than `output` has, too few or too many, or a final state that no encoder
+   * starts from. Never reads past `coded`.
+   */
+  decodeEntropy(coded: Uint8Array, frequencies: Uint16Array, states: StateCount, output: Uint8Array): boolean;
+
+  /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
+  gatherSparse(plane: Uint8Array): SparseStreams;
+
+  /**
+   * The inverse of gatherSparse: overwrites all of `plane`. Returns false for damage: a gap that reaches past the plane,
+   * or counts that do not fit each other.
+   */
+  scatterSparse(gaps: Uint8Array, values: Uint8Array, plane: Uint8Array): boolean;
+
+  /**
+   * XXH3-128 (default secret, seed 0) of bytes of any length, in the canonical big-endian order.
+   * Algorithm: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
+   */
+  contentHash(bytes: Uint8Array): Uint8Array;
+
+  /**
+   * Returns how many bytes of `bytes` (at most BLOCK_BYTES_MAX) lie before the first boundary of the gear hash, or all.
+   * Algorithm: FastCDC with normalised chunking (W. Xia et al., USENIX ATC 2016), gear of 32 bits.
+   */
+  contentBoundary(bytes: Uint8Array, rule: BoundaryRule): number;
+}
+
+export type KernelImplementation = 'wasm' | 'typescript';

@@ -1,0 +1,217 @@
+/**
+ * The WebAssembly kernels. Inputs are copied into a bounded window of the instance's memory and results out of it; this
+ * class owns the layout of that memory. Blocks are small enough that both copies stay in the L2 cache.
+ */
+import { gearTable } from './gear-table.js';
+import {
+  BLOCK_BYTES_MAX,
+  type BoundaryRule,
+  type Kernels,
+  type LaneBytes,
+  type LaneLayout,
+  type SparseStreams,
+  type StateCount,
+} from './kernels.js';
+import { demand, demandBlock, demandFrequencies, demandPlane, demandWindow } from './preconditions.js';
+import type { WasmExports } from './wasm-module.js';
+import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
+
+/** SIMD steps take 16 lanes: planes are padded to whole steps. */
+const STEP_LANES = 16;
+
+const HASH_SUMS = 1024;
+const HASH_OUTPUT = 1152;
+const HASH_SECRET = 1280;
+const GEAR = 2048;
+const FREQUENCIES = 4096;
+const COUNTS = 8192;
+const SPARE_COUNTS = COUNTS + 1024;
+const TABLE = 16_384;
+
+/** A window holds a block and the padding that kernels may read or write beyond it. */
+const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;
+const RAW = 65_536;
+const BASE = RAW + WINDOW_BYTES;
+const PLANES = BASE + WINDOW_BYTES;
+const MEMORY_BYTES = PLANES + WINDOW_BYTES;
+
+/** The sparse kernel reads whole 64-byte lines. */
+const LINE_BYTES = 64;
+
+/** XXH3: the longest input of the short form, a block of the striped loop, and the stripe its end may reach back to. */
+const HASH_SHORT_MAX = 240;
+const HASH_BLOCK_BYTES = 1024;
+const HASH_STRIPE_BYTES = 64;
+/** Bytes hashed at a time: copied in from memory once, then read from the cache. */
+const HASH_WINDOW_BLOCKS = 256;
+
+type Split = WasmExports['split8'];
+
+export class WasmKernels implements Kernels {
+  readonly implementation = 'wasm';
+  private readonly wasm: WasmExports;
+  private readonly memory: Uint8Array;
+  private readonly memory16: Uint16Array;
+  private readonly memory32: Uint32Array;
+  private readonly splits: Record<LaneBytes, Split>;
+  private readonly merges: Record<LaneBytes, Split>;
+
+  constructor(wasm: WasmExports) {
+    const { buffer } = wasm.memory;
+    demand(buffer.byteLength >= MEMORY_BYTES, 'the module has enough memory');
+    this.wasm = wasm;
+    this.memory = new Uint8Array(buffer);
+    this.memory16 = new Uint16Array(buffer);
+    this.memory32 = new Uint32Array(buffer);
+    this.splits = { 1: wasm.split8, 2: wasm.split16, 4: wasm.split32, 8: wasm.split64 };
+    this.merges = { 1: wasm.merge8, 2: wasm.merge16, 4: wasm.merge32, 8: wasm.merge64 };
+    this.memory.set(xxh3Secret(), HASH_SECRET);
+    this.memory32.set(gearTable(), GEAR / 4);
+    demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
+  }
+
+  splitPlanes(
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    layout: LaneLayout,
+    planes: Uint8Array,
+    counts: Uint32Array,
+  ): void {
+    const lanes = demandBlock(raw, base, layout, planes);
+    const stride = paddedLanes(lanes);
+    this.memory.set(raw, RAW);
+    this.placeBase(base, stride * layout.laneBytes);
+    this.splits[layout.laneBytes](RAW, BASE, PLANES, stride, layout.lane === 'float' ? 1 : 0);
+    for (let plane = 0; plane < layout.laneBytes; plane++) {
+      const start = PLANES + plane * stride;
+      planes.set(this.memory.subarray(start, start + lanes), plane * lanes);
+      this.wasm.histogram(start, lanes, COUNTS, SPARE_COUNTS);
+      counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256), plane * 256);
+    }
+  }
+
+  mergePlanes(planes: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, raw: Uint8Array): void {
+    const lanes = demandBlock(raw, base, layout, planes);
+    const stride = paddedLanes(lanes);
+    for (let plane = 0; plane < layout.laneBytes; plane++) {
+      this.memory.set(planes.subarray(plane * lanes, (plane + 1) * lanes), PLANES + plane * stride);
+    }
+    this.placeBase(base, stride * layout.laneBytes);
+    this.merges[layout.laneBytes](PLANES, BASE, RAW, stride, layout.lane === 'float' ? 1 : 0);
+    raw.set(this.memory.subarray(RAW, RAW + raw.length));
+  }
+
+  private placeBase(base: Uint8Array | undefined, paddedBytes: number): void {
+    if (base === undefined) this.memory.fill(0, BASE, BASE + paddedBytes);
+    else this.memory.set(base, BASE);
+  }
+
+  histogram(bytes: Uint8Array, counts: Uint32Array): void {
+    demandWindow(bytes);
+    this.memory.set(bytes, RAW);
+    this.wasm.histogram(RAW, bytes.length, COUNTS, SPARE_COUNTS);
+    counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
+  }
+
+  encodeEntropy(bytes: Uint8Array, frequencies: Uint16Array, states: StateCount): Uint8Array | undefined {
+    demandWindow(bytes);
+    demandFrequencies(frequencies);
+    this.memory.set(bytes, RAW);
+    this.memory16.set(frequencies, FREQUENCIES / 2);
+    this.wasm.buildEncodeTable(FREQUENCIES, TABLE);
+    const end = PLANES + WINDOW_BYTES;
+    const encode = states === 1 ? this.wasm.encode1 : this.wasm.encode4;
+    const length = encode(RAW, bytes.length, TABLE, end);
+    return length < 0 ? undefined : this.memory.slice(end - length, end);
+  }
+
+  decodeEntropy(
+    coded: Uint8Array,
+    frequencies: Uint16Array,
+    states: StateCount,
+    output: Uint8Array,
+  ): boolean {
+    demandWindow(output);
+    demandFrequencies(frequencies);
+    if (coded.length < 4 * states || coded.length > output.length) return false;
+    this.memory.set(coded, PLANES);
+    this.memory16.set(frequencies, FREQUENCIES / 2);
+    this.wasm.buildDecodeTable(FREQUENCIES, TABLE);
+    const decode = states === 1 ? this.wasm.decode1 : this.wasm.decode4;
+    const whole = decode(PLANES, PLANES + coded.length, TABLE, RAW, output.length) === 1;
+    if (whole) output.set(this.memory.subarray(RAW, RAW + output.length));
+    return whole;
+  }
+
+  gatherSparse(plane: Uint8Array): SparseStreams {
+    demandPlane(plane);
+    this.memory.set(plane, RAW);
+    this.memory.fill(0, RAW + plane.length, RAW + plane.length + LINE_BYTES);
+    const counts = this.wasm.gatherSparse(RAW, plane.length, BASE, PLANES);
+    return {
+      gaps: this.memory.subarray(BASE, BASE + Number(counts >> 32n)),
+      values: this.memory.subarray(PLANES, PLANES + Number(counts & 0xffffffffn)),
+    };
+  }
+
+  scatterSparse(gaps: Uint8Array, values: Uint8Array, plane: Uint8Array): boolean {
+    demandPlane(plane);
+    if (gaps.length > plane.length || values.length > plane.length) return false;
+    this.memory.set(gaps, BASE);
+    this.memory.set(values, PLANES);
+    const fits = this.wasm.scatterSparse(BASE, gaps.length, PLANES, values.length, RAW, plane.length) === 1;
+    if (fits) plane.set(this.memory.subarray(RAW, RAW + plane.length));
+    return fits;
+  }
+
+  contentHash(bytes: Uint8Array): Uint8Array {
+    if (bytes.length <= HASH_SHORT_MAX) {
+      this.memory.set(bytes, RAW);
+      this.wasm.hashShort(RAW, bytes.length, HASH_SECRET, HASH_OUTPUT);
+    } else {
+      this.hashLong(bytes);
+    }
+    return this.memory.slice(HASH_OUTPUT, HASH_OUTPUT + 16);
+  }
+
+  private hashLong(bytes: Uint8Array): void {
+    const blocks = Math.floor((bytes.length - 1) / HASH_BLOCK_BYTES);
+    this.wasm.hashStart(HASH_SUMS);
+    for (let block = 0; block < blocks; block += HASH_WINDOW_BLOCKS) {
+      const count = Math.min(HASH_WINDOW_BLOCKS, blocks - block);
+      const start = block * HASH_BLOCK_BYTES;
+      this.memory.set(bytes.subarray(start, start + count * HASH_BLOCK_BYTES), RAW);
+      this.wasm.hashBlocks(RAW, count, HASH_SECRET, HASH_SUMS);
+    }
+    const tailStart = blocks * HASH_BLOCK_BYTES;
+    const from = Math.max(0, tailStart - HASH_STRIPE_BYTES);
+    this.memory.set(bytes.subarray(from), RAW);
+    this.wasm.hashFinish(
+      RAW + tailStart - from,
+      bytes.length - tailStart,
+      bytes.length,
+      HASH_SECRET,
+      HASH_SUMS,
+      HASH_OUTPUT,
+    );
+  }
+
+  contentBoundary(bytes: Uint8Array, rule: BoundaryRule): number {
+    demandWindow(bytes);
+    this.memory.set(bytes, RAW);
+    if (bytes.length <= rule.minBytes) return bytes.length;
+    return this.wasm.contentBoundary(
+      RAW,
+      bytes.length,
+      GEAR,
+      rule.minBytes,
+      rule.normalBytes,
+      rule.earlyMask,
+      rule.lateMask,
+    );
+  }
+}
+
+function paddedLanes(lanes: number): number {
+  return Math.ceil(lanes / STEP_LANES) * STEP_LANES;
+}

@@ -1,0 +1,76 @@
+/**
+ * The compiled WebAssembly module. Compilation is synchronous and happens once; every instance has its own memory. The
+ * types are declared here because the library is compiled without those of the browser.
+ */
+import { KERNELS_WASM } from './wasm.generated.js';
+
+/** What assembly/index.ts exports. Pointers and lengths are bytes in `memory`; see there for meanings. */
+export interface WasmExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  split8(raw: number, base: number, planes: number, stride: number, float: number): void;
+  split16(raw: number, base: number, planes: number, stride: number, float: number): void;
+  split32(raw: number, base: number, planes: number, stride: number, float: number): void;
+  split64(raw: number, base: number, planes: number, stride: number, float: number): void;
+  merge8(planes: number, base: number, raw: number, stride: number, float: number): void;
+  merge16(planes: number, base: number, raw: number, stride: number, float: number): void;
+  merge32(planes: number, base: number, raw: number, stride: number, float: number): void;
+  merge64(planes: number, base: number, raw: number, stride: number, float: number): void;
+  histogram(bytes: number, length: number, counts: number, spare: number): void;
+  buildEncodeTable(frequencies: number, table: number): void;
+  buildDecodeTable(frequencies: number, table: number): void;
+  encode1(bytes: number, length: number, table: number, end: number): number;
+  encode4(bytes: number, length: number, table: number, end: number): number;
+  decode1(coded: number, end: number, table: number, output: number, length: number): number;
+  decode4(coded: number, end: number, table: number, output: number, length: number): number;
+  gatherSparse(plane: number, length: number, gaps: number, values: number): bigint;
+  scatterSparse(
+    gaps: number,
+    gapCount: number,
+    values: number,
+    valueCount: number,
+    plane: number,
+    length: number,
+  ): number;
+  contentBoundary(
+    bytes: number,
+    length: number,
+    gear: number,
+    minBytes: number,
+    normalBytes: number,
+    earlyMask: number,
+    lateMask: number,
+  ): number;
+  hashShort(input: number, length: number, secret: number, output: number): void;
+  hashStart(sums: number): void;
+  hashBlocks(input: number, blocks: number, secret: number, sums: number): void;
+  hashFinish(input: number, tail: number, length: number, secret: number, sums: number, output: number): void;
+}
+
+interface WasmHost {
+  validate(bytes: Uint8Array): boolean;
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: Record<string, never>) => { readonly exports: unknown };
+}
+
+let compiled: object | undefined;
+
+function host(): WasmHost | undefined {
+  return (globalThis as { WebAssembly?: unknown }).WebAssembly as WasmHost | undefined;
+}
+
+/** Compiles the module on first use; returns undefined where this machine has no WebAssembly SIMD. */
+function compiledModule(wasm: WasmHost): object | undefined {
+  if (compiled === undefined) {
+    const bytes = Uint8Array.from(atob(KERNELS_WASM), (character) => character.charCodeAt(0));
+    if (wasm.validate(bytes)) compiled = new wasm.Module(bytes);
+  }
+  return compiled;
+}
+
+/** Returns a new instance with its own memory, or undefined where this machine has no WebAssembly SIMD. */
+export function instantiateWasm(): WasmExports | undefined {
+  const wasm = host();
+  if (wasm === undefined) return undefined;
+  const module = compiledModule(wasm);
+  return module === undefined ? undefined : (new wasm.Instance(module, {}).exports as WasmExports);
+}
