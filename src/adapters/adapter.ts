@@ -2,7 +2,9 @@
  * What a format adapter finds: the tensor ranges of a file. It never copies or rewrites bytes; everything between the
  * ranges is the file's skeleton, kept verbatim by the engine. A wrong parse can cost ratio, never a byte.
  */
-import type { DType } from '../tensor/index.js';
+import type { DType, Group } from '../tensor/index.js';
+
+export type { Group };
 
 /** A file to read at any offset. */
 export interface RandomAccess {
@@ -13,9 +15,6 @@ export interface RandomAccess {
   /** Reads exactly `length` bytes at `offset`; throws `corrupt` (code `truncated`) if they are not all there. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
-
-/** The groups of a checkpoint. */
-export type Group = 'model' | 'optimizer' | 'scheduler' | 'rng' | 'loader' | 'extra';
 
 /** One contiguous piece of a file that holds elements of one type: a torch storage, a safetensors tensor, an array. */
 export interface TensorRange {

@@ -1,0 +1,90 @@
+/**
+ * Finds the format of a file and the tensor ranges in it. Whatever a file holds, the answer is a segmentation that the
+ * engine can trust: ranges sorted, disjoint, inside the file and whole in elements. What does not fit is handed over
+ * as opaque bytes together with the reason.
+ */
+import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
+import { dtypeInfo } from '../tensor/index.js';
+import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
+import { BoundedSource } from './bounded-source.js';
+import { npyAdapter } from './npy.js';
+import { npzAdapter } from './npz.js';
+import { safetensorsAdapter } from './safetensors.js';
+import { torchLegacyAdapter } from './torch-legacy.js';
+import { torchZipAdapter } from './torch-zip.js';
+import { trainerStateAdapter } from './trainer-state.js';
+
+/** In the order of asking: those that go by name before those that go by content. */
+const ADAPTERS: readonly Adapter[] = [
+  trainerStateAdapter,
+  safetensorsAdapter,
+  npzAdapter,
+  torchZipAdapter,
+  torchLegacyAdapter,
+  npyAdapter,
+];
+
+/** Enough for every magic number and for the first record name of a zip. */
+const HEAD_BYTES = 1024;
+
+/** A file's segmentation; `problem` says why a file of a known format had to be taken as opaque bytes. */
+export interface SegmentedFile {
+  segmentation: Segmentation;
+  problem?: ThetalogError;
+}
+
+/**
+ * Segments a file. Never throws for what the file holds: damaged and unsupported content gives the opaque segmentation
+ * and the typed error with object and offset. Failures of the file itself (unreadable disk, abort) are thrown as they are.
+ */
+export async function segmentFile(source: RandomAccess): Promise<SegmentedFile> {
+  const bounded = new BoundedSource(source);
+  const head = await bounded.read(0, Math.min(source.size, HEAD_BYTES));
+  const adapter = ADAPTERS.find((candidate) => candidate.recognises(head, source.name));
+  if (adapter === undefined) return { segmentation: opaque() };
+  try {
+    const segmentation = await adapter.segment(bounded);
+    checkRanges(segmentation.ranges, source);
+    return { segmentation };
+  } catch (error) {
+    const problem = contentProblem(error, bounded, adapter);
+    if (problem === undefined) throw error;
+    return { segmentation: opaque(), problem };
+  }
+}
+
+function opaque(): Segmentation {
+  return { format: 'opaque', ranges: [] };
+}
+
+/** The typed error for what is wrong with the content; undefined when the content is not to blame. */
+function contentProblem(error: unknown, source: BoundedSource, adapter: Adapter): ThetalogError | undefined {
+  if (isThetalogError(error, 'corrupt', 'unsupported')) return error;
+  if (isThetalogError(error) || (source.failure !== undefined && error === source.failure)) return undefined;
+  const reason = error instanceof Error ? error.message : String(error);
+  return corrupt(
+    'unreadable-content',
+    `the ${adapter.format} reader failed on this content: ${reason}`,
+    source.name,
+  );
+}
+
+/** Holds an adapter to its contract, whatever the file made it believe. */
+function checkRanges(ranges: readonly TensorRange[], source: RandomAccess): void {
+  let end = 0;
+  for (const { offset, length, dtype, key } of ranges) {
+    const sound = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && length >= 0;
+    if (!sound || offset < end)
+      throw corrupt(
+        'ranges-overlap',
+        `${key} begins before the tensor in front of it ends`,
+        source.name,
+        offset,
+      );
+    if (length > source.size - offset)
+      throw corrupt('range-outside-file', `${key} reaches past the end of the file`, source.name, offset);
+    if (length % dtypeInfo(dtype).bytes !== 0)
+      throw corrupt('partial-element', `${key} does not hold whole ${dtype} elements`, source.name, offset);
+    end = offset + length;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Tensors as torch's pickles rebuild them from storages. Source: torch/_utils.py (`_rebuild_*`) and torch/_tensor.py.
+ * Sparse, quantised and subclassed tensors are not understood as such: the storages in them are found all the same.
+ */
+import { corrupt } from '../errors.js';
+import { type ElementType, shapeBytes } from './element-type.js';
+import {
+  calledName,
+  itemsOf,
+  PickleRecord,
+  PickleReference,
+  PickleTuple,
+  type PickleValue,
+} from './pickle-values.js';
+import { elementOfTorchDtype, readStorageUse, type StorageUse } from './torch-storages.js';
+
+/** Dimensions of one tensor, torch's own limit. */
+const DIMENSIONS_MAX = 64;
+/** Wrappers around a tensor (parameter, subclass); two are usual, more only a crafted file has. */
+const WRAPPERS_MAX = 8;
+
+const DENSE_REBUILDERS = new Set([
+  'torch._utils._rebuild_tensor',
+  'torch._utils._rebuild_tensor_v2',
+  'torch._utils._rebuild_tensor_v3',
+]);
+const PARAMETER_REBUILDERS = new Set([
+  'torch._utils._rebuild_parameter',
+  'torch._utils._rebuild_parameter_with_state',
+]);
+const SUBCLASS_REBUILDER = 'torch._tensor._rebuild_from_type_v2';
+/** Position of the dtype in the arguments of `_rebuild_tensor_v3`. */
+const DTYPE_ARGUMENT = 6;
+
+/** A dense tensor: a window on a storage. */
+export interface TensorUse {
+  storage: StorageUse;
+  /** As the dtype argument says, else as the storage's class does; undefined: unknown. */
+  element: ElementType | undefined;
+  shape: number[];
+  /** Elements from the start of the storage. */
+  offset: number;
+  /** Undefined: contiguous. */
+  strides: number[] | undefined;
+}
+
+/**
+ * Returns the tensor that a value would be rebuilt to, or undefined for what is no dense tensor. Throws `corrupt` for
+ * one that would reach outside its storage.
+ */
+export function readTensor(value: PickleValue, object: string): TensorUse | undefined {
+  const call = unwrap(value);
+  if (call === undefined || !DENSE_REBUILDERS.has(calledName(call) ?? '')) return undefined;
+  const [reference, offset, size, stride] = call.args.items;
+  const storage = reference instanceof PickleReference ? readStorageUse(reference, object) : undefined;
+  if (storage === undefined) return undefined;
+  const fail = (what: string): never => {
+    throw corrupt('torch-tensor', `a tensor with ${what}`, object, call.offset);
+  };
+  const shape = readSizes(size);
+  const strides = readSizes(stride);
+  if (typeof offset !== 'number' || offset < 0) return fail('a bad offset');
+  if (shape === undefined || strides === undefined || shape.length !== strides.length)
+    return fail('a bad shape');
+  const element =
+    call.args.items.length > DTYPE_ARGUMENT
+      ? elementOfTorchDtype(call.args.items[DTYPE_ARGUMENT])
+      : undefined;
+  const use = { storage, element: element ?? storage.element, shape, strides: undefined };
+  const elements = windowElements(use.element, storage);
+  // An empty tensor may point anywhere, for example one cut off the corner of a matrix.
+  if (shape.includes(0)) return { ...use, offset: storage.windowStart };
+  if (!fits(shape, strides, offset, elements)) return fail('a view that reaches outside its storage');
+  const place = { ...use, offset: offset + storage.windowStart };
+  return isContiguous(shape, strides) ? place : { ...place, strides };
+}
+
+/** Takes parameters and subclasses off the call that makes the tensor. */
+function unwrap(value: PickleValue): PickleRecord | undefined {
+  let call = value;
+  for (let depth = 0; depth < WRAPPERS_MAX && call instanceof PickleRecord; depth++) {
+    const name = calledName(call);
+    const args = call.args.items;
+    if (name !== undefined && PARAMETER_REBUILDERS.has(name) && args.length > 0) {
+      call = args[0];
+    } else if (name === SUBCLASS_REBUILDER && args.length > 2) {
+      const inner = args[2];
+      if (!(inner instanceof PickleTuple)) return undefined;
+      call = new PickleRecord(args[0], inner, call.offset);
+    } else {
+      return call;
+    }
+  }
+  return undefined;
+}
+
+/** `torch.Size` is a tuple in all but name. */
+function readSizes(value: PickleValue | undefined): number[] | undefined {
+  const plain =
+    value instanceof PickleRecord && calledName(value) === 'torch.Size' ? value.args.items[0] : value;
+  const items = itemsOf(plain);
+  if (items === undefined || items.length > DIMENSIONS_MAX) return undefined;
+  const sizes: number[] = [];
+  for (const item of items) {
+    if (typeof item !== 'number' || item < 0) return undefined;
+    sizes.push(item);
+  }
+  return sizes;
+}
+
+/** Elements that a view may touch. An untyped storage counts bytes, whatever the tensors on it are made of. */
+function windowElements(element: ElementType | undefined, storage: StorageUse): number {
+  if (!storage.untyped) return storage.windowLength;
+  return Math.floor(storage.windowLength / (element?.bytes ?? 1));
+}
+
+function fits(
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+  elements: number,
+): boolean {
+  if (shapeBytes(shape, 1) === undefined) return false;
+  let last = offset;
+  for (let axis = 0; axis < shape.length; axis++) {
+    last += (shape[axis] - 1) * strides[axis];
+    if (!(last < elements)) return false;
+  }
+  return last < elements;
+}
+
+function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
+  let wanted = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== wanted) return false;
+    wanted *= shape[axis];
+  }
+  return true;
+}
