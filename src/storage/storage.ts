@@ -31,6 +31,9 @@ export interface Storage {
 
   /** Removes an object; removing an absent one is no error. */
   delete(key: string): Promise<void>;
+
+  /** Releases what is held open between reads; the storage stays usable. */
+  close(): Promise<void>;
 }
 
 export interface Versioned {

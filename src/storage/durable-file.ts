@@ -1,0 +1,162 @@
+/** Writes files that appear whole or not at all, and reads parts of files. */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { ThetalogError } from '../errors.js';
+import { errnoOf, fileError, linkError } from './file-errors.js';
+import { TEMPORARY_PREFIX } from './storage-key.js';
+import type { StoreDirectory } from './store-directory.js';
+
+/** A read of more must be split: larger reads fail in the operating system, and objects can be many GB. */
+export const READ_BYTES_MAX = 2 ** 31 - 4096;
+
+/** How often a file is written again because somebody removed its directory or its temporary name. */
+const ATTEMPTS_MAX = 3;
+
+/**
+ * Creates `key` from the concatenated parts, durably, if it does not exist; returns false if it does (and then the
+ * existing one is durable). After a crash: the whole object, or nothing but a leftover in `tmp/`. After an error the
+ * object is gone, as a second sync of what a first could not write proves nothing.
+ */
+export async function createDurably(
+  directory: StoreDirectory,
+  key: string,
+  parts: readonly Uint8Array[],
+): Promise<boolean> {
+  const created = await publish(directory, key, parts);
+  try {
+    await directory.syncFor(key);
+  } catch (error) {
+    if (created) await unlink(directory.pathOf(key)).catch(ignore);
+    throw error;
+  }
+  return created;
+}
+
+/**
+ * The same without the last step: the content is durable, the name only once the caller has synced the directory.
+ * The file is written under a temporary name, synced, then linked to its final name, which is atomic.
+ */
+export async function publish(
+  directory: StoreDirectory,
+  key: string,
+  parts: readonly Uint8Array[],
+): Promise<boolean> {
+  await directory.makeFor(key);
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const outcome = await tryPublish(directory, key, parts);
+    if (outcome !== 'vanished') return outcome === 'created';
+    await directory.remakeFor(key);
+  }
+  throw new ThetalogError(
+    'unavailable',
+    'storage-failed',
+    `${key}: its directory vanishes again and again.`,
+    {
+      object: key,
+      hint: 'Stop whatever else removes files from the store.',
+    },
+  );
+}
+
+async function tryPublish(
+  directory: StoreDirectory,
+  key: string,
+  parts: readonly Uint8Array[],
+): Promise<'created' | 'exists' | 'vanished'> {
+  const temporaryKey = `${TEMPORARY_PREFIX}${basename(key)}.${randomBytes(8).toString('hex')}`;
+  const temporaryPath = directory.pathOf(temporaryKey);
+  await directory.makeFor(temporaryKey);
+  try {
+    await writeDurably(temporaryPath, key, parts);
+    return (await linkOnce(temporaryPath, directory.pathOf(key), key)) ? 'created' : 'exists';
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw fileError(error, key, 'create');
+    await directory.remakeFor(temporaryKey);
+    return 'vanished';
+  } finally {
+    await unlink(temporaryPath).catch(ignore);
+  }
+}
+
+/** Writes a new file and syncs it; the caller removes it after an error and never uses it again. */
+async function writeDurably(path: string, key: string, parts: readonly Uint8Array[]): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, flags, 0o666);
+    const size = await writeParts(file, parts);
+    const stored = (await file.stat()).size;
+    if (stored !== size) throw new Error(`${size} bytes were written but the file has ${stored}`);
+    await file.sync();
+    const closing = file;
+    file = undefined;
+    await closing.close();
+  } catch (error) {
+    await file?.close().catch(ignore);
+    if (errnoOf(error) === 'ENOENT') throw error;
+    throw fileError(error, key, 'write');
+  }
+}
+
+/** Returns the bytes written: all of them, as short writes are continued. */
+async function writeParts(file: FileHandle, parts: readonly Uint8Array[]): Promise<number> {
+  let pending = parts.filter((part) => part.byteLength > 0);
+  let total = 0;
+  while (pending.length > 0) {
+    const { bytesWritten } = await file.writev(pending);
+    if (bytesWritten === 0) throw new Error('a write made no progress');
+    total += bytesWritten;
+    pending = without(pending, bytesWritten);
+  }
+  return total;
+}
+
+/** The parts after their first `written` bytes. */
+function without(parts: readonly Uint8Array[], written: number): Uint8Array[] {
+  let index = 0;
+  let skip = written;
+  for (; index < parts.length && skip >= parts[index].byteLength; index += 1) skip -= parts[index].byteLength;
+  const rest = parts.slice(index);
+  if (skip > 0) rest[0] = rest[0].subarray(skip);
+  return rest;
+}
+
+/** Returns false if the final name exists. Over NFS a link can take effect and still answer EEXIST. */
+async function linkOnce(temporaryPath: string, path: string, key: string): Promise<boolean> {
+  try {
+    await link(temporaryPath, path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw linkError(error, key);
+    return (await lstat(temporaryPath)).nlink > 1;
+  }
+}
+
+/** Opens a file for reading; undefined if there is none. */
+export async function openForReading(path: string, key: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw fileError(error, key, 'read');
+  }
+}
+
+/** Reads up to `length` bytes at `offset` into an ArrayBuffer of their own; short only if the file ends. */
+export async function readBytes(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  const bytes = new Uint8Array(buffer.buffer, 0, length);
+  return filled < length ? bytes.slice(0, filled) : bytes;
+}
+
+/** For clean-up on a path that already has its answer; what is left behind is listed and collected later. */
+function ignore(): void {}
