@@ -1,6 +1,5 @@
 /** The values that go in and out of a store: plain objects with byte counts. */
-import type { Group } from '../adapters/index.js';
-import type { DType } from '../tensor/index.js';
+import type { DType, Group } from '../tensor/index.js';
 
 /** Reported while an operation runs; counts only grow within one phase. */
 export interface Progress {

@@ -1,1 +1,11 @@
 export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } from './dtype.js';
+export { GROUPS, type Group } from './group.js';
+export {
+  type FoundTensor,
+  flattenState,
+  type StateValue,
+  type Tensor,
+  type TensorSlot,
+  unflattenState,
+} from './state-tree.js';
+export { type TypedArray, viewOf } from './typed-array.js';

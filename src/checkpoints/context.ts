@@ -1,0 +1,20 @@
+/** What every operation on an open store works with. */
+import type { Codec } from '../codec/index.js';
+import type { StoreConfig } from '../format/index.js';
+import type { Hasher } from '../hash/index.js';
+import type { Kernels } from '../kernels/index.js';
+import type { Storage } from '../storage/index.js';
+import type { Catalogue } from './catalogue.js';
+import type { Environment } from './environment.js';
+import type { RootStore } from './root-store.js';
+
+export interface StoreContext {
+  readonly storage: Storage;
+  readonly config: StoreConfig;
+  readonly kernels: Kernels;
+  readonly hasher: Hasher;
+  readonly codec: Codec;
+  readonly environment: Environment;
+  readonly roots: RootStore;
+  readonly catalogue: Catalogue;
+}

@@ -1,0 +1,192 @@
+/** Turns files into a save plan: tensor ranges become streams, everything between them the file's skeleton. */
+import { type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
+import { throwIfAborted } from '../errors.js';
+import type { FileContent, FileLayout, FilePiece, TensorLayout } from '../format/index.js';
+import type { Hasher } from '../hash/index.js';
+import { dtypeInfo, GROUPS } from '../tensor/index.js';
+import {
+  type ByteSource,
+  concatenate,
+  type FoundProgress,
+  type Placement,
+  type SavePlan,
+  StreamPlanner,
+} from './plan.js';
+import { type SourceFile, SourceFiles } from './source-files.js';
+import { findSources } from './source-tree.js';
+import type { Warning } from './types.js';
+
+/** Bytes hashed at a time. */
+const DIGEST_BYTES = 2 ** 20;
+
+interface SegmentedFile {
+  path: string;
+  file: SourceFile;
+  segmentation: Segmentation;
+}
+
+export interface FilePlanOptions {
+  strict?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Plans a checkpoint of files and directories. Damaged files are planned as opaque bytes with a warning, or thrown as
+ * they are if `strict`.
+ */
+export async function planFiles(
+  hasher: Hasher,
+  paths: readonly string[],
+  options: FilePlanOptions,
+): Promise<SavePlan> {
+  const tree = await findSources(paths);
+  const files = new SourceFiles();
+  try {
+    const warnings: Warning[] = [...tree.warnings];
+    const segmented: SegmentedFile[] = [];
+    for (const { source, path } of tree.files) {
+      throwIfAborted(options.signal);
+      const file = await files.open(source);
+      const { segmentation, problem } = await segmentFile(file);
+      if (problem !== undefined && options.strict === true) throw problem;
+      if (problem !== undefined) {
+        const { code, message, offset } = problem;
+        warnings.push({
+          code,
+          message: `${message}; stored as opaque bytes`,
+          object: source,
+          offset: offset ?? null,
+        });
+      }
+      segmented.push({ path, file, segmentation });
+    }
+    return buildPlan(hasher, files, segmented, tree.directories, warnings);
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+function buildPlan(
+  hasher: Hasher,
+  files: SourceFiles,
+  segmented: readonly SegmentedFile[],
+  directories: string[],
+  warnings: Warning[],
+): SavePlan {
+  const planner = new StreamPlanner();
+  const ranges = segmented.flatMap(({ file, segmentation }) =>
+    segmentation.ranges.map((range) => ({ range, source: slice(file, range.offset, range.length) })),
+  );
+  const placements = planner.addRanges(
+    ranges.map(({ range, source }) => ({ key: range.key, group: range.group, dtype: range.dtype, source })),
+  );
+  const placementOf = new Map(ranges.map(({ range }, index) => [range, placements[index]]));
+  const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
+  const tensors = layOutTensors(segmented, placementOf);
+  const groups = GROUPS.filter((group) => ranges.some(({ range }) => range.group === group));
+  return {
+    kind: 'files',
+    layout: { streams: planner.streams, tensors, files: layoutFiles },
+    sources: planner.sources,
+    files: async () => {
+      const contents: FileContent[] = [];
+      for (const { path, file } of segmented) contents.push({ path, digest: await digestFile(hasher, file) });
+      return contents;
+    },
+    directories,
+    groups,
+    progress: findProgress(segmented),
+    logicalBytes: segmented.reduce((sum, { file }) => sum + file.size, 0),
+    warnings,
+    close: () => files.close(),
+  };
+}
+
+function layOutFile(
+  { path, file, segmentation }: SegmentedFile,
+  planner: StreamPlanner,
+  placementOf: Map<TensorRange, Placement>,
+): FileLayout {
+  const identity = path.replace(/\d+/g, '0');
+  const facts = { format: segmentation.format, size: file.size, mode: file.mode };
+  if (segmentation.ranges.length === 0) {
+    if (file.size === 0) return { ...facts, skeleton: null, pieces: [] };
+    const stream = planner.addBytes(`file:${identity}`, slice(file, 0, file.size));
+    return {
+      ...facts,
+      skeleton: null,
+      pieces: [{ kind: 'stream', stream, byteOffset: 0, length: file.size }],
+    };
+  }
+  const pieces: FilePiece[] = [];
+  const gaps: ByteSource[] = [];
+  let end = 0;
+  const addGap = (until: number): void => {
+    if (until === end) return;
+    pieces.push({ kind: 'skeleton', length: until - end });
+    gaps.push(slice(file, end, until - end));
+  };
+  for (const range of segmentation.ranges) {
+    addGap(range.offset);
+    const placement = placementOf.get(range);
+    if (placement !== undefined && range.length > 0) {
+      pieces.push({ kind: 'stream', ...placement, length: range.length });
+    }
+    end = range.offset + range.length;
+  }
+  addGap(file.size);
+  const skeleton = gaps.length === 0 ? null : planner.addBytes(`skeleton:${identity}`, concatenate(gaps));
+  return { ...facts, skeleton, pieces };
+}
+
+function layOutTensors(
+  segmented: readonly SegmentedFile[],
+  placementOf: Map<TensorRange, Placement>,
+): TensorLayout[] {
+  const tensors: TensorLayout[] = [];
+  const names = new Set<string>();
+  for (const { path, segmentation } of segmented) {
+    for (const range of segmentation.ranges) {
+      const placement = placementOf.get(range);
+      if (placement === undefined) continue;
+      const start = placement.byteOffset / dtypeInfo(range.dtype).bytes;
+      for (const view of range.tensors) {
+        const name = names.has(view.name) ? `${path}:${view.name}` : view.name;
+        names.add(name);
+        const box = {
+          origin: view.shape.map(() => 0),
+          extent: view.shape,
+          stream: placement.stream,
+          elementOffset: start + view.elementOffset,
+          strides: view.strides ?? null,
+        };
+        tensors.push({ name, group: range.group, dtype: range.dtype, shape: view.shape, boxes: [box] });
+      }
+    }
+  }
+  return tensors;
+}
+
+function findProgress(segmented: readonly SegmentedFile[]): FoundProgress {
+  const found: FoundProgress = { step: null, epoch: null, metrics: {} };
+  for (const { segmentation } of segmented) {
+    found.step ??= segmentation.step ?? null;
+    found.epoch ??= segmentation.epoch ?? null;
+    found.metrics = { ...segmentation.metrics, ...found.metrics };
+  }
+  return found;
+}
+
+function slice(file: SourceFile, start: number, size: number): ByteSource {
+  return { size, read: (offset, length) => file.read(start + offset, length) };
+}
+
+async function digestFile(hasher: Hasher, file: SourceFile): Promise<string> {
+  const digest = hasher.file();
+  for (let offset = 0; offset < file.size; offset += DIGEST_BYTES) {
+    digest.update(await file.read(offset, Math.min(DIGEST_BYTES, file.size - offset)));
+  }
+  await file.assertUnchanged();
+  return digest.digest();
+}

@@ -1,0 +1,24 @@
+export { assertStillThere, CondemnedError } from './commit-guard.js';
+export type { StoreContext } from './context.js';
+export { type Environment, systemEnvironment } from './environment.js';
+export { planFiles } from './file-plan.js';
+export { describe, detail, lineage, listCheckpoints } from './inspect.js';
+export { WriterLease } from './lease.js';
+export {
+  type LoadedManifest,
+  loadIndex,
+  loadManifest,
+  readManifestHead,
+  rewriteManifest,
+  sectionHolders,
+} from './manifest-store.js';
+export { forkRun, pinCheckpoint, tagCheckpoint, unpinCheckpoint, untagCheckpoint } from './marks.js';
+export { type CreateOptions, createContext, type OpenOptions, openContext } from './open-store.js';
+export { type Located, locate, resolveRef } from './refs.js';
+export { restoreFiles } from './restore-files.js';
+export { globPattern, restoreTensors } from './restore-tensors.js';
+export { type SaveRequest, saveCheckpoint } from './save.js';
+export { planState, readState } from './state-plan.js';
+export { StreamReader } from './stream-reader.js';
+export { readTensor, readTensorValues, tensorBytes } from './tensor-reader.js';
+export type * from './types.js';

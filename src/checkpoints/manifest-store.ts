@@ -1,0 +1,161 @@
+/** Reads and writes manifests with their sections, sharing the sections that an earlier manifest already holds. */
+import { corrupt } from '../errors.js';
+import {
+  type Content,
+  checksumBytes,
+  decodeContent,
+  decodeLayout,
+  decodeManifest,
+  decodeSegment,
+  encodeFacts,
+  encodeIdPages,
+  encodeLayout,
+  encodeManifest,
+  equalBytes,
+  type Layout,
+  type Manifest,
+  type OpenedManifest,
+  objectKey,
+  openSection,
+  type PackedSection,
+  packSection,
+  type SectionReference,
+} from '../format/index.js';
+import { ChunkIndex, type ObjectWriter } from '../packs/index.js';
+import type { StoreContext } from './context.js';
+
+/** A manifest and what it describes. */
+export interface LoadedManifest {
+  name: string;
+  manifest: Manifest;
+  /** Where its own sections start in the object. */
+  bodyOffset: number;
+  layout: Layout;
+  content: Content;
+}
+
+/** Reads and checks a manifest's head. */
+export async function readManifestHead(
+  context: StoreContext,
+  name: string,
+): Promise<OpenedManifest & { bytes: Uint8Array }> {
+  const key = objectKey('manifests', name);
+  const bytes = await context.storage.get(key);
+  if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
+  return { ...decodeManifest(context.hasher, bytes, key), bytes };
+}
+
+/** Reads a manifest with its layout and content. */
+export async function loadManifest(context: StoreContext, name: string): Promise<LoadedManifest> {
+  const { manifest, bodyOffset, bytes } = await readManifestHead(context, name);
+  const read = async (reference: SectionReference): Promise<Uint8Array> => {
+    const key = objectKey('manifests', reference.object === '' ? name : reference.object);
+    const { offset, length } = reference;
+    const stored =
+      reference.object === ''
+        ? bytes.subarray(bodyOffset + offset, bodyOffset + offset + length)
+        : await context.storage.get(key, { offset, length });
+    if (stored === undefined) throw corrupt('missing-object', 'is not in the store', key);
+    return openSection(context.hasher, reference, stored, key);
+  };
+  const key = objectKey('manifests', name);
+  const layout = decodeLayout(await read(manifest.layout), key);
+  const facts = await read(manifest.facts);
+  const idPages = await Promise.all(manifest.idPages.map(read));
+  const content = decodeContent(layout, context.config.chunkElements, facts, idPages, key);
+  return { name, manifest, bodyOffset, layout, content };
+}
+
+/** Reads the index segments of a manifest, in order, into one index. */
+export async function loadIndex(context: StoreContext, segments: readonly string[]): Promise<ChunkIndex> {
+  const index = new ChunkIndex();
+  for (const name of segments) {
+    const key = objectKey('segments', name);
+    const bytes = await context.storage.get(key);
+    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
+    index.add(name, decodeSegment(context.hasher, bytes, key));
+  }
+  return index;
+}
+
+/** Returns the manifest objects that hold a manifest's sections, itself apart. */
+export function sectionHolders(manifest: Manifest): string[] {
+  const all = [manifest.layout, manifest.facts, ...manifest.idPages];
+  return [...new Set(all.map((section) => section.object))].filter((name) => name !== '');
+}
+
+export interface ManifestParts {
+  checkpoint: string;
+  layout: Layout;
+  content: Content;
+  segments: string[];
+}
+
+/** Writes a manifest; sections equal to those of `base` are shared with it. Returns its name. */
+export async function writeManifest(
+  context: StoreContext,
+  objects: ObjectWriter,
+  parts: ManifestParts,
+  base: LoadedManifest | undefined,
+): Promise<string> {
+  const body: Uint8Array[] = [];
+  let bodyLength = 0;
+  const place = (
+    raw: Uint8Array,
+    compress: boolean,
+    shared: SectionReference | undefined,
+  ): SectionReference => {
+    if (base !== undefined && shared !== undefined && isSame(context, raw, shared))
+      return foreign(shared, base);
+    const packed: PackedSection = packSection(context.hasher, raw, compress);
+    const { stored, rawLength, checksum } = packed;
+    const reference = { object: '', offset: bodyLength, length: stored.length, rawLength, checksum };
+    body.push(stored);
+    bodyLength += stored.length;
+    return reference;
+  };
+  const manifest: Manifest = {
+    checkpoint: parts.checkpoint,
+    layout: place(encodeLayout(parts.layout), true, base?.manifest.layout),
+    facts: place(encodeFacts(parts.layout, parts.content), true, base?.manifest.facts),
+    idPages: encodeIdPages(parts.content).map((page, index) =>
+      place(page, false, base?.manifest.idPages[index]),
+    ),
+    segments: parts.segments,
+  };
+  const name = objects.newName();
+  await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, manifest), ...body]);
+  return name;
+}
+
+/** Writes a manifest that has the sections of `source`, all shared, under other segments. Returns its name. */
+export async function rewriteManifest(
+  context: StoreContext,
+  objects: ObjectWriter,
+  source: OpenedManifest & { name: string },
+  segments: string[],
+): Promise<string> {
+  const { manifest } = source;
+  const moved: Manifest = {
+    checkpoint: manifest.checkpoint,
+    layout: foreign(manifest.layout, source),
+    facts: foreign(manifest.facts, source),
+    idPages: manifest.idPages.map((page) => foreign(page, source)),
+    segments,
+  };
+  const name = objects.newName();
+  await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, moved)]);
+  return name;
+}
+
+function isSame(context: StoreContext, raw: Uint8Array, reference: SectionReference): boolean {
+  return (
+    raw.length === reference.rawLength && equalBytes(checksumBytes(context.hasher, raw), reference.checksum)
+  );
+}
+
+/** Returns a reference to a section of `base` as it stands in another manifest. */
+function foreign(reference: SectionReference, base: { name: string; bodyOffset: number }): SectionReference {
+  if (reference.object !== '') return reference;
+  return { ...reference, object: base.name, offset: base.bodyOffset + reference.offset };
+}

@@ -1,0 +1,101 @@
+/** Creates and opens stores. */
+import { createCodec } from '../codec/index.js';
+import { ThetalogError } from '../errors.js';
+import {
+  CONFIG_KEY,
+  decodeStoreConfig,
+  encodeStoreConfig,
+  isChunkElements,
+  limits,
+} from '../format/index.js';
+import { loadHasher } from '../hash/index.js';
+import { loadKernels } from '../kernels/index.js';
+import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
+import { Catalogue } from './catalogue.js';
+import type { StoreContext } from './context.js';
+import { type Environment, systemEnvironment } from './environment.js';
+import { RootStore } from './root-store.js';
+
+export interface CreateOptions {
+  /** Elements in a chunk: 1,024 to 1,048,576, default 262,144. Fixed for the store's life. */
+  chunkElements?: number;
+  environment?: Environment;
+}
+
+export interface OpenOptions {
+  environment?: Environment;
+}
+
+/** Creates an empty store and opens it; an existing one is a `conflict`. */
+export async function createContext(
+  location: string | Storage,
+  options: CreateOptions = {},
+): Promise<StoreContext> {
+  const chunkElements = options.chunkElements ?? limits.CHUNK_ELEMENTS_DEFAULT;
+  if (!isChunkElements(chunkElements)) {
+    const message = `A chunk cannot have ${chunkElements} elements.`;
+    const hint = `Use ${limits.CHUNK_ELEMENTS_MIN} to ${limits.CHUNK_ELEMENTS_MAX}.`;
+    throw new ThetalogError('invalid', 'bad-chunk-elements', message, { object: 'chunkElements', hint });
+  }
+  const storage = typeof location === 'string' ? await createFileStorage(localPath(location)) : location;
+  const environment = options.environment ?? systemEnvironment;
+  const config = encodeStoreConfig({ id: environment.randomHex(16), chunkElements });
+  if (!(await storage.putIfAbsent(CONFIG_KEY, [config]))) {
+    throw new ThetalogError('conflict', 'store-exists', `${storage.location} is a store already.`, {
+      object: storage.location,
+      hint: 'Use it as it is, or choose another place.',
+    });
+  }
+  const context = await makeContext(storage, config, environment);
+  await context.roots.create();
+  return context;
+}
+
+/** Opens a store; a place without one is `not-found`. */
+export async function openContext(
+  location: string | Storage,
+  options: OpenOptions = {},
+): Promise<StoreContext> {
+  const storage = typeof location === 'string' ? await openFileStorage(localPath(location)) : location;
+  const config = await storage.get(CONFIG_KEY);
+  if (config === undefined) {
+    throw new ThetalogError('not-found', 'no-store', `There is no thetalog store at ${storage.location}.`, {
+      object: storage.location,
+      hint: 'Create one with: thetalog init',
+    });
+  }
+  return makeContext(storage, config, options.environment ?? systemEnvironment);
+}
+
+async function makeContext(
+  storage: Storage,
+  config: Uint8Array,
+  environment: Environment,
+): Promise<StoreContext> {
+  const kernels = loadKernels();
+  const hasher = await loadHasher(kernels);
+  return {
+    storage,
+    config: decodeStoreConfig(config, CONFIG_KEY),
+    kernels,
+    hasher,
+    codec: createCodec(kernels),
+    environment,
+    roots: new RootStore(storage, hasher, environment),
+    catalogue: new Catalogue(storage, hasher),
+  };
+}
+
+function localPath(location: string): string {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(location)) {
+    throw new ThetalogError(
+      'unsupported',
+      'no-such-storage',
+      `${location}: only directories can hold a store so far.`,
+      {
+        object: location,
+      },
+    );
+  }
+  return location;
+}

@@ -1,0 +1,189 @@
+/** What is to be saved: the layout of a checkpoint and where the bytes of its streams come from. */
+import { CONTENT_CHUNK_MAX, nextContentChunk } from '../codec/index.js';
+import { type FileContent, type Layout, limits, type StreamLayout, streamBytes } from '../format/index.js';
+import type { Kernels } from '../kernels/index.js';
+import { type DType, dtypeInfo, type Group } from '../tensor/index.js';
+import type { Warning } from './types.js';
+
+/** The bytes of a stream, wherever they are. */
+export interface ByteSource {
+  /** Bytes. */
+  readonly size: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Progress that was found in what is saved. */
+export interface FoundProgress {
+  step: number | null;
+  epoch: number | null;
+  metrics: Record<string, number>;
+}
+
+export interface SavePlan {
+  kind: 'files' | 'state';
+  layout: Layout;
+  /** In the order of the layout's streams. */
+  sources: ByteSource[];
+  /** Reads and digests the files; also finds out whether they changed while they were saved. */
+  files(): Promise<FileContent[]>;
+  directories: string[];
+  groups: Group[];
+  progress: FoundProgress;
+  logicalBytes: number;
+  warnings: Warning[];
+  /** Releases what the plan holds open. */
+  close(): Promise<void>;
+}
+
+/** A range of elements to be stored: a tensor's storage, wherever it comes from. */
+export interface PlannedRange {
+  key: string;
+  group: Group;
+  dtype: DType;
+  source: ByteSource;
+}
+
+/** Where a range ended up. */
+export interface Placement {
+  stream: number;
+  byteOffset: number;
+}
+
+/** Tensors below this size share streams: a chunk of their own would cost more in metadata than it holds. */
+const PACKED_BYTES_MAX = 4096;
+/** Byte streams up to this size are cut at fixed places and compressed against their parent. */
+const FIXED_BYTES_MAX = 4 * 2 ** 20;
+
+/** Collects the streams of a plan. */
+export class StreamPlanner {
+  readonly streams: StreamLayout[] = [];
+  readonly sources: ByteSource[] = [];
+  private readonly keys = new Map<string, number>();
+
+  /** Adds ranges: large ones as streams of their own, small ones packed per group and dtype in order of their keys. */
+  addRanges(ranges: readonly PlannedRange[]): Placement[] {
+    const placements = new Map<PlannedRange, Placement>();
+    const packs = new Map<string, PlannedRange[]>();
+    for (const range of ranges) {
+      if (range.source.size >= PACKED_BYTES_MAX) {
+        placements.set(range, {
+          stream: this.add(range.key, range.dtype, 'grid', range.source),
+          byteOffset: 0,
+        });
+      } else {
+        const pack = `${range.group}/${range.dtype}`;
+        packs.set(pack, [...(packs.get(pack) ?? []), range]);
+      }
+    }
+    for (const [pack, members] of packs) {
+      members.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+      const stream = this.add(
+        `#${pack}`,
+        members[0].dtype,
+        'grid',
+        concatenate(members.map((range) => range.source)),
+      );
+      let byteOffset = 0;
+      for (const range of members) {
+        placements.set(range, { stream, byteOffset });
+        byteOffset += range.source.size;
+      }
+    }
+    return ranges.map((range) => placements.get(range) ?? { stream: 0, byteOffset: 0 });
+  }
+
+  /** Adds a stream of bytes. */
+  addBytes(key: string, source: ByteSource): number {
+    return this.add(key, 'bytes', source.size <= FIXED_BYTES_MAX ? 'bytes' : 'content', source);
+  }
+
+  private add(key: string, dtype: DType, chunking: StreamLayout['chunking'], source: ByteSource): number {
+    const count = (this.keys.get(key) ?? 0) + 1;
+    this.keys.set(key, count);
+    const unique = count === 1 ? key : `${key}#${count}`;
+    this.streams.push({ key: unique, dtype, chunking, elements: source.size / dtypeInfo(dtype).bytes });
+    this.sources.push(source);
+    return this.streams.length - 1;
+  }
+}
+
+/** Yields the chunks of a stream in order. */
+export async function* chunksOf(
+  stream: StreamLayout,
+  source: ByteSource,
+  chunkElements: number,
+  kernels: Kernels,
+): AsyncGenerator<Uint8Array> {
+  const total = streamBytes(stream);
+  if (stream.chunking === 'content') {
+    yield* contentChunks(source, total, kernels);
+    return;
+  }
+  const size =
+    stream.chunking === 'bytes' ? limits.BYTE_CHUNK_BYTES : chunkElements * dtypeInfo(stream.dtype).bytes;
+  for (let offset = 0; offset < total; offset += size) {
+    yield await source.read(offset, Math.min(size, total - offset));
+  }
+}
+
+/** Bytes read at a time while looking for content-defined boundaries. */
+const WINDOW_BYTES = 4 * 2 ** 20;
+
+async function* contentChunks(
+  source: ByteSource,
+  total: number,
+  kernels: Kernels,
+): AsyncGenerator<Uint8Array> {
+  let offset = 0;
+  while (offset < total) {
+    const window = await source.read(offset, Math.min(WINDOW_BYTES, total - offset));
+    const isLast = offset + window.length === total;
+    let start = 0;
+    while (start < window.length && (isLast || window.length - start >= CONTENT_CHUNK_MAX)) {
+      const length = nextContentChunk(kernels, window.subarray(start));
+      yield window.subarray(start, start + length);
+      start += length;
+    }
+    offset += start;
+  }
+}
+
+/** Returns the sources one after another as one. */
+export function concatenate(sources: readonly ByteSource[]): ByteSource {
+  const ends: number[] = [];
+  let size = 0;
+  for (const source of sources) {
+    size += source.size;
+    ends.push(size);
+  }
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const result = new Uint8Array(length);
+    let done = 0;
+    for (let index = firstEndingAfter(ends, offset); done < length; index++) {
+      const source = sources[index];
+      const start = offset + done - (ends[index] - source.size);
+      const part = await source.read(start, Math.min(length - done, source.size - start));
+      result.set(part, done);
+      done += part.length;
+    }
+    return result;
+  };
+  return { size, read };
+}
+
+/** Returns the index of the first end beyond `offset`. */
+function firstEndingAfter(ends: readonly number[], offset: number): number {
+  let low = 0;
+  let high = ends.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ends[middle] > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Returns bytes in memory as a source. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
+}

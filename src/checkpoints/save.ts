@@ -1,0 +1,279 @@
+/** Saves a planned checkpoint: chunks, index segment, manifest, then the root by compare-and-set (FORMAT.md, "Commit"). */
+import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
+import {
+  assertRunName,
+  type CatalogueEntry,
+  encodeSegment,
+  limits,
+  objectKey,
+  type Root,
+  type StreamContent,
+  type StreamLayout,
+} from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import { ChunkIndex, ChunkReader, ChunkWriter, ObjectWriter, PackWriter } from '../packs/index.js';
+import { assertStillThere, CondemnedError } from './commit-guard.js';
+import type { StoreContext } from './context.js';
+import { WriterLease } from './lease.js';
+import {
+  type LoadedManifest,
+  loadIndex,
+  loadManifest,
+  sectionHolders,
+  writeManifest,
+} from './manifest-store.js';
+import { chunksOf, type SavePlan } from './plan.js';
+import { resolveRef } from './refs.js';
+import type { Progress } from './types.js';
+
+/** Longest delta chain that saves make: decoding d links costs about 1 + 0.8 d times a full chunk, so at most 8 times. */
+const SAVE_HEIGHT_MAX = 8;
+/** Times a save starts over because gc took what it had built on. */
+const RESTARTS_MAX = 3;
+
+export interface SaveRequest {
+  run: string;
+  /** Given by the caller; wins over what was found in the files. */
+  step?: number;
+  epoch?: number;
+  metrics?: Record<string, number>;
+  meta?: Record<string, string>;
+  /** A ref; defaults to the run's latest checkpoint. */
+  parent?: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface SavedCheckpoint {
+  entry: CatalogueEntry;
+  /** All bytes added to the store. */
+  storedBytes: number;
+}
+
+/** The checkpoint that a save builds on. */
+interface Base {
+  id: string;
+  loaded: LoadedManifest;
+  index: ChunkIndex;
+}
+
+/** Saves a plan and returns its record once that is durable. Nothing is visible before. */
+export async function saveCheckpoint(
+  context: StoreContext,
+  plan: SavePlan,
+  request: SaveRequest,
+): Promise<SavedCheckpoint> {
+  assertRequest(request);
+  const id = context.environment.randomHex(16);
+  for (let restart = 0; ; restart++) {
+    const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
+    const lease = new WriterLease(context, objects);
+    try {
+      return await new Save(context, plan, request, id, objects, lease).perform();
+    } catch (error) {
+      if (!(error instanceof CondemnedError)) throw error;
+      if (restart >= RESTARTS_MAX) throw error.asConflict();
+    } finally {
+      await lease.release();
+    }
+  }
+}
+
+class Save {
+  private readonly context: StoreContext;
+  private readonly plan: SavePlan;
+  private readonly request: SaveRequest;
+  private readonly id: string;
+  private readonly objects: ObjectWriter;
+  private readonly lease: WriterLease;
+  private bytesRead = 0;
+
+  constructor(
+    context: StoreContext,
+    plan: SavePlan,
+    request: SaveRequest,
+    id: string,
+    objects: ObjectWriter,
+    lease: WriterLease,
+  ) {
+    this.context = context;
+    this.plan = plan;
+    this.request = request;
+    this.id = id;
+    this.objects = objects;
+    this.lease = lease;
+  }
+
+  async perform(): Promise<SavedCheckpoint> {
+    const { context, plan, objects } = this;
+    await this.lease.keep();
+    const root = await context.roots.read();
+    const base = await this.findBase(root);
+    const index = base?.index ?? new ChunkIndex();
+    const packs = new PackWriter(context.hasher, objects);
+    const reader = new ChunkReader(context.storage, context.codec, context.hasher, index);
+    const writer = new ChunkWriter({
+      index,
+      reader,
+      packs,
+      codec: context.codec,
+      hasher: context.hasher,
+      heightMax: SAVE_HEIGHT_MAX,
+      level: 'fast',
+    });
+    const streams = await this.storeStreams(writer, base);
+    await packs.finish();
+    const files = await plan.files();
+    const content = { streams, files, directories: plan.directories };
+    const segmentOrder = [...(base?.loaded.manifest.segments ?? [])];
+    if (packs.entries.length > 0) {
+      const name = objects.newName();
+      await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, packs.entries)]);
+      segmentOrder.push(name);
+      index.add(name, packs.entries);
+    }
+    const ids = streams.flatMap((stream) => stream.ids);
+    const closure = index.closure(ids, `checkpoint ${this.id}`);
+    const segments = index.segmentsOf(closure.keys(), segmentOrder);
+    const parts = { checkpoint: this.id, layout: plan.layout, content, segments };
+    const manifest = await writeManifest(context, objects, parts, base?.loaded);
+    const height = Math.max(0, ...new Set([...closure.values()].map((entry) => entry.height)));
+    const entry = this.makeEntry(manifest, height, base);
+    const needed = [
+      ...new Set([...closure.values()].map((chunk) => objectKey('packs', chunk.pack))),
+      ...segments.map((name) => objectKey('segments', name)),
+      ...sharedHolders(base).map((name) => objectKey('manifests', name)),
+      ...objects.keys,
+    ];
+    const rootBytes = await this.commit(root, entry, needed);
+    return { entry, storedBytes: objects.bytes + rootBytes };
+  }
+
+  private async findBase(root: Root): Promise<Base | undefined> {
+    const { context, request } = this;
+    const known = root.runs.get(request.run);
+    if (request.parent === undefined && (known === undefined || known.pages.length === 0)) return undefined;
+    const { entry } = await resolveRef(context.catalogue, root, request.parent ?? `${request.run}@latest`);
+    try {
+      const loaded = await loadManifest(context, entry.manifest);
+      return { id: entry.id, loaded, index: await loadIndex(context, loaded.manifest.segments) };
+    } catch (error) {
+      const now = await context.roots.read();
+      if (isThetalogError(error, 'corrupt') && now.gcEpoch !== root.gcEpoch)
+        throw new CondemnedError(entry.manifest);
+      throw error;
+    }
+  }
+
+  private async storeStreams(writer: ChunkWriter, base: Base | undefined): Promise<StreamContent[]> {
+    const { layout, sources } = this.plan;
+    const baseStreams = new Map(
+      base?.loaded.layout.streams.map((stream, at) => [stream.key, { stream, at }]),
+    );
+    const contents: StreamContent[] = [];
+    for (const [at, stream] of layout.streams.entries()) {
+      const found = baseStreams.get(stream.key);
+      const baseIds = found === undefined ? undefined : predictorsOf(stream, found.stream, base, found.at);
+      const content: StreamContent = { ids: [], lengths: stream.chunking === 'content' ? [] : null };
+      const { chunkElements } = this.context.config;
+      for await (const raw of chunksOf(stream, sources[at], chunkElements, this.context.kernels)) {
+        throwIfAborted(this.request.signal);
+        content.ids.push(await writer.put(raw, stream.dtype, baseIds?.[content.ids.length]));
+        content.lengths?.push(raw.length);
+        await this.report(raw.length);
+      }
+      contents.push(content);
+    }
+    return contents;
+  }
+
+  private async report(bytes: number): Promise<void> {
+    this.bytesRead += bytes;
+    await this.lease.keep();
+    this.request.onProgress?.({
+      phase: 'save',
+      bytesRead: this.bytesRead,
+      bytesStored: this.objects.bytes,
+      bytesTotal: this.plan.logicalBytes,
+    });
+  }
+
+  private makeEntry(manifest: string, height: number, base: Base | undefined): CatalogueEntry {
+    const { plan, request } = this;
+    const step = request.step ?? plan.progress.step;
+    return {
+      id: this.id,
+      manifest,
+      kind: plan.kind,
+      step,
+      epoch: request.epoch ?? plan.progress.epoch,
+      label: step === null ? this.id.slice(0, 12) : `step-${step}`,
+      metrics: { ...plan.progress.metrics, ...request.metrics },
+      meta: { ...request.meta },
+      parent: base?.id ?? null,
+      groups: plan.groups,
+      createdAt: this.context.environment.now(),
+      logicalBytes: plan.logicalBytes,
+      storedBytes: this.objects.bytes,
+      height,
+    };
+  }
+
+  /** Publishes the entry; returns the size of the root that does. */
+  private async commit(begun: Root, entry: CatalogueEntry, needed: readonly string[]): Promise<number> {
+    const { context, request, objects } = this;
+    throwIfAborted(request.signal);
+    let firstTry = true;
+    const { bytes } = await context.roots.update(async (root) => {
+      const run = root.runs.get(request.run);
+      if (!firstTry && run !== undefined && (await context.catalogue.find(run, entry.id)) !== undefined)
+        return false;
+      firstTry = false;
+      if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, needed);
+      await context.catalogue.append(root, request.run, entry, objects);
+      return true;
+    });
+    return bytes;
+  }
+}
+
+/** Returns the base's chunks that predict a stream's, or undefined where the two do not line up. */
+function predictorsOf(
+  stream: StreamLayout,
+  baseStream: StreamLayout,
+  base: Base | undefined,
+  at: number,
+): ChunkId[] | undefined {
+  const aligned = stream.dtype === baseStream.dtype && stream.chunking === baseStream.chunking;
+  return aligned && stream.chunking !== 'content' ? base?.loaded.content.streams[at].ids : undefined;
+}
+
+function sharedHolders(base: Base | undefined): string[] {
+  return base === undefined ? [] : [base.loaded.name, ...sectionHolders(base.loaded.manifest)];
+}
+
+function assertRequest(request: SaveRequest): void {
+  assertRunName(request.run, 'run');
+  for (const [name, value] of [
+    ['step', request.step],
+    ['epoch', request.epoch],
+  ] as const) {
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) {
+      throw new ThetalogError('invalid', `bad-${name}`, `The ${name} must be a number from 0 on.`, {
+        object: name,
+      });
+    }
+  }
+  if (request.step !== undefined && !Number.isSafeInteger(request.step)) {
+    throw new ThetalogError('invalid', 'bad-step', 'The step must be a whole number.', { object: 'step' });
+  }
+  const names = [...Object.keys(request.metrics ?? {}), ...Object.keys(request.meta ?? {})];
+  const bad = names.find(
+    (name) => name === '' || name === '__proto__' || name.length > limits.NAME_BYTES_MAX,
+  );
+  if (bad !== undefined) {
+    throw new ThetalogError('invalid', 'bad-name', `"${bad}" cannot name a metric or meta value.`, {
+      object: bad,
+    });
+  }
+}

@@ -1,0 +1,140 @@
+/** Turns a state tree into a save plan, and a stored one back into a state. */
+import { corrupt, ThetalogError } from '../errors.js';
+import type { TensorLayout } from '../format/index.js';
+import {
+  dtypeInfo,
+  type FoundTensor,
+  flattenState,
+  GROUPS,
+  type Group,
+  type StateValue,
+  unflattenState,
+} from '../tensor/index.js';
+import type { StoreContext } from './context.js';
+import type { LoadedManifest } from './manifest-store.js';
+import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
+import { StreamReader } from './stream-reader.js';
+import { readTensor } from './tensor-reader.js';
+
+/** Key of the stream with the plain data of a state. */
+const PLAIN_KEY = 'state:plain';
+
+/**
+ * Plans a checkpoint of a state. All tensor bytes are copied before this returns, shared buffers once, so the caller may go
+ * on changing them. Top-level keys name the groups; `progress.step`, `progress.epoch` and `metrics` go on record.
+ */
+export function planState(state: StateValue): SavePlan {
+  const { tensors, plain } = flattenState(state);
+  const { ranges, rangeOf } = stage(tensors);
+  const planner = new StreamPlanner();
+  const placements = planner.addRanges(ranges);
+  planner.addBytes(PLAIN_KEY, memorySource(plain));
+  const layouts = tensors.map((tensor, index): TensorLayout => {
+    const placement = placements[rangeOf[index]];
+    const box = {
+      origin: tensor.shape.map(() => 0),
+      extent: tensor.shape,
+      stream: placement.stream,
+      elementOffset: placement.byteOffset / dtypeInfo(tensor.dtype).bytes,
+      strides: null,
+    };
+    return {
+      name: tensor.name,
+      group: groupOf(tensor),
+      dtype: tensor.dtype,
+      shape: tensor.shape,
+      boxes: [box],
+    };
+  });
+  return {
+    kind: 'state',
+    layout: { streams: planner.streams, tensors: layouts, files: [] },
+    sources: planner.sources,
+    files: async () => [],
+    directories: [],
+    groups: GROUPS.filter((group) => layouts.some((tensor) => tensor.group === group)),
+    progress: findProgress(state),
+    logicalBytes: tensors.reduce((sum, tensor) => sum + tensor.data.length, 0) + plain.length,
+    warnings: [],
+    close: async () => {},
+  };
+}
+
+/** Copies tensors, the same buffer range only once. */
+function stage(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; rangeOf: number[] } {
+  const ranges: PlannedRange[] = [];
+  const seen = new Map<ArrayBufferLike, Map<string, number>>();
+  const rangeOf = tensors.map((tensor) => {
+    const { buffer, byteOffset, byteLength } = tensor.data;
+    const ofBuffer = seen.get(buffer) ?? new Map<string, number>();
+    seen.set(buffer, ofBuffer);
+    const place = `${byteOffset}:${byteLength}:${tensor.dtype}`;
+    const present = ofBuffer.get(place);
+    if (present !== undefined) return present;
+    ofBuffer.set(place, ranges.length);
+    const source = memorySource(Uint8Array.prototype.slice.call(tensor.data));
+    ranges.push({ key: tensor.name, group: groupOf(tensor), dtype: tensor.dtype, source });
+    return ranges.length - 1;
+  });
+  return { ranges, rangeOf };
+}
+
+function groupOf(tensor: FoundTensor): Group {
+  return GROUPS.find((group) => group === tensor.path[0]) ?? 'extra';
+}
+
+function findProgress(state: StateValue): FoundProgress {
+  const progress = field(state, 'progress');
+  const metrics = field(state, 'metrics');
+  const found: Record<string, number> = {};
+  if (typeof metrics === 'object' && metrics !== null) {
+    for (const [name, value] of Object.entries(metrics)) {
+      if (typeof value === 'number' && name !== '' && name !== '__proto__') found[name] = value;
+    }
+  }
+  const step = field(progress, 'step');
+  const epoch = field(progress, 'epoch');
+  return {
+    step: typeof step === 'number' && Number.isSafeInteger(step) && step >= 0 ? step : null,
+    epoch: typeof epoch === 'number' && Number.isFinite(epoch) && epoch >= 0 ? epoch : null,
+    metrics: found,
+  };
+}
+
+function field(value: StateValue | undefined, name: string): StateValue | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    return undefined;
+  return Object.hasOwn(value, name) ? (value as { [key: string]: StateValue })[name] : undefined;
+}
+
+/** Reads a stored state back; tensors of other groups than those given are left out. */
+export async function readState(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  groups: readonly Group[] | undefined,
+): Promise<StateValue> {
+  const plain = loaded.layout.streams.findIndex((stream) => stream.key === PLAIN_KEY);
+  if (plain < 0) {
+    throw new ThetalogError(
+      'invalid',
+      'not-a-state',
+      'The checkpoint was saved from files, not from a state.',
+      {
+        object: loaded.manifest.checkpoint,
+        hint: 'Restore it into a folder, or read single tensors.',
+      },
+    );
+  }
+  const streams = await StreamReader.open(context, loaded);
+  const values = new Map<number, Uint8Array>();
+  for (const [index, tensor] of loaded.layout.tensors.entries()) {
+    if (groups === undefined || groups.includes(tensor.group))
+      values.set(index, await readTensor(streams, tensor));
+  }
+  const object = `manifests/${loaded.name}`;
+  return unflattenState(await streams.readStream(plain), object, (slot) => {
+    if (slot.index >= loaded.layout.tensors.length)
+      throw corrupt('bad-slot', 'names a tensor that is not there', object);
+    return values.get(slot.index);
+  });
+}

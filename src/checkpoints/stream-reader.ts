@@ -1,0 +1,90 @@
+/** Reads parts of the streams of a stored checkpoint, chunk by chunk. */
+import { chunkLengths, streamBytes } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import { ChunkReader } from '../packs/index.js';
+import type { StoreContext } from './context.js';
+import { type LoadedManifest, loadIndex } from './manifest-store.js';
+
+/** Where the chunks of a stream begin, in bytes; one more than there are chunks. */
+interface ChunkMap {
+  ids: ChunkId[];
+  starts: number[];
+}
+
+export class StreamReader {
+  private readonly context: StoreContext;
+  private readonly loaded: LoadedManifest;
+  private readonly reader: ChunkReader;
+  private readonly maps = new Map<number, ChunkMap>();
+
+  private constructor(context: StoreContext, loaded: LoadedManifest, reader: ChunkReader) {
+    this.context = context;
+    this.loaded = loaded;
+    this.reader = reader;
+  }
+
+  /** Prepares to read a checkpoint. */
+  static async open(context: StoreContext, loaded: LoadedManifest): Promise<StreamReader> {
+    const index = await loadIndex(context, loaded.manifest.segments);
+    return new StreamReader(
+      context,
+      loaded,
+      new ChunkReader(context.storage, context.codec, context.hasher, index),
+    );
+  }
+
+  /** Yields the bytes `[offset, offset + length)` of a stream in order, as views that must not be changed. */
+  async *read(stream: number, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    const { ids, starts } = this.map(stream);
+    const end = offset + length;
+    let position = offset;
+    for (let at = chunkAt(starts, offset); position < end; at++) {
+      const chunk = await this.reader.read(ids[at]);
+      const part = chunk.subarray(position - starts[at], Math.min(end, starts[at + 1]) - starts[at]);
+      yield part;
+      position += part.length;
+    }
+  }
+
+  /** Returns a part of a stream as one buffer of its own. */
+  async readAll(stream: number, offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let done = 0;
+    for await (const part of this.read(stream, offset, length)) {
+      bytes.set(part, done);
+      done += part.length;
+    }
+    return bytes;
+  }
+
+  /** Returns a whole stream. */
+  readStream(stream: number): Promise<Uint8Array> {
+    return this.readAll(stream, 0, streamBytes(this.loaded.layout.streams[stream]));
+  }
+
+  private map(at: number): ChunkMap {
+    const present = this.maps.get(at);
+    if (present !== undefined) return present;
+    const stream = this.loaded.layout.streams[at];
+    const content = this.loaded.content.streams[at];
+    const starts = [0];
+    for (const length of chunkLengths(stream, content, this.context.config.chunkElements)) {
+      starts.push(starts[starts.length - 1] + length);
+    }
+    const map = { ids: content.ids, starts };
+    this.maps.set(at, map);
+    return map;
+  }
+}
+
+/** Returns the index of the chunk that holds the byte at `offset`. */
+function chunkAt(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low + 1 < high) {
+    const middle = (low + high) >>> 1;
+    if (starts[middle] <= offset) low = middle;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,90 @@
+/** Parsers of option values. They throw commander's InvalidArgumentError, which names the option and exits with 2. */
+import { InvalidArgumentError } from 'commander';
+import type { KeepPolicies } from '../index.js';
+
+export type BestPolicy = NonNullable<KeepPolicies['best']>[number];
+
+const SPECIAL_NUMBERS = new Map([
+  ['nan', Number.NaN],
+  ['inf', Number.POSITIVE_INFINITY],
+  ['+inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+]);
+
+/** Parses a step: a whole number from 0. */
+export function parseStep(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Expected a whole number from 0.');
+  return value;
+}
+
+/** Parses a count: a whole number from 1. */
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value === 0)
+    throw new InvalidArgumentError('Expected a whole number from 1.');
+  return value;
+}
+
+/** Parses an epoch, which trainers also give as a fraction. */
+export function parseEpoch(text: string): number {
+  const value = parseNumber(text);
+  if (value === undefined || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Expected a number from 0.');
+  return value;
+}
+
+/** Parses one `name=number`; `nan` and `inf` are numbers, since diverged runs are saved, too. */
+export function collectMetric(
+  text: string,
+  previous: Record<string, number> | undefined,
+): Record<string, number> {
+  const [name, valueText] = splitPair(text);
+  const value = parseNumber(valueText);
+  if (value === undefined) throw new InvalidArgumentError(`"${valueText}" is not a number.`);
+  return addPair(previous, name, value);
+}
+
+/** Parses one `name=text`. */
+export function collectMeta(
+  text: string,
+  previous: Record<string, string> | undefined,
+): Record<string, string> {
+  const [name, value] = splitPair(text);
+  return addPair(previous, name, value);
+}
+
+/** Parses one `COUNT:METRIC[:min|max]`; a metric's name may contain colons. */
+export function collectBest(text: string, previous: BestPolicy[] | undefined): BestPolicy[] {
+  const match = /^(\d+):(.+?)(?::(min|max))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('Expected COUNT:METRIC:min or COUNT:METRIC:max.');
+  const [, count = '', metric = '', mode] = match;
+  return [...(previous ?? []), { count: parseCount(count), metric, mode: mode === 'max' ? 'max' : 'min' }];
+}
+
+/** Parses a share of the data in percent, with or without the sign. */
+export function parsePercent(text: string): number {
+  const value = parseNumber(text.replace(/%$/, ''));
+  if (value === undefined || !(value > 0 && value <= 100))
+    throw new InvalidArgumentError('Expected a percentage above 0 and up to 100.');
+  return value;
+}
+
+function parseNumber(text: string): number | undefined {
+  const special = SPECIAL_NUMBERS.get(text.toLowerCase());
+  if (special !== undefined) return special;
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : undefined;
+}
+
+function splitPair(text: string): [name: string, value: string] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('Expected NAME=VALUE.');
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function addPair<T>(previous: Record<string, T> | undefined, name: string, value: T): Record<string, T> {
+  if (previous !== undefined && Object.hasOwn(previous, name))
+    throw new InvalidArgumentError(`"${name}" is given twice.`);
+  return Object.fromEntries([...Object.entries(previous ?? {}), [name, value]]);
+}

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import type { CheckReport } from '../../index.js';
+import { parsePercent } from '../arguments.js';
+import { EXIT_CODES } from '../exit-codes.js';
+import type { Output } from '../output.js';
+import type { CommandHost } from '../session.js';
+import { checkpointName } from '../summaries.js';
+import { printable } from '../tables.js';
+import { formatBytes, formatCount } from '../units.js';
+
+interface CheckFlags {
+  readData?: number | true;
+}
+
+const ALL_PERCENT = 100;
+
+const EXAMPLES = `
+Without --read-data only the structure is checked: every object that a checkpoint needs is there and whole.
+Exit 0: sound; exit 5: damaged, with each damaged object and the checkpoints that depend on it.
+
+Examples:
+  $ thetalog check
+  $ thetalog check --read-data=5%`;
+
+export function addCheckCommand(program: Command, host: CommandHost): void {
+  program
+    .command('check')
+    .description('check that every checkpoint can be restored')
+    .option('--read-data [percent]', 'also read and decode chunks: all, or a share of them', parsePercent)
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: CheckFlags, command: Command) => {
+      const session = host.openSession(command);
+      const readData = flags.readData === true ? ALL_PERCENT : (flags.readData ?? 0);
+      const report = await session.withStore((store) => store.check({ readData, ...session.operation() }));
+      session.output.print({
+        json: [report],
+        quiet: report.damaged.map((damage) => printable(damage.object)),
+        text: () => reportLines(report, session.output),
+      });
+      if (report.damaged.length > 0) host.setExitCode(EXIT_CODES.corrupt);
+    });
+}
+
+function reportLines(report: CheckReport, output: Output): string[] {
+  const counts = [
+    formatCount(report.checkpoints, 'checkpoint'),
+    formatCount(report.objects, 'object'),
+    formatCount(report.chunks, 'chunk'),
+    `${formatBytes(report.bytesRead)} of chunk data read`,
+  ].join(', ');
+  const lines = report.damaged.flatMap((damage) => {
+    const place = damage.offset === null ? '' : ` at byte ${damage.offset}`;
+    return [
+      `${output.style('red', 'damaged:')} ${printable(`${damage.object}${place}: ${damage.message}`)} (${damage.code})`,
+      ...damage.checkpoints.map((checkpoint) => `  needed by ${checkpointName(checkpoint)}`),
+    ];
+  });
+  if (report.unreferenced > 0)
+    lines.push(`${formatCount(report.unreferenced, 'object')} not referred to: no damage, gc frees them`);
+  const verdict =
+    report.damaged.length === 0
+      ? output.style('green', 'sound')
+      : output.style('red', formatCount(report.damaged.length, 'damaged object'));
+  return [...lines, `checked ${counts}: ${verdict}`];
+}

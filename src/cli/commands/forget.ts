@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import {
+  type ForgetResult,
+  type KeepPolicies,
+  type Store,
+  type StoreStats,
+  ThetalogError,
+} from '../../index.js';
+import { type BestPolicy, collectBest, parseCount } from '../arguments.js';
+import type { Output } from '../output.js';
+import type { CommandHost, Session } from '../session.js';
+import { type Column, shortId, tableLines } from '../tables.js';
+import { formatBytes, formatCount } from '../units.js';
+
+interface ForgetFlags {
+  keepLast?: number;
+  keepBest?: BestPolicy[];
+  keepEvery?: number;
+  dryRun?: boolean;
+}
+
+/** What to forget: the named checkpoints, or those of a run (of all runs) that no policy keeps. */
+type Selection = { refs: string[] } | { run?: string; keep: KeepPolicies };
+
+const COLUMNS: readonly Column[] = [
+  { title: 'ID' },
+  { title: 'RUN' },
+  { title: 'STEP', align: 'right' },
+  { title: 'DECISION' },
+  { title: 'REASONS' },
+];
+
+const EXAMPLES = `
+A checkpoint that any policy wants stays; tagged and pinned ones stay, too. Forgetting frees nothing by
+itself: run gc, and compact for bytes that other checkpoints are still built on.
+
+Examples:
+  $ thetalog forget pretrain --keep-last 3 --keep-best 2:loss:min --keep-every 1000 --dry-run
+  $ thetalog forget pretrain@step:100 4f0c2a91bd`;
+
+export function addForgetCommand(program: Command, host: CommandHost): void {
+  program
+    .command('forget')
+    .description('remove checkpoints from the list, by name or by policy')
+    .argument('[ref...]', 'checkpoints; with --keep-* options: one run, or none for all runs')
+    .option('--keep-last <n>', 'keep the latest n of each run', parseCount)
+    .option('--keep-best <n:metric:min|max>', 'keep the n best by a metric; may be repeated', collectBest)
+    .option('--keep-every <n>', 'keep the steps divisible by n', parseCount)
+    .option('-n, --dry-run', 'only say what would be forgotten')
+    .addHelpText('after', EXAMPLES)
+    .action(async (names: string[], flags: ForgetFlags, command: Command) => {
+      const session = host.openSession(command);
+      const selection = selectionOf(names, flags);
+      const { result, before, after } = await session.withStore((store) =>
+        forgetAndMeasure(store, selection, flags.dryRun === true, session),
+      );
+      const forgotten = result.decisions.filter((decision) => decision.forget);
+      session.output.print({
+        json: [result],
+        quiet: forgotten.map((decision) => decision.id),
+        text: () => [
+          ...decisionLines(result, session.output),
+          summaryLine(result),
+          ...(before && after && forgotten.length > 0 ? [reclaimableLine(before, after)] : []),
+        ],
+      });
+    });
+}
+
+function selectionOf(names: readonly string[], flags: ForgetFlags): Selection {
+  const { keepLast: last, keepBest: best, keepEvery: every } = flags;
+  const keep: KeepPolicies = {
+    ...(last === undefined ? {} : { last }),
+    ...(best === undefined ? {} : { best }),
+    ...(every === undefined ? {} : { every }),
+  };
+  if (Object.keys(keep).length === 0) {
+    if (names.length > 0) return { refs: [...names] };
+    throw new ThetalogError('invalid', 'no-policy', 'Neither checkpoints nor a policy are named.', {
+      hint: 'Name checkpoints, or say what to keep: --keep-last, --keep-best, --keep-every.',
+    });
+  }
+  const [run, ...more] = names;
+  if (more.length > 0)
+    throw new ThetalogError(
+      'invalid',
+      'several-runs',
+      'With --keep-* options at most one run can be named.',
+      {
+        hint: 'Name one run, or none for all runs.',
+      },
+    );
+  return run === undefined ? { keep } : { run, keep };
+}
+
+/** Sizes are only worth their time where somebody reads them. */
+async function forgetAndMeasure(store: Store, selection: Selection, dryRun: boolean, session: Session) {
+  const measured = !dryRun && !session.output.json && !session.output.quiet;
+  const before = measured ? await store.stats() : undefined;
+  const result = await store.forget({ ...selection, dryRun, ...session.operation() });
+  const after = measured ? await store.stats() : undefined;
+  return { result, before, after };
+}
+
+function decisionLines({ decisions, dryRun }: ForgetResult, output: Output): string[] {
+  if (decisions.length === 0) return [];
+  const forget = dryRun ? 'would forget' : 'forgotten';
+  const keep = dryRun ? 'would keep' : 'kept';
+  const rows = decisions.map((decision) => [
+    shortId(decision.id),
+    decision.run,
+    decision.step === null ? '' : String(decision.step),
+    decision.forget ? forget : keep,
+    decision.reasons.join(', '),
+  ]);
+  const [titles = '', ...lines] = tableLines(COLUMNS, rows);
+  return [output.style('bold', titles), ...lines];
+}
+
+function summaryLine({ decisions, dryRun }: ForgetResult): string {
+  const forgotten = decisions.filter((decision) => decision.forget).length;
+  const verb = dryRun ? 'would forget' : 'forgot';
+  const kept = decisions.length - forgotten;
+  return `${verb} ${formatCount(forgotten, 'checkpoint')}${kept > 0 ? `, ${dryRun ? 'keep' : 'kept'} ${kept}` : ''}`;
+}
+
+function reclaimableLine(before: StoreStats, after: StoreStats): string {
+  const change = `${formatBytes(before.reclaimableBytes)} -> ${formatBytes(after.reclaimableBytes)}`;
+  return `stored ${formatBytes(after.storedBytes)}, of which reclaimable by gc and compact: ${change}`;
+}

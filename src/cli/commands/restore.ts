@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import type { RestoreFilesOptions, RestoreResult } from '../../index.js';
+import type { CommandHost } from '../session.js';
+import { checkpointName } from '../summaries.js';
+import { printable } from '../tables.js';
+import { formatBytes, formatCount, formatDuration } from '../units.js';
+
+type RestoreFlags = Pick<RestoreFilesOptions, 'out' | 'tensors' | 'force'>;
+
+const EXAMPLES = `
+Files appear whole or not at all. Files of equal content are left alone; a file of other content is a
+conflict (exit 4) without --force.
+
+Examples:
+  $ thetalog restore pretrain --out ./resume
+  $ thetalog restore pretrain@best:loss --out ./best --tensors 'model.layers.0.*'`;
+
+export function addRestoreCommand(program: Command, host: CommandHost): void {
+  program
+    .command('restore')
+    .description('write the files of a checkpoint, byte for byte')
+    .argument('<ref>', 'the checkpoint')
+    .requiredOption('--out <dir>', 'the folder to write into')
+    .option('--tensors <glob>', 'only the matching tensors, as one safetensors file')
+    .option('--force', 'replace files of other content')
+    .addHelpText('after', EXAMPLES)
+    .action(async (ref: string, flags: RestoreFlags, command: Command) => {
+      const session = host.openSession(command);
+      const options = { ...flags, ...session.operation() };
+      const result = await session.withStore((store) => store.restoreFiles(ref, options));
+      session.output.print({ json: [result], quiet: [], text: () => [restoredLine(result, flags.out)] });
+    });
+}
+
+function restoredLine(result: RestoreResult, out: string): string {
+  const { files, bytes, seconds } = result;
+  const place = `${checkpointName(result)} to ${printable(out)}`;
+  if (files.length === 0) return `restored ${place}: every file was there already, unchanged`;
+  return `restored ${place}: ${formatCount(files.length, 'file')}, ${formatBytes(bytes)} in ${formatDuration(seconds)}`;
+}

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { SaveFilesOptions, SaveResult } from '../../index.js';
+import { collectMeta, collectMetric, parseEpoch, parseStep } from '../arguments.js';
+import type { CommandHost } from '../session.js';
+import { checkpointName } from '../summaries.js';
+import { formatBytes, formatDuration, formatRatio } from '../units.js';
+
+interface SaveFlags extends Omit<SaveFilesOptions, 'metrics' | 'signal' | 'onProgress'> {
+  metric?: Record<string, number>;
+}
+
+const EXAMPLES = `
+Files come back as DIR/basename, folders as DIR/basename/...; all paths make one checkpoint.
+A damaged or unknown file is stored byte for byte, with a warning; --strict refuses it (exit 5).
+
+Examples:
+  $ thetalog save step-1200.pth --run pretrain --step 1200 --metric loss=2.31
+  $ thetalog save checkpoint-500/ --run finetune --parent pretrain@best:loss --meta lr=1e-5`;
+
+export function addSaveCommand(program: Command, host: CommandHost): void {
+  program
+    .command('save')
+    .description('save files and folders as one checkpoint')
+    .argument('<path...>', 'files (safetensors, torch, npy, anything else) and folders')
+    .requiredOption('--run <name>', 'the run: letters, digits, dot, dash, underscore')
+    .option('--step <n>', 'training step; default: the one found in the files', parseStep)
+    .option('--epoch <n>', 'training epoch', parseEpoch)
+    .option('--metric <name=number>', 'a metric such as loss; may be repeated', collectMetric)
+    .option('--meta <name=text>', 'a note; may be repeated', collectMeta)
+    .option('--parent <ref>', "what it was resumed from; default: the run's latest checkpoint")
+    .option('--strict', 'refuse damaged files')
+    .addHelpText('after', EXAMPLES)
+    .action(async (paths: string[], flags: SaveFlags, command: Command) => {
+      const session = host.openSession(command);
+      const { metric: metrics, ...given } = flags;
+      const options = { ...given, ...(metrics === undefined ? {} : { metrics }), ...session.operation() };
+      const result = await session.withStore((store) => store.saveFiles(paths, options));
+      for (const warning of result.warnings) session.output.warn(warning);
+      session.output.print({ json: [result], quiet: [result.id], text: () => [savedLine(result)] });
+    });
+}
+
+function savedLine(result: SaveResult): string {
+  const { logicalBytes, storedBytes, seconds } = result;
+  const ratio = formatRatio(logicalBytes, storedBytes);
+  const sizes = `${formatBytes(logicalBytes)}, stored ${formatBytes(storedBytes)} (${ratio})`;
+  return `saved ${checkpointName(result)}: ${sizes} in ${formatDuration(seconds)}`;
+}

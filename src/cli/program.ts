@@ -1,0 +1,123 @@
+/** The command tree, and running one command line from arguments to exit code. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { isThetalogError, ThetalogError } from '../index.js';
+import { addCatCommand } from './commands/cat.js';
+import { addCheckCommand } from './commands/check.js';
+import { addDiffCommand } from './commands/diff.js';
+import { addForgetCommand } from './commands/forget.js';
+import { addCompactCommand, addGcCommand } from './commands/housekeeping.js';
+import { addInitCommand } from './commands/init.js';
+import { addListCommand } from './commands/list.js';
+import { addLogCommand } from './commands/log.js';
+import { addReferenceCommands } from './commands/references.js';
+import { addRestoreCommand } from './commands/restore.js';
+import { addSaveCommand } from './commands/save.js';
+import { addShowCommand } from './commands/show.js';
+import { addStatsCommand } from './commands/stats.js';
+import { EXIT_OK, exitCodeOf } from './exit-codes.js';
+import { type Host, Output } from './output.js';
+import { type CommandHost, Session } from './session.js';
+
+const PROGRAM_HELP = `
+References (REF):
+  RUN                     its latest checkpoint, like RUN@latest
+  RUN@step:1200           the newest checkpoint of that step
+  RUN@best:loss[:max]     the checkpoint of the lowest (highest) metric
+  RUN@latest~2            follows parents, two back
+  TAG or ID               a tag, or the first digits of an id
+
+Exit codes:
+  0 done  1 internal error  2 wrong usage  3 not found  4 conflict  5 damaged
+  6 unsupported  7 storage unavailable or full  130 aborted
+
+Examples:
+  $ thetalog init ./store
+  $ thetalog save step-1200.pth --store ./store --run pretrain --step 1200 --metric loss=2.31
+  $ export THETALOG_STORE=./store
+  $ thetalog list
+  $ thetalog restore pretrain@best:loss --out ./resume`;
+
+/** Runs one command line and returns its exit code; everything it has to say has been written by then. */
+export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
+  let exitCode = EXIT_OK;
+  const program = createProgram(host, {
+    openSession: (command) => new Session(command, host),
+    setExitCode: (code) => {
+      exitCode = code;
+    },
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    const error = asAborted(thrown, host.signal);
+    if (!isHelp(error)) new Output(host, outputModes(argv)).fail(error);
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Command {
+  const program = new Command('thetalog')
+    .description('Keeps every checkpoint of a training run, bit-exactly, in a fraction of the bytes.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .option('--store <dir|url>', 'the store; default: THETALOG_STORE')
+    .option('--json', 'print newline-delimited JSON; the last object is the result')
+    .option('-q, --quiet', 'print ids only, or nothing; no progress')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // Errors are printed once, by runCommandLine, as text or JSON.
+      outputError: () => {},
+    })
+    .exitOverride()
+    .addHelpText('after', PROGRAM_HELP);
+  program.commandsGroup('Checkpoints:');
+  addInitCommand(program, commandHost);
+  addSaveCommand(program, commandHost);
+  addRestoreCommand(program, commandHost);
+  program.commandsGroup('Looking:');
+  addListCommand(program, commandHost);
+  addLogCommand(program, commandHost);
+  addShowCommand(program, commandHost);
+  addStatsCommand(program, commandHost);
+  addDiffCommand(program, commandHost);
+  addCatCommand(program, commandHost);
+  program.commandsGroup('Names and lineage:');
+  addReferenceCommands(program, commandHost);
+  program.commandsGroup('Housekeeping:');
+  addCheckCommand(program, commandHost);
+  addForgetCommand(program, commandHost);
+  addGcCommand(program, commandHost);
+  addCompactCommand(program, commandHost);
+  return program;
+}
+
+/** Commander has printed the help or the version itself. */
+function isHelp(error: unknown): boolean {
+  return error instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(error.code);
+}
+
+/** Whatever breaks after the signal fired is the abort the user asked for. */
+function asAborted(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted || isThetalogError(error, 'aborted')) return error;
+  return new ThetalogError('aborted', 'aborted', 'The operation was aborted.', { cause: error });
+}
+
+/** The modes of a command line that could not be parsed. */
+function outputModes(argv: readonly string[]): { json: boolean; quiet: boolean } {
+  const end = argv.indexOf('--');
+  return { json: argv.slice(0, end < 0 ? argv.length : end).includes('--json'), quiet: false };
+}
+
+function packageVersion(): string {
+  const description: unknown = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  if (typeof description === 'object' && description !== null && 'version' in description)
+    return String(description.version);
+  return 'unknown';
+}

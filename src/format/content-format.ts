@@ -1,0 +1,138 @@
+/** What differs from save to save: chunk ids, content-cut lengths, paths and digests of files (FORMAT.md, "Content"). */
+import { ByteReader, ByteWriter } from '../bytes/index.js';
+import { corrupt } from '../errors.js';
+import type { ChunkId } from '../hash/index.js';
+import { dtypeInfo } from '../tensor/index.js';
+import { idBytes, readChunkId } from './chunk-table.js';
+import type { Layout, StreamLayout } from './layout-format.js';
+import { BYTE_CHUNK_BYTES, CHUNK_BYTES_MAX, CHUNK_ID_BYTES, IDS_PER_PAGE } from './limits.js';
+import { readText, writeText } from './text.js';
+
+/** The chunks of one stream: ids, and for content-cut streams their decoded lengths in bytes. */
+export interface StreamContent {
+  ids: ChunkId[];
+  lengths: number[] | null;
+}
+
+export interface Content {
+  /** In the order of the layout's streams. */
+  streams: StreamContent[];
+  /** In the order of the layout's files. */
+  files: FileContent[];
+  /** Directories that hold no file. */
+  directories: string[];
+}
+
+export interface FileContent {
+  /** Relative, with `/`. */
+  path: string;
+  /** XXH64 of the file's bytes, 16 hexadecimal digits. */
+  digest: string;
+}
+
+/** Returns the bytes of a whole chunk of a stream that is not content-cut. */
+export function chunkBytes(stream: StreamLayout, chunkElements: number): number {
+  return stream.chunking === 'bytes' ? BYTE_CHUNK_BYTES : chunkElements * dtypeInfo(stream.dtype).bytes;
+}
+
+/** Returns the bytes of a stream. */
+export function streamBytes(stream: StreamLayout): number {
+  return stream.elements * dtypeInfo(stream.dtype).bytes;
+}
+
+/** Returns the decoded length of every chunk of a stream. */
+export function chunkLengths(stream: StreamLayout, content: StreamContent, chunkElements: number): number[] {
+  if (content.lengths !== null) return content.lengths;
+  const size = chunkBytes(stream, chunkElements);
+  const total = streamBytes(stream);
+  return content.ids.map((_, index) => Math.min(size, total - index * size));
+}
+
+/** Encodes lengths, paths and digests. */
+export function encodeFacts(layout: Layout, content: Content): Uint8Array {
+  const writer = new ByteWriter();
+  layout.streams.forEach((stream, index) => {
+    if (stream.chunking !== 'content') return;
+    const lengths = content.streams[index].lengths ?? [];
+    writer.varint(lengths.length);
+    for (const length of lengths) writer.varint(length);
+  });
+  for (const file of content.files) {
+    writeText(writer, file.path);
+    writer.bigU64(BigInt(`0x${file.digest}`));
+  }
+  writer.varint(content.directories.length);
+  for (const path of content.directories) writeText(writer, path);
+  return writer.finish();
+}
+
+/** Encodes all chunk ids, cut into pages. */
+export function encodeIdPages(content: Content): Uint8Array[] {
+  const ids = content.streams.flatMap((stream) => stream.ids);
+  const pages: Uint8Array[] = [];
+  for (let start = 0; start < ids.length; start += IDS_PER_PAGE) {
+    const writer = new ByteWriter(IDS_PER_PAGE * CHUNK_ID_BYTES);
+    for (const id of ids.slice(start, start + IDS_PER_PAGE)) writer.bytes(idBytes(id));
+    pages.push(writer.finish());
+  }
+  return pages;
+}
+
+/** Decodes the content that belongs to a layout; counts must agree with it exactly. */
+export function decodeContent(
+  layout: Layout,
+  chunkElements: number,
+  facts: Uint8Array,
+  idPages: readonly Uint8Array[],
+  object: string,
+): Content {
+  const reader = new ByteReader(facts, object);
+  const lengths = layout.streams.map((stream) =>
+    stream.chunking === 'content' ? readLengths(reader, stream) : null,
+  );
+  const files = layout.files.map(() => readFile(reader));
+  const directories = readDirectories(reader);
+  if (reader.remaining > 0) reader.fail('trailing-bytes', 'the facts have bytes after their end');
+  const ids = readIds(idPages, object);
+  let next = 0;
+  const streams = layout.streams.map((stream, index) => {
+    const own = lengths[index];
+    const count = own?.length ?? Math.ceil(streamBytes(stream) / chunkBytes(stream, chunkElements));
+    const part = ids.slice(next, next + count);
+    next += count;
+    if (part.length !== count)
+      throw corrupt('bad-count', 'has fewer chunk ids than its layout needs', object);
+    return { ids: part, lengths: own };
+  });
+  if (next !== ids.length) throw corrupt('bad-count', 'has more chunk ids than its layout needs', object);
+  return { streams, files, directories };
+}
+
+function readLengths(reader: ByteReader, stream: StreamLayout): number[] {
+  const count = reader.varint();
+  if (count > reader.remaining) reader.fail('bad-count', 'a stream has too many chunks');
+  const lengths = Array.from({ length: count }, () => reader.varint());
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total !== streamBytes(stream) || lengths.some((length) => length > CHUNK_BYTES_MAX)) {
+    reader.fail('bad-length', 'the chunk lengths do not add up to the stream');
+  }
+  return lengths;
+}
+
+function readFile(reader: ByteReader): FileContent {
+  return { path: readText(reader), digest: reader.bigU64().toString(16).padStart(16, '0') };
+}
+
+function readDirectories(reader: ByteReader): string[] {
+  const count = reader.varint();
+  if (count > reader.remaining) reader.fail('bad-count', 'names too many directories');
+  return Array.from({ length: count }, () => readText(reader));
+}
+
+function readIds(pages: readonly Uint8Array[], object: string): ChunkId[] {
+  return pages.flatMap((page) => {
+    const reader = new ByteReader(page, object);
+    if (page.length % CHUNK_ID_BYTES !== 0) reader.fail('bad-length', 'a page of chunk ids is cut off');
+    return Array.from({ length: page.length / CHUNK_ID_BYTES }, () => readChunkId(reader));
+  });
+}

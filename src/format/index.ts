@@ -1,0 +1,69 @@
+export { type CatalogueEntry, decodePage, encodePage } from './catalogue-format.js';
+export { type ChunkEntry, idBytes } from './chunk-table.js';
+export {
+  type Content,
+  chunkBytes,
+  chunkLengths,
+  decodeContent,
+  encodeFacts,
+  encodeIdPages,
+  type FileContent,
+  type StreamContent,
+  streamBytes,
+} from './content-format.js';
+export {
+  type Box,
+  type Chunking,
+  decodeLayout,
+  encodeLayout,
+  type FileLayout,
+  type FilePiece,
+  type Layout,
+  type StreamLayout,
+  type TensorLayout,
+} from './layout-format.js';
+export { decodeLease, encodeLease, type Lease } from './lease-format.js';
+export * as limits from './limits.js';
+export {
+  checksumBytes,
+  decodeManifest,
+  encodeManifest,
+  equalBytes,
+  type Manifest,
+  type OpenedManifest,
+  openSection,
+  type PackedSection,
+  packSection,
+  type SectionReference,
+} from './manifest-format.js';
+export {
+  assertRunName,
+  attemptOf,
+  CONFIG_KEY,
+  isObjectName,
+  isRunName,
+  OBJECT_KINDS,
+  type ObjectKind,
+  objectKey,
+  ROOT_KEY,
+} from './object-names.js';
+export {
+  checkPackHeader,
+  decodePackFooter,
+  decodePackTrailer,
+  encodePackEnd,
+  PACK_HEADER_BYTES,
+  PACK_TRAILER_BYTES,
+  packHeader,
+} from './pack-format.js';
+export {
+  decodeRoot,
+  emptyRoot,
+  encodeRoot,
+  type Mark,
+  type PageReference,
+  type Root,
+  type RunRecord,
+} from './root-format.js';
+export { decodeSegment, encodeSegment } from './segment-format.js';
+export { decodeStoreConfig, encodeStoreConfig, isChunkElements, type StoreConfig } from './store-config.js';

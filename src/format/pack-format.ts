@@ -1,0 +1,82 @@
+/** Packs: encoded chunks back to back, with a footer from which a lost index can be rebuilt (FORMAT.md, "Pack"). */
+import { ByteReader, ByteWriter } from '../bytes/index.js';
+import { corrupt, ThetalogError } from '../errors.js';
+import type { Hasher } from '../hash/index.js';
+import { type ChunkEntry, readChunkTable, writeChunkTable } from './chunk-table.js';
+import { MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
+import { FORMAT_VERSION } from './limits.js';
+
+/** `TLPK`, the version, three zero bytes. Records start right behind. */
+export const PACK_HEADER_BYTES = 8;
+/** u64 offset of the footer, u32 its length, `TLPE`. */
+export const PACK_TRAILER_BYTES = 16;
+
+/** Returns the first bytes of every pack. */
+export function packHeader(): Uint8Array {
+  return Uint8Array.of(0x54, 0x4c, 0x50, 0x4b, FORMAT_VERSION, 0, 0, 0);
+}
+
+/** Returns the footer and the trailer that end a pack whose records end at `recordsEnd`. */
+export function encodePackEnd(
+  hasher: Hasher,
+  entries: readonly ChunkEntry[],
+  recordsEnd: number,
+): Uint8Array {
+  const table = new ByteWriter(64 * entries.length + 16);
+  writeChunkTable(table, entries);
+  const footer = sealEnvelope(hasher, MAGIC.packFooter, table.written());
+  const writer = new ByteWriter(footer.length + PACK_TRAILER_BYTES);
+  writer.bytes(footer);
+  writer.u64(recordsEnd);
+  writer.u32(footer.length);
+  writer.bytes(Uint8Array.of(0x54, 0x4c, 0x50, 0x45));
+  return writer.finish();
+}
+
+/** Checks the first bytes of a pack. */
+export function checkPackHeader(bytes: Uint8Array, object: string): void {
+  if (bytes.length < PACK_HEADER_BYTES || String.fromCharCode(...bytes.subarray(0, 4)) !== 'TLPK') {
+    throw corrupt('bad-magic', 'does not start as a pack', object, 0);
+  }
+  if (bytes[4] !== FORMAT_VERSION) {
+    const message = `${object}: pack version ${bytes[4]} is not known to this build`;
+    throw new ThetalogError('unsupported', 'format-version', message, { object, hint: 'Upgrade thetalog.' });
+  }
+}
+
+/** Reads where the footer of a pack of `packBytes` lies, from the trailer's 16 bytes. */
+export function decodePackTrailer(
+  trailer: Uint8Array,
+  packBytes: number,
+  object: string,
+): { offset: number; length: number } {
+  const reader = new ByteReader(trailer, object, 0, trailer.length, packBytes - trailer.length);
+  const offset = reader.u64();
+  const length = reader.u32();
+  if (String.fromCharCode(...reader.view8(4)) !== 'TLPE')
+    reader.fail('bad-magic', 'does not end as a pack', 12);
+  if (offset < PACK_HEADER_BYTES || offset + length + PACK_TRAILER_BYTES !== packBytes) {
+    reader.fail('bad-length', 'the footer is not where the trailer says', 0);
+  }
+  return { offset, length };
+}
+
+/** Decodes a pack's footer; all records must lie before it. */
+export function decodePackFooter(
+  hasher: Hasher,
+  footer: Uint8Array,
+  recordsEnd: number,
+  pack: string,
+  object: string,
+): ChunkEntry[] {
+  const payload = openEnvelope(hasher, MAGIC.packFooter, footer, object);
+  const reader = new ByteReader(payload, object);
+  const entries = readChunkTable(reader, pack);
+  if (reader.remaining > 0) reader.fail('trailing-bytes', 'the footer has bytes after its end');
+  for (const entry of entries) {
+    if (entry.offset < PACK_HEADER_BYTES || entry.offset + entry.length > recordsEnd) {
+      throw corrupt('bad-offset', 'the footer names a record outside the pack', object, entry.offset);
+    }
+  }
+  return entries;
+}

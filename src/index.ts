@@ -1,0 +1,33 @@
+/** The public door of thetalog. Everything else is internal. */
+export type {
+  CheckpointDetail,
+  CheckpointInfo,
+  CheckReport,
+  CompactResult,
+  CreateOptions,
+  Damage,
+  Difference,
+  Environment,
+  FileInfo,
+  ForgetDecision,
+  ForgetResult,
+  GcResult,
+  KeepPolicies,
+  OpenOptions,
+  OperationOptions,
+  Progress,
+  RestoreFilesOptions,
+  RestoreResult,
+  SaveFilesOptions,
+  SaveResult,
+  StoreStats,
+  TensorData,
+  TensorDifference,
+  TensorInfo,
+  Warning,
+} from './checkpoints/index.js';
+export { type ErrorDetails, type ErrorKind, isThetalogError, ThetalogError } from './errors.js';
+export type { RestoreStateOptions, Run, SaveHandle, SaveStateOptions } from './lifecycle/run.js';
+export { createStore, openStore, type Store } from './lifecycle/store.js';
+export { MemoryStorage, type Storage, type StoredObject, type Versioned } from './storage/index.js';
+export type { DType, Group, StateValue, Tensor, TypedArray } from './tensor/index.js';

@@ -1,0 +1,90 @@
+/** One run of a store: saving and restoring the state of a training program. */
+import {
+  type CheckpointInfo,
+  listCheckpoints,
+  loadManifest,
+  planState,
+  readState,
+  resolveRef,
+  type SaveRequest,
+  type SaveResult,
+  type StoreContext,
+  saveCheckpoint,
+} from '../checkpoints/index.js';
+import { ThetalogError } from '../errors.js';
+import type { Group, StateValue } from '../tensor/index.js';
+
+export type SaveStateOptions = Omit<SaveRequest, 'run'>;
+
+/** A save under way: its bytes are staged, so the caller may go on changing the state. */
+export interface SaveHandle {
+  /** Resolves once the checkpoint is durable; rejects if it could not be saved. Never leave it unobserved. */
+  readonly committed: Promise<SaveResult>;
+}
+
+export interface RestoreStateOptions {
+  /** Restore only the tensors of these groups; plain data comes back whole. Default: all. */
+  groups?: Group[];
+}
+
+export class Run {
+  readonly name: string;
+  private readonly context: StoreContext;
+  /** The save before the next one: saves of one run commit in the order in which they were begun. */
+  private pending: Promise<unknown> = Promise.resolve();
+
+  constructor(context: StoreContext, name: string) {
+    this.context = context;
+    this.name = name;
+  }
+
+  /**
+   * Saves a state: nested plain objects and arrays of tensors and plain data. Resolves once every byte is copied;
+   * `handle.committed` resolves once the checkpoint is durable. Top-level keys `model`, `optimizer`, `scheduler`, `rng` and
+   * `loader` name groups, `progress.step`, `progress.epoch` and `metrics` go on record. Throws `invalid`, naming the path,
+   * for a value that cannot be stored.
+   */
+  async save(state: StateValue, options: SaveStateOptions = {}): Promise<SaveHandle> {
+    const { environment } = this.context;
+    const started = environment.now();
+    const plan = planState(state);
+    const previous = this.pending;
+    const perform = async (): Promise<SaveResult> => {
+      await previous;
+      const { entry, storedBytes } = await saveCheckpoint(this.context, plan, { ...options, run: this.name });
+      const { id, step, logicalBytes } = entry;
+      const seconds = (environment.now() - started) / 1000;
+      return { id, run: this.name, step, logicalBytes, storedBytes, seconds, warnings: [] };
+    };
+    const committed = perform();
+    this.pending = committed.catch(() => {});
+    return { committed };
+  }
+
+  /**
+   * Returns a stored state. `ref` is `latest` (default), `step:N`, `best:METRIC[:min|max]`, optionally with `~N`, or any ref
+   * of the store. Throws `not-found`, `corrupt`, or `invalid` for a checkpoint that was saved from files.
+   */
+  async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
+    const root = await this.context.roots.read();
+    const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
+    const { entry } = await resolveRef(this.context.catalogue, root, own);
+    return readState(this.context, await loadManifest(this.context, entry.manifest), options.groups);
+  }
+
+  /** Resolves once no save of this run is under way, whether they succeeded or not. */
+  async settled(): Promise<void> {
+    await this.pending;
+  }
+
+  /** Lists the run's checkpoints, oldest first; an unknown run is `not-found`. */
+  async list(options: { last?: number } = {}): Promise<CheckpointInfo[]> {
+    const root = await this.context.roots.read();
+    if (!root.runs.has(this.name)) {
+      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${this.name}".`, {
+        object: this.name,
+      });
+    }
+    return listCheckpoints(this.context, root, { runs: [this.name], last: options.last });
+  }
+}

@@ -1,0 +1,271 @@
+/** The store as its users see it: every verb of the command line and the library, over one open context. */
+import { stat } from 'node:fs/promises';
+import {
+  type CheckpointDetail,
+  type CheckpointInfo,
+  type CheckReport,
+  type CompactResult,
+  type CreateOptions,
+  createContext,
+  type Difference,
+  detail,
+  type ForgetResult,
+  forkRun,
+  type GcResult,
+  type KeepPolicies,
+  lineage,
+  listCheckpoints,
+  loadManifest,
+  type OpenOptions,
+  type OperationOptions,
+  openContext,
+  pinCheckpoint,
+  planFiles,
+  type RestoreFilesOptions,
+  type RestoreResult,
+  readTensor,
+  resolveRef,
+  restoreFiles,
+  restoreTensors,
+  type SaveFilesOptions,
+  type SaveResult,
+  type StoreContext,
+  type StoreStats,
+  StreamReader,
+  saveCheckpoint,
+  type TensorData,
+  tagCheckpoint,
+  unpinCheckpoint,
+  untagCheckpoint,
+} from '../checkpoints/index.js';
+import { isThetalogError, ThetalogError } from '../errors.js';
+import { assertRunName } from '../format/index.js';
+import {
+  checkStore,
+  collectGarbage,
+  compactStore,
+  diffCheckpoints,
+  forgetCheckpoints,
+  storeStats,
+} from '../maintenance/index.js';
+import type { Storage } from '../storage/index.js';
+import { Run } from './run.js';
+
+/**
+ * Creates an empty store in a directory (made if absent) or in a storage, and opens it. Throws `conflict` if there is one
+ * already, `unsupported` if the file system has no hard links.
+ */
+export async function createStore(location: string | Storage, options?: CreateOptions): Promise<Store> {
+  return new Store(await createContext(location, options));
+}
+
+/** Opens a store. Throws `not-found` if there is none, `unsupported` for a format version unknown to this build. */
+export async function openStore(location: string | Storage, options?: OpenOptions): Promise<Store> {
+  return new Store(await openContext(location, options));
+}
+
+/** An open store. It holds no lock: any number of processes may use one store at once. */
+export class Store {
+  private readonly context: StoreContext;
+  private readonly runs = new Map<string, Run>();
+
+  /** Use `openStore` or `createStore`. */
+  constructor(context: StoreContext) {
+    this.context = context;
+  }
+
+  /** Path or URL of the store. */
+  get location(): string {
+    return this.context.storage.location;
+  }
+
+  /** Random id of the store, 32 hexadecimal digits. */
+  get id(): string {
+    return this.context.config.id;
+  }
+
+  /** Returns the run of this name, which need not exist yet. Throws `invalid` for an impossible name. */
+  run(name: string): Run {
+    assertRunName(name, 'run');
+    const run = this.runs.get(name) ?? new Run(this.context, name);
+    this.runs.set(name, run);
+    return run;
+  }
+
+  /** Waits for saves under way and releases open files. The store may be used again. */
+  async close(): Promise<void> {
+    await Promise.all([...this.runs.values()].map((run) => run.settled()));
+    await this.context.storage.close();
+  }
+
+  /**
+   * Saves files and directories as ONE checkpoint; it is durable when this resolves. A file is kept as its basename, a
+   * directory as its basename with all below it.
+   */
+  async saveFiles(paths: string[], options: SaveFilesOptions): Promise<SaveResult> {
+    const started = this.context.environment.now();
+    const plan = await planFiles(this.context.hasher, paths, options);
+    try {
+      const { entry, storedBytes } = await saveCheckpoint(this.context, plan, options);
+      return {
+        id: entry.id,
+        run: options.run,
+        step: entry.step,
+        logicalBytes: entry.logicalBytes,
+        storedBytes,
+        seconds: this.secondsSince(started),
+        warnings: plan.warnings,
+      };
+    } finally {
+      await plan.close();
+    }
+  }
+
+  /**
+   * Restores the files of a checkpoint, or with `tensors` the matching tensors as one safetensors file. Existing files of
+   * other content are a `conflict` unless `force`; damage is `corrupt` and leaves nothing behind.
+   */
+  async restoreFiles(ref: string, options: RestoreFilesOptions): Promise<RestoreResult> {
+    const started = this.context.environment.now();
+    await assertFolder(options.out);
+    return this.withFreshRoot(async () => {
+      const root = await this.context.roots.read();
+      const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
+      const loaded = await loadManifest(this.context, entry.manifest);
+      const glob = options.tensors ?? (entry.kind === 'state' ? '*' : undefined);
+      const fileName = `${run}-${entry.label}`;
+      const restored =
+        glob === undefined
+          ? await restoreFiles(this.context, loaded, options)
+          : await restoreTensors(this.context, loaded, { ...options, tensors: glob, fileName });
+      return { id: entry.id, run, step: entry.step, ...restored, seconds: this.secondsSince(started) };
+    });
+  }
+
+  /** Lists checkpoints, oldest first within each run, runs by name; `last` limits each run to its newest. */
+  async list(options: { run?: string; last?: number } = {}): Promise<CheckpointInfo[]> {
+    const root = await this.context.roots.read();
+    if (options.run !== undefined && !root.runs.has(options.run)) {
+      const known = [...root.runs.keys()].slice(0, 8).join(', ') || 'none';
+      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {
+        object: options.run,
+        hint: `Runs in this store: ${known}.`,
+      });
+    }
+    const runs = options.run === undefined ? [...root.runs.keys()].sort() : [options.run];
+    return listCheckpoints(this.context, root, { runs, last: options.last });
+  }
+
+  /** Returns a checkpoint and its ancestors over all runs, newest first. */
+  async log(ref: string): Promise<CheckpointInfo[]> {
+    const root = await this.context.roots.read();
+    return lineage(this.context, root, await resolveRef(this.context.catalogue, root, ref));
+  }
+
+  /** Returns a checkpoint with its tensors and files. */
+  async show(ref: string): Promise<CheckpointDetail> {
+    return this.withFreshRoot(async () => {
+      const root = await this.context.roots.read();
+      return detail(this.context, root, await resolveRef(this.context.catalogue, root, ref));
+    });
+  }
+
+  /** Returns one tensor's values; the name as `show` gives it. */
+  async readTensor(ref: string, name: string): Promise<TensorData> {
+    return this.withFreshRoot(async () => {
+      const root = await this.context.roots.read();
+      const { entry } = await resolveRef(this.context.catalogue, root, ref);
+      const loaded = await loadManifest(this.context, entry.manifest);
+      const tensor = loaded.layout.tensors.find((candidate) => candidate.name === name);
+      if (tensor === undefined) {
+        const hint = `See the names with: thetalog show ${ref}`;
+        throw new ThetalogError('not-found', 'no-such-tensor', `There is no tensor "${name}" in ${ref}.`, {
+          object: name,
+          hint,
+        });
+      }
+      const streams = await StreamReader.open(this.context, loaded);
+      return { dtype: tensor.dtype, shape: tensor.shape, data: await readTensor(streams, tensor) };
+    });
+  }
+
+  /** Compares two checkpoints tensor by tensor and file by file. */
+  diff(a: string, b: string, options: OperationOptions = {}): Promise<Difference> {
+    return this.withFreshRoot(() => diffCheckpoints(this.context, a, b, options));
+  }
+
+  /** Returns counts and sizes of the store, or of one checkpoint. */
+  stats(ref?: string): Promise<StoreStats> {
+    return storeStats(this.context, ref);
+  }
+
+  /** Checks the structure of the store, and with `readData` (percent) that stored chunks decode to what they should. */
+  check(options: OperationOptions & { readData?: number } = {}): Promise<CheckReport> {
+    return checkStore(this.context, options);
+  }
+
+  /** Drops checkpoints from the catalogue: those named, or those of a run (or all runs) that no policy keeps. */
+  forget(
+    options: OperationOptions & { refs?: string[]; run?: string; keep?: KeepPolicies; dryRun?: boolean },
+  ): Promise<ForgetResult> {
+    return forgetCheckpoints(this.context, options);
+  }
+
+  /** Deletes objects that no checkpoint needs. Saves and restores may go on meanwhile. */
+  gc(options: OperationOptions & { dryRun?: boolean } = {}): Promise<GcResult> {
+    return collectGarbage(this.context, options);
+  }
+
+  /** Shortens delta chains and repacks what is live; `gc` then frees what is left behind. */
+  compact(options: OperationOptions & { run?: string; dryRun?: boolean } = {}): Promise<CompactResult> {
+    return compactStore(this.context, options);
+  }
+
+  /** Gives a checkpoint a name of its own, which also protects it from `forget`. */
+  tag(ref: string, name: string): Promise<CheckpointInfo> {
+    return tagCheckpoint(this.context, ref, name);
+  }
+
+  untag(name: string): Promise<void> {
+    return untagCheckpoint(this.context, name);
+  }
+
+  /** Protects a checkpoint from `forget`. */
+  pin(ref: string): Promise<CheckpointInfo> {
+    return pinCheckpoint(this.context, ref);
+  }
+
+  unpin(ref: string): Promise<CheckpointInfo> {
+    return unpinCheckpoint(this.context, ref);
+  }
+
+  /** Starts run `run` with a checkpoint that shares everything with the one it forks from. */
+  fork(ref: string, run: string): Promise<CheckpointInfo> {
+    return forkRun(this.context, ref, run);
+  }
+
+  private secondsSince(started: number): number {
+    return (this.context.environment.now() - started) / 1000;
+  }
+
+  /** Runs a reading operation again if what it was reading was collected meanwhile. */
+  private async withFreshRoot<T>(operation: () => Promise<T>): Promise<T> {
+    const { gcEpoch } = await this.context.roots.read();
+    try {
+      return await operation();
+    } catch (error) {
+      if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') throw error;
+      if ((await this.context.roots.read()).gcEpoch === gcEpoch) throw error;
+      return operation();
+    }
+  }
+}
+
+async function assertFolder(out: string): Promise<void> {
+  const status = await stat(out).catch(() => undefined);
+  if (status === undefined || status.isDirectory()) return;
+  throw new ThetalogError('conflict', 'not-a-folder', `${out} is a file, not a folder.`, {
+    object: out,
+    hint: 'Name a folder to restore into.',
+  });
+}

@@ -1,0 +1,113 @@
+/**
+ * What compaction decides on: which checkpoint each live checkpoint is best predicted from, which chunks are only there as
+ * bases of others (ghosts), and which chunks are worth encoding anew.
+ */
+import type { ChunkEntry } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import type { DType } from '../tensor/index.js';
+import type { ResolvedCheckpoint } from './live-store.js';
+
+/** The versions of one place in one stream over all live checkpoints: candidates to be encoded on each other. */
+export interface Lineage {
+  dtype: DType;
+  /** In an order in which predecessors come first; each id once. */
+  versions: ChunkVersion[];
+}
+
+export interface ChunkVersion {
+  id: ChunkId;
+  /** The same place in the checkpoint before; undefined for the first. */
+  predecessor: ChunkId | undefined;
+}
+
+/** Returns the checkpoints so that each comes after the one it is best predicted from, together with that one. */
+export function orderByLineage(
+  checkpoints: readonly ResolvedCheckpoint[],
+): { checkpoint: ResolvedCheckpoint; predecessor: ResolvedCheckpoint | undefined }[] {
+  const byId = new Map(checkpoints.map((checkpoint) => [checkpoint.entry.id, checkpoint]));
+  const previousInRun = new Map<ResolvedCheckpoint, ResolvedCheckpoint>();
+  const lastOfRun = new Map<string, ResolvedCheckpoint>();
+  for (const checkpoint of checkpoints) {
+    const last = lastOfRun.get(checkpoint.run);
+    if (last !== undefined) previousInRun.set(checkpoint, last);
+    lastOfRun.set(checkpoint.run, checkpoint);
+  }
+  const ordered: { checkpoint: ResolvedCheckpoint; predecessor: ResolvedCheckpoint | undefined }[] = [];
+  const placed = new Set<ResolvedCheckpoint>();
+  for (const start of checkpoints) {
+    const waiting: ResolvedCheckpoint[] = [];
+    for (let at: ResolvedCheckpoint | undefined = start; at !== undefined && !placed.has(at); ) {
+      placed.add(at);
+      waiting.push(at);
+      at = byId.get(at.entry.parent ?? '') ?? previousInRun.get(at);
+    }
+    for (const checkpoint of waiting.reverse()) {
+      const predecessor = byId.get(checkpoint.entry.parent ?? '') ?? previousInRun.get(checkpoint);
+      ordered.push({ checkpoint, predecessor });
+    }
+  }
+  return ordered;
+}
+
+/** Groups the chunks of all live checkpoints by the place they have in their stream. */
+export function findLineages(checkpoints: readonly ResolvedCheckpoint[]): Lineage[] {
+  const lineages = new Map<string, Lineage>();
+  const seen = new Set<ChunkId>();
+  for (const { checkpoint, predecessor } of orderByLineage(checkpoints)) {
+    const { layout, content } = checkpoint.loaded;
+    const before = new Map(predecessor?.loaded.layout.streams.map((stream, at) => [stream.key, at]));
+    for (const [at, stream] of layout.streams.entries()) {
+      const beforeAt = before.get(stream.key);
+      const aligned =
+        beforeAt !== undefined && predecessor?.loaded.layout.streams[beforeAt].dtype === stream.dtype;
+      const previous =
+        aligned && stream.chunking !== 'content' ? predecessor?.loaded.content.streams[beforeAt].ids : [];
+      for (const [index, id] of content.streams[at].ids.entries()) {
+        if (seen.has(id)) continue;
+        seen.add(id);
+        const place = JSON.stringify([stream.key, index]);
+        const lineage = lineages.get(place) ?? { dtype: stream.dtype, versions: [] };
+        lineages.set(place, lineage);
+        lineage.versions.push({ id, predecessor: previous?.[index] });
+      }
+    }
+  }
+  return [...lineages.values()];
+}
+
+/** The encodings that live checkpoints resolve to: of each chunk the lowest. */
+export function lowestEncodings(checkpoints: readonly ResolvedCheckpoint[]): Map<ChunkId, ChunkEntry> {
+  const lowest = new Map<ChunkId, ChunkEntry>();
+  for (const { closure } of checkpoints) {
+    for (const [id, entry] of closure) {
+      const present = lowest.get(id);
+      if (present === undefined || entry.height < present.height) lowest.set(id, entry);
+    }
+  }
+  return lowest;
+}
+
+/** Returns the chunks that stand in a live checkpoint themselves; all others of the encodings are ghosts. */
+export function contentIds(checkpoints: readonly ResolvedCheckpoint[]): Set<ChunkId> {
+  const ids = new Set<ChunkId>();
+  for (const { loaded } of checkpoints) {
+    for (const stream of loaded.content.streams) for (const id of stream.ids) ids.add(id);
+  }
+  return ids;
+}
+
+/** Returns the ghosts that decoding a chunk reads. */
+export function ghostsBelow(
+  id: ChunkId,
+  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+  content: ReadonlySet<ChunkId>,
+): Set<ChunkId> {
+  const ghosts = new Set<ChunkId>();
+  const open = [...(encodings.get(id)?.references ?? [])];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (content.has(next) || ghosts.has(next)) continue;
+    ghosts.add(next);
+    open.push(...(encodings.get(next)?.references ?? []));
+  }
+  return ghosts;
+}

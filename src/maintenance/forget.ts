@@ -1,0 +1,140 @@
+/** Drops checkpoints from the catalogue. Their chunks stay until gc, and beyond as far as others are built on them. */
+import {
+  type ForgetDecision,
+  type ForgetResult,
+  type KeepPolicies,
+  type OperationOptions,
+  resolveRef,
+  type StoreContext,
+} from '../checkpoints/index.js';
+import { ThetalogError } from '../errors.js';
+import type { CatalogueEntry, Root } from '../format/index.js';
+import { ObjectWriter } from '../packs/index.js';
+import { keepReasons } from './retention.js';
+
+export interface ForgetOptions extends OperationOptions {
+  /** Checkpoints by name; a tagged or pinned one is a `conflict`. */
+  refs?: string[];
+  /** The run that the policies apply to; default: every run, each on its own. */
+  run?: string;
+  keep?: KeepPolicies;
+  dryRun?: boolean;
+}
+
+/** Forgets the named checkpoints, or those that no policy, tag or pin keeps. */
+export async function forgetCheckpoints(
+  context: StoreContext,
+  options: ForgetOptions,
+): Promise<ForgetResult> {
+  const dryRun = options.dryRun === true;
+  const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
+  let decisions: ForgetDecision[] = [];
+  const decide = async (root: Root): Promise<Map<string, CatalogueEntry[]>> => {
+    const named = options.refs !== undefined && options.refs.length > 0;
+    const decided = named
+      ? await decideByName(context, root, options.refs ?? [])
+      : await decideByPolicy(context, root, options);
+    decisions = decided.decisions;
+    return decided.remaining;
+  };
+  if (dryRun) await decide(await context.roots.read());
+  else {
+    let written = false;
+    await context.roots.update(async (root) => {
+      if (written && (await isDone(context, root, decisions))) return false;
+      const remaining = await decide(root);
+      for (const [run, entries] of remaining) {
+        if (entries.length === 0) root.runs.delete(run);
+        else root.runs.set(run, await context.catalogue.rewrite(run, entries, objects));
+      }
+      written = true;
+      return remaining.size > 0;
+    });
+  }
+  return { decisions, dryRun };
+}
+
+interface Decided {
+  decisions: ForgetDecision[];
+  /** The entries that stay, for each run that loses some. */
+  remaining: Map<string, CatalogueEntry[]>;
+}
+
+async function decideByName(context: StoreContext, root: Root, refs: readonly string[]): Promise<Decided> {
+  const doomed = new Map<string, Set<string>>();
+  const decisions: ForgetDecision[] = [];
+  for (const ref of refs) {
+    const { run, entry } = await resolveRef(context.catalogue, root, ref);
+    const [reason] = protections(root, entry.id);
+    if (reason !== undefined) {
+      throw new ThetalogError('conflict', 'protected', `${ref} cannot be forgotten: ${reason}.`, {
+        object: ref,
+        hint: reason === 'pinned' ? 'Unpin it first.' : 'Remove the tag first.',
+      });
+    }
+    const ids = doomed.get(run) ?? new Set<string>();
+    doomed.set(run, ids);
+    if (ids.has(entry.id)) continue;
+    ids.add(entry.id);
+    decisions.push({ id: entry.id, run, step: entry.step, forget: true, reasons: ['named'] });
+  }
+  const remaining = new Map<string, CatalogueEntry[]>();
+  for (const [run, ids] of doomed) {
+    const entries = await context.catalogue.entries(root.runs.get(run) ?? { pages: [] });
+    remaining.set(
+      run,
+      entries.filter((entry) => !ids.has(entry.id)),
+    );
+  }
+  return { decisions, remaining };
+}
+
+async function decideByPolicy(context: StoreContext, root: Root, options: ForgetOptions): Promise<Decided> {
+  if (options.run !== undefined && !root.runs.has(options.run)) {
+    throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {
+      object: options.run,
+    });
+  }
+  keepReasons([], options.keep ?? {});
+  const decisions: ForgetDecision[] = [];
+  const remaining = new Map<string, CatalogueEntry[]>();
+  for (const [run, record] of root.runs) {
+    if (options.run !== undefined && run !== options.run) continue;
+    const entries = await context.catalogue.entries(record);
+    const kept = keepReasons(entries, options.keep ?? {});
+    const staying = entries.filter((entry) => {
+      const reasons = [...(kept.get(entry.id) ?? []), ...protections(root, entry.id)];
+      const forget = reasons.length === 0;
+      if (forget) reasons.push('no policy keeps it');
+      decisions.push({ id: entry.id, run, step: entry.step, forget, reasons });
+      return !forget;
+    });
+    if (staying.length < entries.length) remaining.set(run, staying);
+  }
+  return { decisions, remaining };
+}
+
+/** Returns what protects a checkpoint from any forget. */
+function protections(root: Root, id: string): string[] {
+  const tags = [...root.tags].filter(([, mark]) => mark.id === id).map(([name]) => `tag ${name}`);
+  return root.pins.some((pin) => pin.id === id) ? [...tags, 'pinned'] : tags;
+}
+
+/** Tells a change whose answer was lost from one that is still to be made. */
+async function isDone(
+  context: StoreContext,
+  root: Root,
+  decisions: readonly ForgetDecision[],
+): Promise<boolean> {
+  for (const decision of decisions) {
+    const run = root.runs.get(decision.run);
+    if (
+      decision.forget &&
+      run !== undefined &&
+      (await context.catalogue.find(run, decision.id)) !== undefined
+    ) {
+      return false;
+    }
+  }
+  return true;
+}

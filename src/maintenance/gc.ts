@@ -1,0 +1,127 @@
+/**
+ * Garbage collection without trusting clocks (FORMAT.md, "Collection"): unreferenced objects are condemned in the root
+ * first, deleted after, and dropped from its list last. A writer that built on one of them finds another gcEpoch, looks,
+ * and starts over; so no commit can refer to what is gone.
+ */
+import type { GcResult, OperationOptions, StoreContext } from '../checkpoints/index.js';
+import { throwIfAborted } from '../errors.js';
+import { attemptOf, decodeLease, OBJECT_KINDS, type Root } from '../format/index.js';
+import type { StoredObject } from '../storage/index.js';
+import { LiveStore, objectsOf, pagesOf } from './live-store.js';
+
+interface Plan {
+  condemned: StoredObject[];
+  skipped: number;
+  storedBytes: number;
+}
+
+/** Deletes what no live checkpoint needs; with `dryRun` only says what it would delete. */
+export async function collectGarbage(
+  context: StoreContext,
+  options: OperationOptions & { dryRun?: boolean } = {},
+): Promise<GcResult> {
+  const dryRun = options.dryRun === true;
+  if (dryRun) return report(await planCollection(context, await context.roots.read(), options), true, 0);
+  let plan: Plan = { condemned: [], skipped: 0, storedBytes: 0 };
+  const { root } = await context.roots.update(async (current) => {
+    plan = await planCollection(context, current, options);
+    if (plan.condemned.length === 0) return false;
+    current.condemned = plan.condemned.map((object) => object.key);
+    current.gcEpoch += 1;
+    return true;
+  });
+  if (root.condemned.length === 0) return report(plan, false, 0);
+  let freed = 0;
+  for (const object of plan.condemned) {
+    throwIfAborted(options.signal);
+    await context.storage.delete(object.key);
+    freed += object.size;
+    options.onProgress?.({
+      phase: 'gc',
+      bytesRead: freed,
+      bytesStored: 0,
+      bytesTotal: bytesOf(plan.condemned),
+    });
+  }
+  const deleted = new Set(root.condemned);
+  await context.roots.update((current) => {
+    const left = current.condemned.filter((key) => !deleted.has(key));
+    const changed = left.length < current.condemned.length;
+    current.condemned = left;
+    return changed;
+  });
+  return report(plan, false, freed);
+}
+
+/**
+ * Finds the objects that the root does not reach. Objects are listed before leases are read: whoever wrote a listed
+ * object took its lease earlier, and if it has given it back since, it committed and this root is no longer current.
+ */
+async function planCollection(context: StoreContext, root: Root, options: OperationOptions): Promise<Plan> {
+  const objects: StoredObject[] = [];
+  for await (const object of context.storage.list('')) objects.push(object);
+  const { alive, expired } = await readLeases(context, objects);
+  const live = new LiveStore(context);
+  const needed = new Set<string>(pagesOf(root));
+  const checkpoints = await live.checkpoints(root);
+  for (const checkpoint of checkpoints) {
+    throwIfAborted(options.signal);
+    for (const key of objectsOf(await live.resolve(checkpoint))) needed.add(key);
+  }
+  const condemned: StoredObject[] = [];
+  let skipped = 0;
+  for (const object of objects) {
+    if (needed.has(object.key) || !isCollectable(object.key, expired)) continue;
+    if (alive.has(attemptOf(object.key) ?? '')) skipped += 1;
+    else condemned.push(object);
+  }
+  return { condemned, skipped, storedBytes: bytesOf(objects) };
+}
+
+/** Only objects of known kinds with names of ours are ever deleted; leases only once they have run out. */
+function isCollectable(key: string, expired: ReadonlySet<string>): boolean {
+  if (attemptOf(key) === undefined) return false;
+  if (key.startsWith('leases/')) return expired.has(key);
+  return key.startsWith('tmp/') || OBJECT_KINDS.some((kind) => key.startsWith(`${kind}/`));
+}
+
+async function readLeases(
+  context: StoreContext,
+  objects: readonly StoredObject[],
+): Promise<{ alive: Set<string>; expired: Set<string> }> {
+  const alive = new Set<string>();
+  const expired = new Set<string>();
+  const now = context.environment.now();
+  for await (const { key } of context.storage.list('leases/')) {
+    const attempt = attemptOf(key);
+    const bytes = await context.storage.get(key);
+    if (bytes === undefined || attempt === undefined) continue;
+    if (isAlive(context, bytes, key, now)) alive.add(attempt);
+    else if (objects.some((object) => object.key === key)) expired.add(key);
+  }
+  return { alive, expired };
+}
+
+function isAlive(context: StoreContext, bytes: Uint8Array, key: string, now: number): boolean {
+  try {
+    return decodeLease(context.hasher, bytes, key).expiresAt > now;
+  } catch {
+    return false;
+  }
+}
+
+function bytesOf(objects: readonly StoredObject[]): number {
+  return objects.reduce((sum, object) => sum + object.size, 0);
+}
+
+function report(plan: Plan, dryRun: boolean, freed: number): GcResult {
+  const bytes = bytesOf(plan.condemned);
+  return {
+    dryRun,
+    objects: plan.condemned.length,
+    bytes,
+    skippedObjects: plan.skipped,
+    storedBytesBefore: plan.storedBytes,
+    storedBytesAfter: plan.storedBytes - (dryRun ? bytes : freed),
+  };
+}

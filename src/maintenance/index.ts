@@ -1,0 +1,6 @@
+export { checkStore } from './check.js';
+export { compactStore } from './compact.js';
+export { diffCheckpoints } from './diff.js';
+export { forgetCheckpoints } from './forget.js';
+export { collectGarbage } from './gc.js';
+export { storeStats } from './stats.js';

@@ -1,0 +1,88 @@
+/**
+ * What is live: the checkpoints in the catalogue, the objects they need, and the encodings that their chunks resolve to.
+ * Catalogue entries are the roots; tags and pins only ever point at entries.
+ */
+import {
+  type LoadedManifest,
+  loadManifest,
+  type StoreContext,
+  sectionHolders,
+} from '../checkpoints/index.js';
+import { corrupt } from '../errors.js';
+import {
+  type CatalogueEntry,
+  type ChunkEntry,
+  decodeSegment,
+  objectKey,
+  type Root,
+} from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import { ChunkIndex } from '../packs/index.js';
+
+export interface LiveCheckpoint {
+  run: string;
+  entry: CatalogueEntry;
+}
+
+/** A checkpoint with its manifest and the encodings it resolves to, bases included. */
+export interface ResolvedCheckpoint extends LiveCheckpoint {
+  loaded: LoadedManifest;
+  closure: Map<ChunkId, ChunkEntry>;
+}
+
+/** Reads what checkpoints need, each segment once. */
+export class LiveStore {
+  private readonly context: StoreContext;
+  private readonly segments = new Map<string, Promise<ChunkEntry[]>>();
+
+  constructor(context: StoreContext) {
+    this.context = context;
+  }
+
+  /** Returns all live checkpoints, run by run, oldest first. */
+  async checkpoints(root: Root): Promise<LiveCheckpoint[]> {
+    const live: LiveCheckpoint[] = [];
+    for (const [run, record] of root.runs) {
+      for (const entry of await this.context.catalogue.entries(record)) live.push({ run, entry });
+    }
+    return live;
+  }
+
+  /** Reads a checkpoint's manifest and resolves all its chunks. */
+  async resolve(checkpoint: LiveCheckpoint): Promise<ResolvedCheckpoint> {
+    const loaded = await loadManifest(this.context, checkpoint.entry.manifest);
+    const index = new ChunkIndex();
+    for (const name of loaded.manifest.segments) index.add(name, await this.segment(name));
+    const ids = loaded.content.streams.flatMap((stream) => stream.ids);
+    return { ...checkpoint, loaded, closure: index.closure(ids, objectKey('manifests', loaded.name)) };
+  }
+
+  private segment(name: string): Promise<ChunkEntry[]> {
+    const present = this.segments.get(name);
+    if (present !== undefined) return present;
+    const reading = this.readSegment(name);
+    this.segments.set(name, reading);
+    return reading;
+  }
+
+  private async readSegment(name: string): Promise<ChunkEntry[]> {
+    const key = objectKey('segments', name);
+    const bytes = await this.context.storage.get(key);
+    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
+    return decodeSegment(this.context.hasher, bytes, key);
+  }
+}
+
+/** Returns the keys of the objects that a resolved checkpoint needs. */
+export function objectsOf({ loaded, closure }: ResolvedCheckpoint): Set<string> {
+  const keys = new Set<string>([objectKey('manifests', loaded.name)]);
+  for (const name of sectionHolders(loaded.manifest)) keys.add(objectKey('manifests', name));
+  for (const name of loaded.manifest.segments) keys.add(objectKey('segments', name));
+  for (const entry of closure.values()) keys.add(objectKey('packs', entry.pack));
+  return keys;
+}
+
+/** Returns the keys of the catalogue pages that a root refers to. */
+export function pagesOf(root: Root): string[] {
+  return [...root.runs.values()].flatMap((run) => run.pages.map((page) => objectKey('pages', page.name)));
+}

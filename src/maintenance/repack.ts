@@ -1,0 +1,32 @@
+/** Which packs are worth rewriting. */
+import { type ChunkEntry, objectKey } from '../format/index.js';
+import { PACK_BYTES_TARGET } from '../packs/index.js';
+import type { Storage } from '../storage/index.js';
+
+/** A pack with less than this share of live bytes is rewritten. */
+const LIVE_SHARE_MIN = 0.8;
+/** Packs below this size are merged once there are several. */
+const SMALL_PACK_BYTES = PACK_BYTES_TARGET / 4;
+const SMALL_PACKS_MIN = 4;
+
+/** Returns the names of those of the `touched` packs that are mostly dead, or small and many. */
+export async function packsToRewrite(
+  storage: Storage,
+  live: Iterable<ChunkEntry>,
+  touched: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const liveBytes = new Map<string, number>();
+  for (const entry of live) liveBytes.set(entry.pack, (liveBytes.get(entry.pack) ?? 0) + entry.length);
+  const rewritten = new Set<string>();
+  const small: string[] = [];
+  for await (const { key, size } of storage.list('packs/')) {
+    const name = key.slice('packs/'.length);
+    if (key !== objectKey('packs', name) || !touched.has(name)) continue;
+    const bytes = liveBytes.get(name);
+    if (bytes === undefined) continue;
+    if (bytes < size * LIVE_SHARE_MIN) rewritten.add(name);
+    else if (size < SMALL_PACK_BYTES) small.push(name);
+  }
+  if (small.length >= SMALL_PACKS_MIN) for (const name of small) rewritten.add(name);
+  return rewritten;
+}

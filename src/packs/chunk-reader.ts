@@ -1,0 +1,86 @@
+/** Reads chunks back through their delta chains and checks every one against its id. */
+import type { Codec } from '../codec/index.js';
+import { corrupt } from '../errors.js';
+import { type ChunkEntry, objectKey } from '../format/index.js';
+import type { ChunkId, Hasher } from '../hash/index.js';
+import type { Storage } from '../storage/index.js';
+
+/** What a reader needs to know of an index. */
+export interface Encodings {
+  get(id: ChunkId): ChunkEntry | undefined;
+}
+
+/** Decoded chunks kept for the next reader of the same base, in bytes. */
+const CACHE_BYTES_MAX = 32 * 2 ** 20;
+
+export class ChunkReader {
+  private readonly storage: Storage;
+  private readonly codec: Codec;
+  private readonly hasher: Hasher;
+  private readonly index: Encodings;
+  private readonly cache = new Map<ChunkId, Uint8Array>();
+  private cachedBytes = 0;
+
+  constructor(storage: Storage, codec: Codec, hasher: Hasher, index: Encodings) {
+    this.storage = storage;
+    this.codec = codec;
+    this.hasher = hasher;
+    this.index = index;
+  }
+
+  /**
+   * Returns a chunk's decoded bytes, which the caller must not change. Anything missing or damaged on the way throws
+   * `corrupt` naming the pack and the offset.
+   */
+  async read(id: ChunkId): Promise<Uint8Array> {
+    const cached = this.cache.get(id);
+    if (cached !== undefined) return cached;
+    const entry = this.index.get(id);
+    if (entry === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
+    const object = objectKey('packs', entry.pack);
+    const record = await readRecord(this.storage, this.hasher, entry);
+    const base = entry.references.length > 0 ? await this.readBase(entry, object) : undefined;
+    const raw = this.codec.decode(record, entry.rawLength, base, object);
+    if (this.hasher.chunkId(raw) !== id) {
+      throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
+    }
+    this.remember(id, raw);
+    return raw;
+  }
+
+  private async readBase(entry: ChunkEntry, object: string): Promise<Uint8Array> {
+    const [base] = entry.references;
+    const height = this.index.get(base)?.height;
+    if (height !== undefined && height >= entry.height) {
+      throw corrupt(
+        'height-order',
+        `chunk ${entry.id} reads chunk ${base}, which is not lower`,
+        object,
+        entry.offset,
+      );
+    }
+    return this.read(base);
+  }
+
+  private remember(id: ChunkId, raw: Uint8Array): void {
+    this.cache.set(id, raw);
+    this.cachedBytes += raw.length;
+    for (const [oldest, bytes] of this.cache) {
+      if (this.cachedBytes <= CACHE_BYTES_MAX) break;
+      this.cache.delete(oldest);
+      this.cachedBytes -= bytes.length;
+    }
+  }
+}
+
+/** Reads a chunk's record and checks its length and checksum. */
+export async function readRecord(storage: Storage, hasher: Hasher, entry: ChunkEntry): Promise<Uint8Array> {
+  const object = objectKey('packs', entry.pack);
+  const record = await storage.get(object, { offset: entry.offset, length: entry.length });
+  if (record === undefined) throw corrupt('missing-object', 'is not in the store', object);
+  if (record.length !== entry.length) throw corrupt('truncated', 'ends inside a chunk', object, entry.offset);
+  if (Number(hasher.checksum(record) & 0xffffffffn) !== entry.checksum) {
+    throw corrupt('bad-checksum', `the checksum of chunk ${entry.id} does not match`, object, entry.offset);
+  }
+  return record;
+}
