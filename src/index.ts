@@ -27,7 +27,14 @@ export type {
   Warning,
 } from './checkpoints/index.js';
 export { type ErrorDetails, type ErrorKind, isThetalogError, ThetalogError } from './errors.js';
-export type { RestoreStateOptions, Run, SaveHandle, SaveStateOptions } from './lifecycle/run.js';
-export { createStore, openStore, type Store } from './lifecycle/store.js';
+export {
+  createStore,
+  openStore,
+  type RestoreStateOptions,
+  type Run,
+  type SaveHandle,
+  type SaveStateOptions,
+  type Store,
+} from './lifecycle/index.js';
 export { MemoryStorage, type Storage, type StoredObject, type Versioned } from './storage/index.js';
 export type { DType, Group, StateValue, Tensor, TypedArray } from './tensor/index.js';

@@ -1,38 +1,27 @@
 /**
- * The opcodes of pickle protocols 0 to 5. Source: CPython's Lib/pickletools.py and Lib/pickle.py. Every opcode checks the
- * types of its operands; extension codes and out-of-band buffers, which need knowledge from outside the file, are
- * refused.
+ * The opcodes of pickle protocols 0 to 5. Source: CPython's Lib/pickletools.py and Lib/pickle.py. Extension codes and
+ * out-of-band buffers, which need knowledge from outside the file, are refused.
  */
-import { toHex } from '../bytes/index.js';
+import { floatOf, integerLine, lineOf, longOf, memoLine, textOf } from './pickle-arguments.js';
 import type { PickleMachine } from './pickle-machine.js';
 import {
-  PickleDict,
-  PickleFloat,
-  PickleGlobal,
-  PickleList,
-  PickleRecord,
-  PickleReference,
-  PickleSet,
-  PickleTuple,
-  type PickleValue,
-} from './pickle-values.js';
+  addToSet,
+  append,
+  build,
+  call,
+  dictOfFlat,
+  emptyDict,
+  globalOf,
+  refer,
+  setItems,
+  setOfMark,
+  tuple,
+} from './pickle-objects.js';
+import { PickleDict, PickleFloat, PickleList, PickleSet, PickleTuple } from './pickle-values.js';
 
 export type Opcode = (machine: PickleMachine) => void;
 
-/** Bytes of a long integer; a 64-bit seed needs 9, 2^100 needs 13. Guards time and memory. */
-const LONG_BYTES_MAX = 1024;
-/** Text up to this length is decoded; longer text is never a name and stays bytes. */
-const TEXT_BYTES_MAX = 65_536;
 const HIGHEST_PROTOCOL = 5;
-
-/** Classes whose instances are dicts in all but name. */
-const DICT_CLASSES = new Set([
-  'collections.OrderedDict',
-  'collections.defaultdict',
-  'collections.Counter',
-  'builtins.dict',
-  '__builtin__.dict',
-]);
 
 const table: (Opcode | undefined)[] = new Array(256);
 
@@ -41,161 +30,6 @@ export const OPCODES: readonly (Opcode | undefined)[] = table;
 
 function define(symbol: string | number, opcode: Opcode): void {
   table[typeof symbol === 'number' ? symbol : symbol.charCodeAt(0)] = opcode;
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function textOf(bytes: Uint8Array): PickleValue {
-  if (bytes.length > TEXT_BYTES_MAX) return bytes;
-  if (bytes.length < 48 && bytes.every((byte) => byte < 0x80)) return String.fromCharCode(...bytes);
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    // Python pickles lone surrogates; no name has any.
-    return bytes;
-  }
-}
-
-function longOf(machine: PickleMachine, length: number): number | bigint {
-  if (length < 0 || length > LONG_BYTES_MAX)
-    machine.fail('pickle-limit', `an integer of ${length} bytes is too long`);
-  const bytes = machine.reader.view8(length);
-  if (length === 0) return 0;
-  let value = BigInt(`0x${toHex(bytes.slice().reverse())}`);
-  if (bytes[length - 1] >= 0x80) value -= 1n << BigInt(8 * length);
-  return narrow(value);
-}
-
-function narrow(value: bigint): number | bigint {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
-/** The rest of the line, for the text opcodes of protocol 0. */
-function lineOf(machine: PickleMachine): string {
-  const { reader } = machine;
-  const end = reader.bytes.subarray(reader.offset, reader.offset + TEXT_BYTES_MAX).indexOf(0x0a);
-  if (end < 0) machine.fail('pickle-text', 'a line does not end');
-  const line = textOf(reader.view8(end + 1).subarray(0, end));
-  return typeof line === 'string' ? line : machine.fail('pickle-text', 'a line is not valid UTF-8');
-}
-
-function integerLine(machine: PickleMachine): number | bigint {
-  const line = lineOf(machine).replace(/L$/, '');
-  if (!/^[+-]?[0-9]{1,2000}$/.test(line)) machine.fail('pickle-text', 'a line is no integer');
-  return narrow(BigInt(line.replace(/^\+/, '')));
-}
-
-function memoLine(machine: PickleMachine): number {
-  const index = integerLine(machine);
-  return typeof index === 'number' ? index : machine.fail('pickle-memo', 'a memo index is out of range');
-}
-
-function isHashable(value: PickleValue): boolean {
-  return !(value instanceof PickleList || value instanceof PickleDict || value instanceof PickleSet);
-}
-
-function setItems(machine: PickleMachine, flat: readonly PickleValue[], target: PickleValue): void {
-  if (flat.length % 2 !== 0) machine.fail('pickle-operand', 'a key without a value');
-  if (!(target instanceof PickleDict || target instanceof PickleRecord))
-    machine.fail('pickle-operand', 'items are set on something that is no dict');
-  target.entries ??= new Map();
-  for (let index = 0; index < flat.length; index += 2) {
-    if (!isHashable(flat[index])) machine.fail('pickle-operand', 'a key that Python cannot hash');
-    target.entries.set(flat[index], flat[index + 1]);
-  }
-}
-
-function append(machine: PickleMachine, values: readonly PickleValue[], target: PickleValue): void {
-  if (!(target instanceof PickleList || target instanceof PickleRecord))
-    machine.fail('pickle-operand', 'values are appended to something that is no list');
-  target.items ??= [];
-  for (const value of values) target.items.push(value);
-}
-
-function addToSet(machine: PickleMachine, values: readonly PickleValue[], target: PickleValue): void {
-  if (!(target instanceof PickleSet || target instanceof PickleRecord))
-    machine.fail('pickle-operand', 'values are added to something that is no set');
-  target.items ??= [];
-  for (const value of values) {
-    if (!isHashable(value)) machine.fail('pickle-operand', 'a set member that Python cannot hash');
-    target.items.push(value);
-  }
-}
-
-function call(machine: PickleMachine, callable: PickleValue, args: PickleValue): PickleValue {
-  // Old torch files refer to the classes of modules by persistent id.
-  const known =
-    callable instanceof PickleGlobal ||
-    callable instanceof PickleRecord ||
-    callable instanceof PickleReference;
-  if (!known) return machine.fail('pickle-operand', 'a call of something that is no class or function');
-  if (!(args instanceof PickleTuple))
-    return machine.fail('pickle-operand', 'a call whose arguments are no tuple');
-  if (!(callable instanceof PickleGlobal) || !DICT_CLASSES.has(callable.path))
-    return new PickleRecord(callable, args, machine.fileOffset);
-  return dictOf(machine, args.items);
-}
-
-/** A dict from constructor arguments: pairs (old OrderedDict), a dict (Counter), or nothing of use (a default factory). */
-function dictOf(machine: PickleMachine, args: readonly PickleValue[]): PickleDict {
-  const dict = new PickleDict();
-  for (const argument of args) {
-    if (argument instanceof PickleDict) {
-      machine.charge(argument.entries.size);
-      setItems(machine, [...argument.entries].flat(), dict);
-    } else if (argument instanceof PickleList) {
-      machine.charge(argument.items.length);
-      for (const pair of argument.items) {
-        const items = pair instanceof PickleTuple || pair instanceof PickleList ? pair.items : [];
-        if (items.length !== 2) machine.fail('pickle-operand', 'a dict is made of something else than pairs');
-        setItems(machine, items, dict);
-      }
-    }
-  }
-  return dict;
-}
-
-function build(machine: PickleMachine): void {
-  const state = machine.pop();
-  const target = machine.top();
-  if (target instanceof PickleRecord || target instanceof PickleDict) target.state = state;
-  else machine.fail('pickle-operand', 'state is set on something that is no object');
-}
-
-function globalOf(machine: PickleMachine, module: PickleValue, name: PickleValue): PickleGlobal {
-  if (typeof module !== 'string' || typeof name !== 'string')
-    return machine.fail('pickle-operand', 'a class whose name is no text');
-  return new PickleGlobal(module, name);
-}
-
-function refer(machine: PickleMachine, id: PickleValue): void {
-  const reference = new PickleReference(id, machine.fileOffset);
-  machine.references.push(reference);
-  machine.push(reference);
-}
-
-function tuple(machine: PickleMachine, length: number): void {
-  const items: PickleValue[] = [];
-  for (let index = 0; index < length; index++) items.unshift(machine.pop());
-  machine.push(new PickleTuple(items));
-}
-
-function floatOf(machine: PickleMachine): PickleFloat {
-  const bytes = machine.reader.view8(8);
-  return new PickleFloat(new DataView(bytes.buffer, bytes.byteOffset, 8).getFloat64(0));
-}
-
-function dictOfFlat(machine: PickleMachine): void {
-  const dict = new PickleDict();
-  setItems(machine, machine.popToMark(), dict);
-  machine.push(dict);
-}
-
-function setOfMark(machine: PickleMachine): void {
-  const set = new PickleSet();
-  addToSet(machine, machine.popToMark(), set);
-  machine.push(set);
 }
 
 function unsupported(what: string): Opcode {
@@ -240,7 +74,7 @@ define('S', (machine) => {
 
 /** Containers. */
 define(']', (machine) => machine.push(new PickleList()));
-define('}', (machine) => machine.push(new PickleDict()));
+define('}', (machine) => machine.push(emptyDict(machine)));
 define(')', (machine) => machine.push(new PickleTuple([])));
 define(0x8f, (machine) => machine.push(new PickleSet()));
 define('(', (machine) => machine.mark());

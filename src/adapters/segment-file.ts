@@ -39,15 +39,15 @@ export interface SegmentedFile {
  */
 export async function segmentFile(source: RandomAccess): Promise<SegmentedFile> {
   const bounded = new BoundedSource(source);
-  const head = await bounded.read(0, Math.min(source.size, HEAD_BYTES));
-  const adapter = ADAPTERS.find((candidate) => candidate.recognises(head, source.name));
-  if (adapter === undefined) return { segmentation: opaque() };
   try {
+    const head = await bounded.read(0, Math.min(source.size, HEAD_BYTES));
+    const adapter = ADAPTERS.find((candidate) => candidate.recognises(head, source.name));
+    if (adapter === undefined) return { segmentation: opaque() };
     const segmentation = await adapter.segment(bounded);
     checkRanges(segmentation.ranges, source);
     return { segmentation };
   } catch (error) {
-    const problem = contentProblem(error, bounded, adapter);
+    const problem = contentProblem(error, bounded);
     if (problem === undefined) throw error;
     return { segmentation: opaque(), problem };
   }
@@ -58,13 +58,13 @@ function opaque(): Segmentation {
 }
 
 /** The typed error for what is wrong with the content; undefined when the content is not to blame. */
-function contentProblem(error: unknown, source: BoundedSource, adapter: Adapter): ThetalogError | undefined {
+function contentProblem(error: unknown, source: BoundedSource): ThetalogError | undefined {
   if (isThetalogError(error, 'corrupt', 'unsupported')) return error;
   if (isThetalogError(error) || (source.failure !== undefined && error === source.failure)) return undefined;
   const reason = error instanceof Error ? error.message : String(error);
   return corrupt(
     'unreadable-content',
-    `the ${adapter.format} reader failed on this content: ${reason}`,
+    `the reader of this format failed on the content: ${reason}`,
     source.name,
   );
 }

@@ -21,6 +21,9 @@ export type JsonValue = null | boolean | string | JsonNumber | readonly JsonValu
 /** Nesting that a header may have; guards the call stack. The reference reader (serde_json) allows 128. */
 const JSON_DEPTH_MAX = 64;
 
+/** Values of one text. 500,000 tensors have ten each; guards memory against 100 MB of `{},{},{},`. */
+const JSON_VALUES_MAX = 5_000_000;
+
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -64,6 +67,7 @@ export function parseJsonValue(bytes: Uint8Array, origin: JsonOrigin): { value: 
 
 class JsonParser {
   at = 0;
+  private valuesLeft = JSON_VALUES_MAX;
   private readonly bytes: Uint8Array;
   private readonly origin: JsonOrigin;
   private readonly decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -92,6 +96,7 @@ class JsonParser {
 
   value(depth: number): JsonValue {
     if (depth > JSON_DEPTH_MAX) this.fail('bad-json', `nested deeper than ${JSON_DEPTH_MAX} levels`);
+    if (this.valuesLeft-- === 0) this.fail('json-limit', `more than ${JSON_VALUES_MAX} values`);
     const first = this.skipSpace();
     if (first === OPEN_BRACE) return this.object(depth);
     if (first === OPEN_BRACKET) return this.array(depth);

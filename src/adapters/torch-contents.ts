@@ -263,7 +263,7 @@ function below(context: Context, key: string): Context {
 
 /** How a key of a dict prints in a name. */
 function keyText(key: PickleValue): string {
-  if (typeof key === 'string') return key;
+  if (typeof key === 'string') return key.length > NAME_LENGTH_MAX ? key.slice(0, NAME_LENGTH_MAX) : key;
   if (typeof key === 'number' || typeof key === 'bigint' || typeof key === 'boolean') return String(key);
   const items = itemsOf(key);
   return items === undefined ? '?' : `(${items.slice(0, 8).map(plainText).join(',')})`;

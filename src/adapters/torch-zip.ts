@@ -18,6 +18,8 @@ const TORCH_NAMES = /\.(pt|pth|bin|ckpt|ptl|tar|pt2|pkl)$/i;
 export const torchZipAdapter: Adapter = {
   format: 'torch-zip',
   recognises(head, name) {
+    // Many archives in one file, as torch.distributed.checkpoint writes them, are no archive.
+    if (name.endsWith('.distcp')) return false;
     return looksLikeZip(head) && (TORCH_NAMES.test(name) || firstRecordName(head).endsWith('/data.pkl'));
   },
   async segment(source) {

@@ -26,7 +26,7 @@ import {
 } from './zip-records.js';
 
 /** Records of one archive. The largest checkpoints have one per storage, some 100,000; guards memory. */
-const ENTRIES_MAX = 1_000_000;
+const ENTRIES_MAX = 500_000;
 /** Bytes of a central directory; guards memory against a large file that claims to be all directory. */
 const DIRECTORY_BYTES_MAX = 256 * 2 ** 20;
 /** The longest comment of a zip file: 16 bits. */

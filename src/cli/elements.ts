@@ -25,6 +25,9 @@ const FORMATS = {
 /** Digits that always suffice to tell neighbours apart. */
 const DIGITS_MAX = 9;
 
+/** Whole numbers below this are written in full: the greatest float8_e4m3 is 448, though 450 would round to it. */
+const WHOLE_MAX = 1e6;
+
 interface ElementCodec {
   bytes: number;
   read(view: DataView, offset: number): ElementValue;
@@ -97,7 +100,7 @@ export class Elements {
     return this.#codec.read(this.#view, index * this.#codec.bytes);
   }
 
-  /** The shortest text that no other value of the dtype is nearer to. */
+  /** A text that no other value of the dtype is nearer to, short unless the value is a whole number. */
   text(index: number): string {
     return this.#codec.text(this.value(index));
   }
@@ -133,7 +136,8 @@ function singleText(value: number): string {
 }
 
 function shortestText(value: number, isSame: (candidate: number, exact: number) => boolean): string {
-  if (!Number.isFinite(value) || value === 0) return doubleText(value);
+  if (!Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < WHOLE_MAX))
+    return doubleText(value);
   for (let digits = 1; digits < DIGITS_MAX; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (isSame(candidate, value)) return doubleText(candidate);

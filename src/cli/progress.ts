@@ -59,7 +59,7 @@ export class ProgressReporter {
     } else if (this.#form === 'plain') {
       this.#stream.write(`${progressText(progress, elapsedMs)}\n`);
     } else if (this.#form === 'line') {
-      const columns = this.#stream.columns ?? COLUMNS_DEFAULT;
+      const columns = this.#stream.columns || COLUMNS_DEFAULT;
       this.#stream.write(ERASE_LINE + progressText(progress, elapsedMs).slice(0, columns - 1));
       this.#lineShown = true;
     }

@@ -18,6 +18,14 @@ const SPARSE_ZEROS_OF_16 = 13;
 const ENTROPY_HEADER_BYTES = 5;
 const SPARSE_HEADER_BYTES = 7;
 
+/** How the encoder weighs time against bytes. */
+export interface StreamEffort {
+  /** Entropy coding is taken up to this share of the raw bytes. */
+  readonly entropyShareMax: number;
+  /** Gaps and values, which skip zeros at memory speed, are taken up to this share of the best other form. */
+  readonly sparseShareMax: number;
+}
+
 interface PlainPlan {
   readonly kind: 'zero' | 'constant' | 'raw';
   readonly costBytes: number;
@@ -52,19 +60,17 @@ export class ByteStreamCoder {
     this.cost = cost;
   }
 
-  /**
-   * Writes `bytes`, whose histogram is `counts`. Entropy coding is taken over raw bytes only where it saves one byte in
-   * `worthwhile`, since it costs time on both sides.
-   */
-  write(writer: ByteWriter, bytes: Uint8Array, counts: Uint32Array, worthwhile: number): void {
-    const dense = this.planDense(bytes.length, counts, worthwhile);
+  /** Writes `bytes`, whose histogram is `counts`. */
+  write(writer: ByteWriter, bytes: Uint8Array, counts: Uint32Array, effort: StreamEffort): void {
+    const dense = this.planDense(bytes.length, counts, effort);
     const isSparse = counts[0] * 16 >= bytes.length * SPARSE_ZEROS_OF_16 && counts[0] < bytes.length;
-    const sparse = isSparse ? this.planSparse(bytes, worthwhile) : undefined;
-    const best = sparse !== undefined && sparse.costBytes < dense.costBytes ? sparse : dense;
+    const sparse = isSparse ? this.planSparse(bytes, effort) : undefined;
+    const best =
+      sparse !== undefined && sparse.costBytes < dense.costBytes * effort.sparseShareMax ? sparse : dense;
     this.perform(writer, bytes, best);
   }
 
-  private planDense(length: number, counts: Uint32Array, worthwhile: number): DensePlan {
+  private planDense(length: number, counts: Uint32Array, effort: StreamEffort): DensePlan {
     if (counts[0] === length) return { kind: 'zero', costBytes: 1 };
     const raw = { kind: 'raw', costBytes: length + 1 } as const;
     if (counts.includes(length)) return { kind: 'constant', costBytes: 2 };
@@ -72,17 +78,17 @@ export class ByteStreamCoder {
     if (table === undefined) return raw;
     const states = statesFor(length);
     const costBytes = ENTROPY_HEADER_BYTES + table.bytes.length + 4 * states + Math.ceil(table.dataBits / 8);
-    return costBytes + length / worthwhile < raw.costBytes ? { kind: 'entropy', costBytes, table } : raw;
+    return costBytes < raw.costBytes * effort.entropyShareMax ? { kind: 'entropy', costBytes, table } : raw;
   }
 
-  private planSparse(bytes: Uint8Array, worthwhile: number): SparsePlan {
+  private planSparse(bytes: Uint8Array, effort: StreamEffort): SparsePlan {
     const streams = this.kernels.gatherSparse(bytes);
     const gaps = streams.gaps.slice();
     const values = streams.values.slice();
     this.kernels.histogram(gaps, this.gapCounts);
     this.kernels.histogram(values, this.valueCounts);
-    const gapPlan = this.planDense(gaps.length, this.gapCounts, worthwhile);
-    const valuePlan = this.planDense(values.length, this.valueCounts, worthwhile);
+    const gapPlan = this.planDense(gaps.length, this.gapCounts, effort);
+    const valuePlan = this.planDense(values.length, this.valueCounts, effort);
     const costBytes = SPARSE_HEADER_BYTES + gapPlan.costBytes + valuePlan.costBytes;
     return { kind: 'sparse', costBytes, gaps, values, gapPlan, valuePlan };
   }
@@ -177,7 +183,7 @@ export class ByteStreamCoder {
   private readEntropy(reader: ByteReader, output: Uint8Array): void {
     const start = reader.offset;
     const states = reader.u8();
-    if (!isStateCount(states)) return reader.fail('record-stream', `${states} coder states`, start);
+    if (!isStateCount(states)) reader.fail('record-stream', `${states} coder states`, start);
     const frequencies = readFrequencies(reader);
     const coded = reader.view8(reader.varint());
     if (!this.kernels.decodeEntropy(coded, frequencies, states, output)) {

@@ -1,7 +1,7 @@
 import { ByteReader } from '../bytes/index.js';
 import type { Kernels } from '../kernels/index.js';
 import type { DType } from '../tensor/index.js';
-import { ByteStreamCoder } from './byte-stream.js';
+import { ByteStreamCoder, type StreamEffort } from './byte-stream.js';
 import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate } from './deflate-record.js';
 import { PlanesCoder, planesUseBase, unsupported } from './planes-record.js';
@@ -41,8 +41,11 @@ export interface Codec {
  */
 const DELTA_SHARE_MAX = 0.98;
 
-/** Entropy coding of a stream must save 1 byte in this many: less is not worth its time on the save path. */
-const WORTHWHILE = { fast: 64, max: 4096 } as const;
+/** How much smaller the slower forms of a stream must be: time counts on the save path, and only bytes behind it. */
+const EFFORTS: Record<Level, StreamEffort> = {
+  fast: { entropyShareMax: 1 - 1 / 64, sparseShareMax: 1 + 1 / 32 },
+  max: { entropyShareMax: 1, sparseShareMax: 1 },
+};
 
 /** Opaque bytes up to this length get the best DEFLATE level in any case: skeletons and manifests are small. */
 const DEFLATE_BEST_BYTES_MAX = 64 * 1024;
@@ -80,8 +83,10 @@ interface Candidates {
 }
 
 function smallest(raw: Uint8Array, { standalone, delta }: Candidates): Uint8Array {
-  const best = standalone !== undefined && standalone.length <= raw.length ? standalone : rawRecord(raw);
-  return delta !== undefined && delta.length <= best.length * DELTA_SHARE_MAX ? delta : best;
+  const alone = standalone !== undefined && standalone.length <= raw.length ? standalone : undefined;
+  const aloneLength = alone?.length ?? raw.length + 1;
+  if (delta !== undefined && delta.length <= aloneLength * DELTA_SHARE_MAX) return delta;
+  return alone ?? rawRecord(raw);
 }
 
 function rawRecord(raw: Uint8Array): Uint8Array {
@@ -98,19 +103,19 @@ function tensorCandidates(
   base: Uint8Array | undefined,
   level: Level,
 ): Candidates {
-  const worthwhile = WORTHWHILE[level];
+  const effort = EFFORTS[level];
   const isUsable = base !== undefined && base.length === raw.length;
-  if (!isUsable) return { standalone: planes.encode(raw, dtype, undefined, worthwhile) };
+  if (!isUsable) return { standalone: planes.encode(raw, dtype, undefined, effort) };
   if (level === 'fast') {
     const deltaBits = planes.sampledBits(raw, dtype, base);
     const standaloneBits = planes.sampledBits(raw, dtype, undefined);
     return deltaBits < standaloneBits * DELTA_SHARE_MAX
-      ? { delta: planes.encode(raw, dtype, base, worthwhile) }
-      : { standalone: planes.encode(raw, dtype, undefined, worthwhile) };
+      ? { delta: planes.encode(raw, dtype, base, effort) }
+      : { standalone: planes.encode(raw, dtype, undefined, effort) };
   }
   return {
-    standalone: planes.encode(raw, dtype, undefined, worthwhile),
-    delta: planes.encode(raw, dtype, base, worthwhile),
+    standalone: planes.encode(raw, dtype, undefined, effort),
+    delta: planes.encode(raw, dtype, base, effort),
   };
 }
 
@@ -121,8 +126,8 @@ function opaqueCandidates(
   level: Level,
 ): Candidates {
   if (raw.length === 0) return {};
-  const worthwhile = WORTHWHILE[level];
-  const delta = base?.length === raw.length ? planes.encode(raw, 'bytes', base, worthwhile) : undefined;
+  const effort = EFFORTS[level];
+  const delta = base?.length === raw.length ? planes.encode(raw, 'bytes', base, effort) : undefined;
   if (delta !== undefined && delta.length <= raw.length * OPAQUE_DELTA_SHARE) return { delta };
   const deflateLevel: DeflateLevel = level === 'max' || raw.length <= DEFLATE_BEST_BYTES_MAX ? 9 : 6;
   const bits = planes.sampledBits(raw, 'bytes', undefined);

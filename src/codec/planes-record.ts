@@ -6,7 +6,7 @@ import { type ByteReader, ByteWriter } from '../bytes/index.js';
 import { ThetalogError } from '../errors.js';
 import { BLOCK_BYTES_MAX, BLOCK_LANES, type Kernels, LANE_BYTES_MAX } from '../kernels/index.js';
 import { type DType, type DTypeInfo, dtypeById, dtypeInfo } from '../tensor/index.js';
-import type { ByteStreamCoder } from './byte-stream.js';
+import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import type { CostModel } from './cost.js';
 import { BLOCK, ENCODING, PREDICTOR } from './record-ids.js';
 
@@ -32,7 +32,7 @@ export class PlanesCoder {
   }
 
   /** Returns the record of `raw` predicted from `base`, which is as long, or from nothing. */
-  encode(raw: Uint8Array, dtype: DType, base: Uint8Array | undefined, worthwhile: number): Uint8Array {
+  encode(raw: Uint8Array, dtype: DType, base: Uint8Array | undefined, effort: StreamEffort): Uint8Array {
     const info = dtypeInfo(dtype);
     const writer = new ByteWriter(HEADER_BYTES + (raw.length >>> 1) + 64);
     writer.u8(ENCODING.planes);
@@ -42,7 +42,7 @@ export class PlanesCoder {
     const blockBytes = BLOCK_LANES * info.laneBytes;
     for (let start = 0; start < laneEnd; start += blockBytes) {
       const end = Math.min(laneEnd, start + blockBytes);
-      this.encodeBlock(writer, raw.subarray(start, end), base?.subarray(start, end), info, worthwhile);
+      this.encodeBlock(writer, raw.subarray(start, end), base?.subarray(start, end), info, effort);
     }
     writer.bytes(raw.subarray(laneEnd));
     return writer.finish();
@@ -53,7 +53,7 @@ export class PlanesCoder {
     raw: Uint8Array,
     base: Uint8Array | undefined,
     info: DTypeInfo,
-    worthwhile: number,
+    effort: StreamEffort,
   ): void {
     const planes = this.planes.subarray(0, raw.length);
     const lanes = raw.length / info.laneBytes;
@@ -67,7 +67,7 @@ export class PlanesCoder {
     }
     writer.u8(BLOCK.planes);
     histograms.forEach((counts, plane) => {
-      this.streams.write(writer, planes.subarray(plane * lanes, (plane + 1) * lanes), counts, worthwhile);
+      this.streams.write(writer, planes.subarray(plane * lanes, (plane + 1) * lanes), counts, effort);
     });
   }
 

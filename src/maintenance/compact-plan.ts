@@ -75,27 +75,6 @@ export function findLineages(checkpoints: readonly ResolvedCheckpoint[]): Lineag
   return [...lineages.values()];
 }
 
-/** The encodings that live checkpoints resolve to: of each chunk the lowest. */
-export function lowestEncodings(checkpoints: readonly ResolvedCheckpoint[]): Map<ChunkId, ChunkEntry> {
-  const lowest = new Map<ChunkId, ChunkEntry>();
-  for (const { closure } of checkpoints) {
-    for (const [id, entry] of closure) {
-      const present = lowest.get(id);
-      if (present === undefined || entry.height < present.height) lowest.set(id, entry);
-    }
-  }
-  return lowest;
-}
-
-/** Returns the chunks that stand in a live checkpoint themselves; all others of the encodings are ghosts. */
-export function contentIds(checkpoints: readonly ResolvedCheckpoint[]): Set<ChunkId> {
-  const ids = new Set<ChunkId>();
-  for (const { loaded } of checkpoints) {
-    for (const stream of loaded.content.streams) for (const id of stream.ids) ids.add(id);
-  }
-  return ids;
-}
-
 /** Returns the ghosts that decoding a chunk reads. */
 export function ghostsBelow(
   id: ChunkId,

@@ -22,7 +22,17 @@ import {
 } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkReader, ObjectWriter, PackWriter, readRecord } from '../packs/index.js';
-import { contentIds, findLineages, ghostsBelow, lowestEncodings } from './compact-plan.js';
+import { findLineages, ghostsBelow } from './compact-plan.js';
+import {
+  closureOf,
+  contentIds,
+  isSame,
+  liveBytes,
+  lowestEncodings,
+  maxHeight,
+  neededEncodings,
+  trueHeights,
+} from './live-encodings.js';
 import { LiveStore, objectsOf, type ResolvedCheckpoint } from './live-store.js';
 import { reencodeLineage } from './reencode.js';
 import { packsToRewrite } from './repack.js';
@@ -158,17 +168,20 @@ class Compaction {
     const touched = new Set<string>();
     for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
     const doomed = await packsToRewrite(context.storage, needed.values(), touched);
-    let count = 0;
-    for (const [id, entry] of needed) {
-      if (!doomed.has(entry.pack) || own.has(entry.pack)) continue;
+    const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
+    const heights = trueHeights(moving, needed);
+    for (const [id, entry] of moving) {
       throwIfAborted(this.options.signal);
-      count += 1;
-      if (this.options.dryRun === true) continue;
+      const height = heights.get(id) ?? entry.height;
+      if (this.options.dryRun === true) {
+        needed.set(id, { ...entry, height });
+        continue;
+      }
       const record = await readRecord(context.storage, context.hasher, entry);
-      needed.set(id, await this.packs.append({ ...entry, record }));
+      needed.set(id, await this.packs.append({ ...entry, record, height }));
       await this.report(entry.rawLength);
     }
-    return count;
+    return moving.size;
   }
 
   /** Writes merged segments and new manifests, then points the catalogue at them. */
@@ -252,37 +265,6 @@ class Compaction {
   }
 }
 
-/** Returns the encodings that the live checkpoints need, ghosts included. */
-function neededEncodings(
-  checkpoints: readonly ResolvedCheckpoint[],
-  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
-): Map<ChunkId, ChunkEntry> {
-  return closureOf(contentIds(checkpoints), encodings);
-}
-
-/** Returns the encodings that decoding the given chunks reads. */
-function closureOf(
-  ids: Iterable<ChunkId>,
-  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
-): Map<ChunkId, ChunkEntry> {
-  const closure = new Map<ChunkId, ChunkEntry>();
-  const open = [...ids];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    const entry = encodings.get(id);
-    if (entry === undefined) throw new Error(`chunk ${id} lost its encoding`);
-    if (closure.has(id)) continue;
-    closure.set(id, entry);
-    open.push(...entry.references);
-  }
-  return closure;
-}
-
-function isSame(a: ReadonlyMap<ChunkId, ChunkEntry>, b: ReadonlyMap<ChunkId, ChunkEntry>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [id, entry] of a) if (b.get(id) !== entry) return false;
-  return true;
-}
-
 function planned(
   record: { id: ChunkId; record: Uint8Array } & Omit<ChunkEntry, 'pack' | 'offset' | 'length' | 'checksum'>,
 ): ChunkEntry {
@@ -297,16 +279,4 @@ function planned(
     references,
     checksum: 0,
   };
-}
-
-function maxHeight(entries: Iterable<ChunkEntry>): number {
-  let highest = 0;
-  for (const entry of entries) highest = Math.max(highest, entry.height);
-  return highest;
-}
-
-function liveBytes(entries: Iterable<ChunkEntry>): number {
-  let bytes = 0;
-  for (const entry of entries) bytes += entry.length;
-  return bytes;
 }

@@ -89,20 +89,15 @@ class PickleWriter {
   private remember(value: unknown): void {
     const index = this.memoCount++;
     this.memo.set(value, index);
-    if (index < 256) return this.code('q', index);
-    this.code('r');
-    this.out.u32(index);
+    if (index < 256) this.code('q', index);
+    else this.wide('r', index);
   }
 
   private recalls(value: unknown): boolean {
     const index = this.memo.get(value);
     if (index === undefined) return false;
-    if (index < 256) {
-      this.code('h', index);
-    } else {
-      this.code('j');
-      this.out.u32(index);
-    }
+    if (index < 256) this.code('h', index);
+    else this.wide('j', index);
     return true;
   }
 
@@ -117,22 +112,23 @@ class PickleWriter {
     else if (!this.recalls(value)) this.object(value);
   }
 
+  private wide(code: string, value: number): void {
+    this.code(code);
+    this.out.u32(value);
+  }
+
   private integer(value: number): void {
-    if (value >= 0 && value < 256) return this.code('K', value);
-    if (value >= 0 && value < 65536) {
-      this.code('M');
-      return this.out.u16(value);
-    }
-    if (value !== (value | 0)) return this.long(BigInt(value));
-    this.code('J');
-    this.out.u32(value >>> 0);
+    if (value >= 0 && value < 256) this.code('K', value);
+    else if (value >= 0 && value < 65536) this.code('M', value % 256, value >> 8);
+    else if (value === (value | 0)) this.wide('J', value >>> 0);
+    else this.long(BigInt(value));
   }
 
   private long(value: bigint): void {
     const bytes: number[] = [];
     for (let rest = value; ; rest >>= 8n) {
       bytes.push(Number(rest & 0xffn));
-      if ((rest >> 7n === 0n || rest >> 7n === -1n) && bytes.length > 0) break;
+      if (rest >> 7n === 0n || rest >> 7n === -1n) break;
     }
     this.code(0x8a, bytes.length, ...bytes);
   }
@@ -165,7 +161,10 @@ class PickleWriter {
 
   private tuple(value: PyTuple): void {
     const { length } = value.items;
-    if (length === 0) return this.code(')');
+    if (length === 0) {
+      this.code(')');
+      return;
+    }
     if (length > 3) this.code('(');
     for (const item of value.items) this.value(item);
     this.code(length > 3 ? 't' : 0x84 + length);

@@ -1,48 +1,16 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Host, OutputStream } from '../../src/cli/output.js';
-import { runCommandLine } from '../../src/cli/program.js';
 import { progressText } from '../../src/cli/progress.js';
 import { temporaryFolder, writeWeights } from './command-line.js';
+import { run } from './in-process.js';
 
-class Recorder implements OutputStream {
-  readonly isTTY: boolean;
-  text = '';
-
-  constructor(isTTY: boolean) {
-    this.isTTY = isTTY;
-  }
-
-  write(text: string | Uint8Array, done?: () => void): boolean {
-    this.text += text;
-    done?.();
-    return true;
-  }
-}
-
-interface Run {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a command line in this process, on a clock that advances whenever it is read. */
-async function run(args: string[], options: { tty?: boolean; signal?: AbortSignal } = {}): Promise<Run> {
-  const stdout = new Recorder(options.tty === true);
-  const stderr = new Recorder(options.tty === true);
+/** A clock that advances whenever it is read, far enough for every throttle. */
+function hurriedClock(): () => number {
   let time = 0;
-  const host: Host = {
-    stdout,
-    stderr,
-    env: {},
-    signal: options.signal ?? new AbortController().signal,
-    now: () => {
-      time += 20_000;
-      return time;
-    },
+  return () => {
+    time += 20_000;
+    return time;
   };
-  const code = await runCommandLine(args, host);
-  return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
 let folder = '';
@@ -62,7 +30,7 @@ function save(...flags: string[]): string[] {
 
 describe('where progress goes', () => {
   test('a terminal: one line that is rewritten on stderr and gone at the end', async () => {
-    const { code, stdout, stderr } = await run(save(), { tty: true });
+    const { code, stdout, stderr } = await run(save(), { tty: true, now: hurriedClock() });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^saved .*\n$/);
     expect(stderr).toContain('\r\x1b[Ksave: ');
@@ -71,13 +39,13 @@ describe('where progress goes', () => {
   });
 
   test('elsewhere: plain lines on stderr', async () => {
-    const { stdout, stderr } = await run(save());
+    const { stdout, stderr } = await run(save(), { now: hurriedClock() });
     expect(stdout).toMatch(/^saved [^\n]*\n$/);
     expect(stderr).toMatch(/^(save: [^\n\r]*\n)+$/);
   });
 
   test('--json: objects on stdout before the result, nothing on stderr', async () => {
-    const { stdout, stderr } = await run(save('--json'));
+    const { stdout, stderr } = await run(save('--json'), { now: hurriedClock() });
     expect(stderr).toBe('');
     const objects = stdout
       .trimEnd()
@@ -91,7 +59,7 @@ describe('where progress goes', () => {
   });
 
   test('-q: nowhere', async () => {
-    const { stdout, stderr } = await run(save('-q'), { tty: true });
+    const { stdout, stderr } = await run(save('-q'), { tty: true, now: hurriedClock() });
     expect(stdout).toMatch(/^[0-9a-f]{32}\n$/);
     expect(stderr).toBe('');
   });

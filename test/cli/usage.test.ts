@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { jsonError, jsonResult, newStore, temporaryFolder, thetalog, writeWeights } from './command-line.js';
+import { run } from './in-process.js';
 
 let folder = '';
 let store = '';
@@ -60,31 +61,32 @@ describe('wrong usage exits with 2', () => {
     ['a share of nothing', ['check', '--read-data=0']],
     ['a policy of no metric', ['forget', '--keep-best', '3']],
   ])('%s', async (_name, args) => {
-    const { code, stdout, stderr } = await thetalog(args);
+    const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).not.toBe('');
   });
 
   test('a mistyped command gets a suggestion', async () => {
-    const { stderr } = await thetalog(['lits']);
+    const { code, stderr } = await thetalog(['lits']);
+    expect(code).toBe(2);
     expect(stderr).toBe("thetalog: unknown command 'lits'\nhint: Did you mean list?\n");
   });
 
   test('forget without refs and policy explains itself', async () => {
-    const { code, stderr } = await thetalog(['forget', '--store', store]);
+    const { code, stderr } = await run(['forget', '--store', store]);
     expect(code).toBe(2);
     expect(stderr).toContain('--keep-last');
   });
 
   test('policies for two runs at once', async () => {
-    const outcome = await thetalog(['forget', 'a', 'b', '--keep-last', '1', '--store', store, '--json']);
+    const outcome = await run(['forget', 'a', 'b', '--keep-last', '1', '--store', store, '--json']);
     expect(outcome.code).toBe(2);
     expect(jsonError(outcome)).toMatchObject({ kind: 'invalid', code: 'several-runs' });
   });
 
   test('with --json it is an object on stdout', async () => {
-    const outcome = await thetalog(['list', '--json', '--nope']);
+    const outcome = await run(['list', '--json', '--nope']);
     expect(outcome.code).toBe(2);
     expect(outcome.stderr).toBe('');
     expect(jsonResult(outcome)).toEqual({
@@ -102,14 +104,14 @@ describe('wrong usage exits with 2', () => {
 
 describe('stores', () => {
   test('init of an existing store is a conflict', async () => {
-    const outcome = await thetalog(['init', store, '--json']);
+    const outcome = await run(['init', store, '--json']);
     expect(outcome.code).toBe(4);
     expect(jsonError(outcome)).toMatchObject({ kind: 'conflict' });
   });
 
   test('init prints the id and takes the store from the environment', async () => {
     const location = join(folder, 'from-environment');
-    const outcome = await thetalog(['init', '--json'], { THETALOG_STORE: location });
+    const outcome = await run(['init', '--json'], { env: { THETALOG_STORE: location } });
     expect(outcome.code).toBe(0);
     expect(jsonResult(outcome)).toEqual({ id: expect.stringMatching(/^[0-9a-f]{32}$/), location });
   });
@@ -118,13 +120,13 @@ describe('stores', () => {
     ['a folder that is not there', 'nowhere'],
     ['a folder that is no store', '.'],
   ])('%s is not found', async (_name, place) => {
-    const { code, stderr } = await thetalog(['list', '--store', join(folder, place)]);
+    const { code, stderr } = await run(['list', '--store', join(folder, place)]);
     expect(code).toBe(3);
     expect(stderr).toMatch(/^thetalog: /);
   });
 
   test('--store and --json also go before the command', async () => {
-    const outcome = await thetalog(['--store', store, '--json', 'stats']);
+    const outcome = await run(['--store', store, '--json', 'stats']);
     expect(outcome.code).toBe(0);
     expect(jsonResult(outcome)).toMatchObject({ checkpoints: 0, logicalBytes: 0 });
   });
@@ -148,7 +150,7 @@ describe('references', () => {
       store,
       '--json',
     ];
-    saved = jsonResult(await thetalog(args));
+    saved = jsonResult(await run(args));
   });
 
   test.each([
@@ -158,25 +160,25 @@ describe('references', () => {
     ['parent', 'base~1'],
     ['id or tag', 'ffffffff'],
   ])('an unknown %s is not found', async (_name, ref) => {
-    const outcome = await thetalog(['show', ref, '--store', store, '--json']);
+    const outcome = await run(['show', ref, '--store', store, '--json']);
     expect(outcome.code).toBe(3);
     expect(jsonError(outcome)).toMatchObject({ kind: 'not-found', message: expect.any(String) });
   });
 
   test('an unknown selector is wrong usage', async () => {
-    expect((await thetalog(['show', 'base@newest', '--store', store])).code).toBe(2);
+    expect((await run(['show', 'base@newest', '--store', store])).code).toBe(2);
   });
 
   test.each(['base', 'base@latest', 'base@step:10', 'base@best:loss', 'base@best:loss:max'])(
     '%s',
     async (ref) => {
-      const { code, stdout } = await thetalog(['show', ref, '--store', store, '-q']);
+      const { code, stdout } = await run(['show', ref, '--store', store, '-q']);
       expect([code, stdout]).toEqual([0, `${saved.id}\n`]);
     },
   );
 
   test('an id prefix', async () => {
-    const { stdout } = await thetalog(['show', String(saved.id).slice(0, 10), '--store', store, '-q']);
+    const { stdout } = await run(['show', String(saved.id).slice(0, 10), '--store', store, '-q']);
     expect(stdout).toBe(`${saved.id}\n`);
   });
 });

@@ -41,15 +41,11 @@ export function buildDecodeTable(frequencies: usize, table: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function encoded(state: u32, entry: usize): u32 {
   const quotient = <u32>((<u64>state * <u64>load<u32>(entry, 4)) >> 32) >> <u32>load<u16>(entry, 14);
   return state + load<u32>(entry, 8) + quotient * <u32>load<u16>(entry, 12);
 }
 
-// @ts-ignore: decorator
-@inline
 function entryOf(table: usize, byte: usize): usize {
   return table + ((<usize>load<u8>(byte)) << 4);
 }
@@ -121,20 +117,14 @@ export function encode4(bytes: usize, length: usize, table: usize, end: usize): 
   return end - out > length ? -1 : <i32>(end - out);
 }
 
-// @ts-ignore: decorator
-@inline
 function entryAt(table: usize, state: u32): u32 {
   return load<u32>(table + ((state & 4095) << 2));
 }
 
-// @ts-ignore: decorator
-@inline
 function decoded(state: u32, entry: u32): u32 {
   return ((entry >> 8) & 4095) * (state >> 12) + (entry >> 20);
 }
 
-// @ts-ignore: decorator
-@inline
 function isState(state: u32): bool {
   return state >= STATE_MIN && <i32>state > 0;
 }
@@ -200,8 +190,6 @@ export function decode4(coded: usize, end: usize, table: usize, output: usize, l
   return <i32>(at == end && whole);
 }
 
-// @ts-ignore: decorator
-@inline
 function last(state: u32, table: usize, out: usize): u32 {
   const entry = entryAt(table, state);
   store<u8>(out, <u8>entry);

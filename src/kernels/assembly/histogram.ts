@@ -25,7 +25,7 @@ export function histogram(bytes: usize, length: usize, counts: usize, spare: usi
     bump(spare + 1024 + (((high >> 16) & 0xff) << 2));
     bump(spare + 2048 + ((high >> 24) << 2));
   }
-  for (; at < end; at++) bump(counts + (<usize>load<u8>(at) << 2));
+  for (; at < end; at++) bump(counts + ((<usize>load<u8>(at)) << 2));
   store<u32>(counts, load<u32>(counts) + zeros);
   for (let i: usize = 0; i < 1024; i += 16) {
     const first = i32x4.add(v128.load(counts + i), v128.load(spare + i));
@@ -34,8 +34,6 @@ export function histogram(bytes: usize, length: usize, counts: usize, spare: usi
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function bump(counter: usize): void {
   store<u32>(counter, load<u32>(counter) + 1);
 }

@@ -2,8 +2,6 @@
 //
 //   d = (residual >>> 1) ^ -(residual & 1);  raw = o(d + o(base)), since o undoes itself
 
-// @ts-ignore: decorator
-@inline
 function restore8(z: v128, base: usize, mask: v128): v128 {
   const b = v128.load(base);
   const d = v128.xor(i8x16.shr_u(z, 1), i8x16.neg(v128.and(z, i8x16.splat(1))));
@@ -11,8 +9,6 @@ function restore8(z: v128, base: usize, mask: v128): v128 {
   return v128.xor(o, v128.and(i8x16.shr_s(o, 7), mask));
 }
 
-// @ts-ignore: decorator
-@inline
 function restore16(z: v128, base: usize, mask: v128): v128 {
   const b = v128.load(base);
   const d = v128.xor(i16x8.shr_u(z, 1), i16x8.neg(v128.and(z, i16x8.splat(1))));
@@ -20,8 +16,6 @@ function restore16(z: v128, base: usize, mask: v128): v128 {
   return v128.xor(o, v128.and(i16x8.shr_s(o, 15), mask));
 }
 
-// @ts-ignore: decorator
-@inline
 function restore32(z: v128, base: usize, mask: v128): v128 {
   const b = v128.load(base);
   const d = v128.xor(i32x4.shr_u(z, 1), i32x4.neg(v128.and(z, i32x4.splat(1))));
@@ -29,8 +23,6 @@ function restore32(z: v128, base: usize, mask: v128): v128 {
   return v128.xor(o, v128.and(i32x4.shr_s(o, 31), mask));
 }
 
-// @ts-ignore: decorator
-@inline
 function restore64(z: v128, base: usize, mask: v128): v128 {
   const b = v128.load(base);
   const d = v128.xor(i64x2.shr_u(z, 1), i64x2.neg(v128.and(z, i64x2.splat(1))));
@@ -38,26 +30,18 @@ function restore64(z: v128, base: usize, mask: v128): v128 {
   return v128.xor(o, v128.and(i64x2.shr_s(o, 63), mask));
 }
 
-// @ts-ignore: decorator
-@inline
 function lowBytes(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-// @ts-ignore: decorator
-@inline
 function highBytes(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-// @ts-ignore: decorator
-@inline
 function lowPairs(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
-// @ts-ignore: decorator
-@inline
 function highPairs(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
@@ -101,8 +85,6 @@ export function merge32(planes: usize, base: usize, raw: usize, stride: usize, f
 }
 
 // Restores 4 lanes of 64 bits from their lower and upper halves.
-// @ts-ignore: decorator
-@inline
 function store64(low: v128, high: v128, raw: usize, base: usize, mask: v128): void {
   v128.store(raw, restore64(v128.shuffle<u32>(low, high, 0, 4, 1, 5), base, mask));
   v128.store(raw + 16, restore64(v128.shuffle<u32>(low, high, 2, 6, 3, 7), base + 16, mask));

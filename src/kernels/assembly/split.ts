@@ -3,8 +3,6 @@
 //   o(x) = x ^ ((x >> bits-1) & mask)      mask: all bits but the sign for floats, 0 for integers
 //   d = o(raw) - o(base);  residual = (d << 1) ^ (d >> bits-1)
 
-// @ts-ignore: decorator
-@inline
 function residual8(raw: usize, base: usize, mask: v128): v128 {
   const a = v128.load(raw);
   const b = v128.load(base);
@@ -15,8 +13,6 @@ function residual8(raw: usize, base: usize, mask: v128): v128 {
   return v128.xor(i8x16.shl(d, 1), i8x16.shr_s(d, 7));
 }
 
-// @ts-ignore: decorator
-@inline
 function residual16(raw: usize, base: usize, mask: v128): v128 {
   const a = v128.load(raw);
   const b = v128.load(base);
@@ -27,8 +23,6 @@ function residual16(raw: usize, base: usize, mask: v128): v128 {
   return v128.xor(i16x8.shl(d, 1), i16x8.shr_s(d, 15));
 }
 
-// @ts-ignore: decorator
-@inline
 function residual32(raw: usize, base: usize, mask: v128): v128 {
   const a = v128.load(raw);
   const b = v128.load(base);
@@ -39,8 +33,6 @@ function residual32(raw: usize, base: usize, mask: v128): v128 {
   return v128.xor(i32x4.shl(d, 1), i32x4.shr_s(d, 31));
 }
 
-// @ts-ignore: decorator
-@inline
 function residual64(raw: usize, base: usize, mask: v128): v128 {
   const a = v128.load(raw);
   const b = v128.load(base);
@@ -51,21 +43,15 @@ function residual64(raw: usize, base: usize, mask: v128): v128 {
   return v128.xor(i64x2.shl(d, 1), i64x2.shr_s(d, 63));
 }
 
-// @ts-ignore: decorator
-@inline
 function evenBytes(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
 }
 
-// @ts-ignore: decorator
-@inline
 function oddBytes(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 
 // Stores 16 lanes of 32 bits (four vectors) as four planes.
-// @ts-ignore: decorator
-@inline
 function store32(a: v128, b: v128, c: v128, d: v128, plane: usize, stride: usize): void {
   const low0 = v128.shuffle<u16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
   const low1 = v128.shuffle<u16>(c, d, 0, 2, 4, 6, 8, 10, 12, 14);

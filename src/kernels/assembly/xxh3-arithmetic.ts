@@ -12,8 +12,6 @@ export const PRIME_MX1: u64 = 0x165667919e3779f9;
 export const PRIME_MX2: u64 = 0x9fb21c651e98df25;
 
 // The upper half of a 128-bit product.
-// @ts-ignore: decorator
-@inline
 export function productHigh(a: u64, b: u64): u64 {
   const a0 = a & 0xffffffff;
   const a1 = a >> 32;
@@ -23,21 +21,15 @@ export function productHigh(a: u64, b: u64): u64 {
   return a1 * b1 + ((a1 * b0) >> 32) + (cross >> 32);
 }
 
-// @ts-ignore: decorator
-@inline
 export function foldedProduct(a: u64, b: u64): u64 {
   return (a * b) ^ productHigh(a, b);
 }
 
-// @ts-ignore: decorator
-@inline
 export function avalanche3(value: u64): u64 {
   let h = (value ^ (value >> 37)) * PRIME_MX1;
   return h ^ (h >> 32);
 }
 
-// @ts-ignore: decorator
-@inline
 export function avalanche64(value: u64): u64 {
   let h = (value ^ (value >> 33)) * PRIME64_2;
   h = (h ^ (h >> 29)) * PRIME64_3;
@@ -45,8 +37,6 @@ export function avalanche64(value: u64): u64 {
 }
 
 // Canonical order: the high half first, big-endian.
-// @ts-ignore: decorator
-@inline
 export function storeHash(output: usize, low: u64, high: u64): void {
   store<u64>(output, bswap<u64>(high));
   store<u64>(output, bswap<u64>(low), 8);

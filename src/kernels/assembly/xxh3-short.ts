@@ -27,10 +27,10 @@ export function hashShort(input: usize, length: usize, secret: usize, output: us
 
 function hash1To3(input: usize, length: usize, secret: usize, output: usize): void {
   const low =
-    (<u32>load<u8>(input) << 16) |
-    (<u32>load<u8>(input + (length >> 1)) << 24) |
+    ((<u32>load<u8>(input)) << 16) |
+    ((<u32>load<u8>(input + (length >> 1))) << 24) |
     <u32>load<u8>(input + length - 1) |
-    (<u32>length << 8);
+    ((<u32>length) << 8);
   const high = rotl<u32>(bswap<u32>(low), 13);
   storeHash(
     output,
@@ -40,9 +40,9 @@ function hash1To3(input: usize, length: usize, secret: usize, output: usize): vo
 }
 
 function hash4To8(input: usize, length: usize, secret: usize, output: usize): void {
-  const word = <u64>load<u32>(input) | (<u64>load<u32>(input + length - 4) << 32);
+  const word = <u64>load<u32>(input) | ((<u64>load<u32>(input + length - 4)) << 32);
   const keyed = word ^ load<u64>(secret, 16) ^ load<u64>(secret, 24);
-  const factor = PRIME64_1 + (<u64>length << 2);
+  const factor = PRIME64_1 + ((<u64>length) << 2);
   let low = keyed * factor;
   const high = productHigh(keyed, factor) + (low << 1);
   low ^= high >> 3;
@@ -56,22 +56,14 @@ function hash9To16(input: usize, length: usize, secret: usize, output: usize): v
   const mixed = first ^ last ^ load<u64>(secret, 32) ^ load<u64>(secret, 40);
   const keyed = last ^ load<u64>(secret, 48) ^ load<u64>(secret, 56);
   const high = productHigh(mixed, PRIME64_1) + keyed + (keyed & 0xffffffff) * (PRIME32_2 - 1);
-  const low = (mixed * PRIME64_1 + (<u64>(length - 1) << 54)) ^ bswap<u64>(high);
-  storeHash(
-    output,
-    avalanche3(low * PRIME64_2),
-    avalanche3(productHigh(low, PRIME64_2) + high * PRIME64_2),
-  );
+  const low = (mixed * PRIME64_1 + ((<u64>(length - 1)) << 54)) ^ bswap<u64>(high);
+  storeHash(output, avalanche3(low * PRIME64_2), avalanche3(productHigh(low, PRIME64_2) + high * PRIME64_2));
 }
 
-// @ts-ignore: decorator
-@inline
 function mix16(input: usize, secret: usize): u64 {
   return foldedProduct(load<u64>(input) ^ load<u64>(secret), load<u64>(input, 8) ^ load<u64>(secret, 8));
 }
 
-// @ts-ignore: decorator
-@inline
 function sum16(input: usize): u64 {
   return load<u64>(input) + load<u64>(input, 8);
 }

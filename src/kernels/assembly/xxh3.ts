@@ -33,8 +33,6 @@ export function hashStart(sums: usize): void {
   store<u64>(sums, PRIME32_1, 56);
 }
 
-// @ts-ignore: decorator
-@inline
 function mixed(sum: v128, input: usize, secret: usize): v128 {
   const data = v128.load(input);
   const key = v128.xor(data, v128.load(secret));
@@ -44,8 +42,6 @@ function mixed(sum: v128, input: usize, secret: usize): v128 {
   return i64x2.add(i64x2.add(sum, swapped), i64x2.extmul_low_i32x4_u(low, high));
 }
 
-// @ts-ignore: decorator
-@inline
 function scrambled(sum: v128, secret: usize): v128 {
   const key = v128.xor(v128.xor(sum, i64x2.shr_u(sum, 47)), v128.load(secret));
   return i64x2.mul(key, i64x2.splat(PRIME32_1));

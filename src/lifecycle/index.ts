@@ -1,0 +1,2 @@
+export type { RestoreStateOptions, Run, SaveHandle, SaveStateOptions } from './run.js';
+export { createStore, openStore, type Store } from './store.js';

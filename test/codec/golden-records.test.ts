@@ -1,0 +1,65 @@
+/** The examples of RECORD-FORMAT.md: records written once must decode for ever, and are still what the encoder writes. */
+import { describe, expect, it } from 'vitest';
+import { fromHex, toHex } from '../../src/bytes/index.js';
+import { createCodec } from '../../src/codec/index.js';
+import { loadKernels } from '../../src/kernels/index.js';
+import type { DType } from '../../src/tensor/index.js';
+
+interface Golden {
+  readonly what: string;
+  readonly dtype: DType;
+  readonly record: string;
+  readonly raw: string;
+  readonly base?: string;
+  /** Whether an encoder that may choose writes another record for these bytes. */
+  readonly onlyDecoded?: boolean;
+}
+
+const GOLDENS: readonly Golden[] = [
+  { what: 'raw', dtype: 'f32', record: '01cafe', raw: 'cafe' },
+  {
+    what: 'bf16 delta',
+    dtype: 'bf16',
+    record: '040e0202030000018200000300007f800100',
+    raw: '803f803f0080c17f0040803f',
+    base: '803f803f803f803f803f803f',
+    onlyDecoded: true,
+  },
+  {
+    what: 'entropy coded',
+    dtype: 'u8',
+    record: '040301020401fff134810700000c438e0700321d5798ee0800c4',
+    raw: '0200000001000000'.repeat(8),
+  },
+  {
+    what: 'sparse',
+    dtype: 'u8',
+    record: '0403010205020203032403020a',
+    raw: `${'00'.repeat(3)}01${'00'.repeat(36)}05${'00'.repeat(23)}`,
+  },
+  {
+    what: 'equal to its base, with a tail',
+    dtype: 'f64',
+    record: '04100201abcd',
+    raw: '0102030405060708abcd',
+    base: '01020304050607080000',
+  },
+  { what: 'constant and zero planes', dtype: 'i16', record: '04060102020601', raw: '0300'.repeat(5) },
+  { what: 'deflate', dtype: 'bytes', record: '024b4c4a4e494dc32401', raw: '616263646566'.repeat(4) },
+  {
+    what: 'deflate with dictionary',
+    dtype: 'bytes',
+    record: '03ab40301501',
+    raw: '786162636465666768696a21',
+    base: '6162636465666768696a',
+  },
+];
+
+describe('golden records', () => {
+  const codec = createCodec(loadKernels());
+  it.each(GOLDENS)('$what', ({ dtype, record, raw, base, onlyDecoded }) => {
+    const from = base === undefined ? undefined : fromHex(base);
+    expect(toHex(codec.decode(fromHex(record), raw.length / 2, from, 'golden'))).toBe(raw);
+    if (!onlyDecoded) expect(toHex(codec.encode(fromHex(raw), dtype, from, 'max').record)).toBe(record);
+  });
+});

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import * as api from '../../src/index.js';
+import { readSources, visit } from './source-tree.js';
+
+/** What the package exports at run time. A name that goes from here breaks programs: that takes a major version. */
+const VALUES = ['MemoryStorage', 'ThetalogError', 'createStore', 'isThetalogError', 'openStore'];
+
+/** The same for types. */
+const TYPES = [
+  'CheckReport',
+  'CheckpointDetail',
+  'CheckpointInfo',
+  'CompactResult',
+  'CreateOptions',
+  'DType',
+  'Damage',
+  'Difference',
+  'Environment',
+  'ErrorDetails',
+  'ErrorKind',
+  'FileInfo',
+  'ForgetDecision',
+  'ForgetResult',
+  'GcResult',
+  'Group',
+  'KeepPolicies',
+  'OpenOptions',
+  'OperationOptions',
+  'Progress',
+  'RestoreFilesOptions',
+  'RestoreResult',
+  'RestoreStateOptions',
+  'Run',
+  'SaveFilesOptions',
+  'SaveHandle',
+  'SaveResult',
+  'SaveStateOptions',
+  'StateValue',
+  'Storage',
+  'Store',
+  'StoreStats',
+  'StoredObject',
+  'Tensor',
+  'TensorData',
+  'TensorDifference',
+  'TensorInfo',
+  'TypedArray',
+  'Versioned',
+  'Warning',
+];
+
+test('the public door exports exactly the values on record', () => {
+  expect(Object.keys(api).sort()).toEqual(VALUES);
+});
+
+test('the public door exports exactly the types on record, each by name', () => {
+  const door = readSources().find((file) => file.path === 'index.ts');
+  const types: string[] = [];
+  const others: string[] = [];
+  visit(door?.tree ?? ts.createSourceFile('', '', ts.ScriptTarget.ES2022), (node) => {
+    if (!ts.isExportDeclaration(node)) return;
+    if (node.exportClause === undefined || !ts.isNamedExports(node.exportClause)) others.push(node.getText());
+    else {
+      for (const element of node.exportClause.elements) {
+        if (node.isTypeOnly || element.isTypeOnly) types.push(element.name.text);
+      }
+    }
+  });
+  expect(others).toEqual([]);
+  expect(types.sort()).toEqual(TYPES);
+});
+
+test('the public door holds no logic', () => {
+  const door = readSources().find((file) => file.path === 'index.ts');
+  const statements = door?.tree.statements ?? [];
+  expect(statements.length).toBeGreaterThan(0);
+  expect(statements.filter((statement) => !ts.isExportDeclaration(statement)).length).toBe(0);
+});
+
+test('the package exports the door and its own description', () => {
+  const { exports, bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(exports).toEqual({
+    '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+    './package.json': './package.json',
+  });
+  expect(bin).toEqual({ thetalog: './dist/cli/main.js' });
+});
