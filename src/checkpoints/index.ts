@@ -2,6 +2,7 @@ export { assertStillThere, CondemnedError } from './commit-guard.js';
 export type { StoreContext } from './context.js';
 export { type Environment, systemEnvironment } from './environment.js';
 export { planFiles } from './file-plan.js';
+export { withFreshRoot } from './fresh-root.js';
 export { describe, detail, lineage, listCheckpoints } from './inspect.js';
 export { WriterLease } from './lease.js';
 export {

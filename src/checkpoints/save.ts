@@ -24,7 +24,7 @@ import {
 } from './manifest-store.js';
 import { chunksOf, type SavePlan } from './plan.js';
 import { resolveRef } from './refs.js';
-import type { Progress } from './types.js';
+import type { Progress, Warning } from './types.js';
 
 /** Longest delta chain that saves make: decoding d links costs about 1 + 0.8 d times a full chunk, so at most 8 times. */
 const SAVE_HEIGHT_MAX = 8;
@@ -50,9 +50,14 @@ export interface SavedCheckpoint {
   storedBytes: number;
 }
 
-/** The checkpoint that a save builds on. */
-interface Base {
+/** The checkpoint that a save follows; without a base if what it stored cannot be read. */
+interface Parent {
   id: string;
+  base?: Base;
+}
+
+/** What a save builds on. */
+interface Base {
   loaded: LoadedManifest;
   index: ChunkIndex;
 }
@@ -86,6 +91,7 @@ class Save {
   private readonly id: string;
   private readonly objects: ObjectWriter;
   private readonly lease: WriterLease;
+  private readonly warnings: Warning[] = [];
   private bytesRead = 0;
 
   constructor(
@@ -108,7 +114,8 @@ class Save {
     const { context, plan, objects } = this;
     await this.lease.keep();
     const root = await context.roots.read();
-    const base = await this.findBase(root);
+    const parent = await this.findParent(root);
+    const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects);
     const reader = new ChunkReader(context.storage, context.codec, context.hasher, index);
@@ -120,6 +127,7 @@ class Save {
       hasher: context.hasher,
       heightMax: SAVE_HEIGHT_MAX,
       level: 'fast',
+      onDamage: (error) => this.warn(error),
     });
     const streams = await this.storeStreams(writer, base);
     await packs.finish();
@@ -138,7 +146,7 @@ class Save {
     const parts = { checkpoint: this.id, layout: plan.layout, content, segments };
     const manifest = await writeManifest(context, objects, parts, base?.loaded);
     const height = Math.max(0, ...new Set([...closure.values()].map((entry) => entry.height)));
-    const entry = this.makeEntry(manifest, height, base);
+    const entry = this.makeEntry(manifest, height, parent?.id ?? null);
     const needed = [
       ...new Set([...closure.values()].map((chunk) => objectKey('packs', chunk.pack))),
       ...segments.map((name) => objectKey('segments', name)),
@@ -146,23 +154,33 @@ class Save {
       ...objects.keys,
     ];
     const rootBytes = await this.commit(root, entry, needed);
+    plan.warnings.push(...this.warnings);
     return { entry, storedBytes: objects.bytes + rootBytes };
   }
 
-  private async findBase(root: Root): Promise<Base | undefined> {
+  private async findParent(root: Root): Promise<Parent | undefined> {
     const { context, request } = this;
     const known = root.runs.get(request.run);
     if (request.parent === undefined && (known === undefined || known.pages.length === 0)) return undefined;
     const { entry } = await resolveRef(context.catalogue, root, request.parent ?? `${request.run}@latest`);
     try {
       const loaded = await loadManifest(context, entry.manifest);
-      return { id: entry.id, loaded, index: await loadIndex(context, loaded.manifest.segments) };
+      return { id: entry.id, base: { loaded, index: await loadIndex(context, loaded.manifest.segments) } };
     } catch (error) {
+      if (!isThetalogError(error, 'corrupt')) throw error;
       const now = await context.roots.read();
-      if (isThetalogError(error, 'corrupt') && now.gcEpoch !== root.gcEpoch)
-        throw new CondemnedError(entry.manifest);
-      throw error;
+      if (now.gcEpoch !== root.gcEpoch) throw new CondemnedError(entry.manifest);
+      this.warn(error);
+      return { id: entry.id };
     }
+  }
+
+  /** Old damage does not keep a save from going on: what it touches is stored in full. */
+  private warn(error: ThetalogError): void {
+    const { code, object, offset } = error;
+    const message = `${error.message}; stored without this base`;
+    if (this.warnings.some((warning) => warning.message === message)) return;
+    this.warnings.push({ code, message, object: object ?? '', offset: offset ?? null });
   }
 
   private async storeStreams(writer: ChunkWriter, base: Base | undefined): Promise<StreamContent[]> {
@@ -198,7 +216,7 @@ class Save {
     });
   }
 
-  private makeEntry(manifest: string, height: number, base: Base | undefined): CatalogueEntry {
+  private makeEntry(manifest: string, height: number, parent: string | null): CatalogueEntry {
     const { plan, request } = this;
     const step = request.step ?? plan.progress.step;
     return {
@@ -210,7 +228,7 @@ class Save {
       label: step === null ? this.id.slice(0, 12) : `step-${step}`,
       metrics: { ...plan.progress.metrics, ...request.metrics },
       meta: { ...request.meta },
-      parent: base?.id ?? null,
+      parent,
       groups: plan.groups,
       createdAt: this.context.environment.now(),
       logicalBytes: plan.logicalBytes,

@@ -113,7 +113,7 @@ function splitWide(
       const baseHigh = loadNarrow(base, lane * 8 + 4, 4);
       const baseFlip = (baseHigh >> 31) & orders;
       const baseLow = loadNarrow(base, lane * 8, 4) ^ baseFlip;
-      const borrow = 0;
+      const borrow = low >>> 0 < baseLow >>> 0 ? 1 : 0;
       low = (low - baseLow) | 0;
       high = (high - (baseHigh ^ (baseFlip >>> 1)) - borrow) | 0;
     }

@@ -10,6 +10,7 @@ import {
   type SaveResult,
   type StoreContext,
   saveCheckpoint,
+  withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
 import type { Group, StateValue } from '../tensor/index.js';
@@ -54,7 +55,7 @@ export class Run {
       const { entry, storedBytes } = await saveCheckpoint(this.context, plan, { ...options, run: this.name });
       const { id, step, logicalBytes } = entry;
       const seconds = (environment.now() - started) / 1000;
-      return { id, run: this.name, step, logicalBytes, storedBytes, seconds, warnings: [] };
+      return { id, run: this.name, step, logicalBytes, storedBytes, seconds, warnings: plan.warnings };
     };
     const committed = perform();
     this.pending = committed.catch(() => {});
@@ -66,10 +67,11 @@ export class Run {
    * of the store. Throws `not-found`, `corrupt`, or `invalid` for a checkpoint that was saved from files.
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
-    const root = await this.context.roots.read();
     const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
-    const { entry } = await resolveRef(this.context.catalogue, root, own);
-    return readState(this.context, await loadManifest(this.context, entry.manifest), options.groups);
+    return withFreshRoot(this.context, async () => {
+      const { entry } = await resolveRef(this.context.catalogue, await this.context.roots.read(), own);
+      return readState(this.context, await loadManifest(this.context, entry.manifest), options.groups);
+    });
   }
 
   /** Resolves once no save of this run is under way, whether they succeeded or not. */

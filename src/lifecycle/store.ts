@@ -37,8 +37,9 @@ import {
   tagCheckpoint,
   unpinCheckpoint,
   untagCheckpoint,
+  withFreshRoot,
 } from '../checkpoints/index.js';
-import { isThetalogError, ThetalogError } from '../errors.js';
+import { ThetalogError } from '../errors.js';
 import { assertRunName } from '../format/index.js';
 import {
   checkStore,
@@ -128,7 +129,7 @@ export class Store {
   async restoreFiles(ref: string, options: RestoreFilesOptions): Promise<RestoreResult> {
     const started = this.context.environment.now();
     await assertFolder(options.out);
-    return this.withFreshRoot(async () => {
+    return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
       const loaded = await loadManifest(this.context, entry.manifest);
@@ -164,7 +165,7 @@ export class Store {
 
   /** Returns a checkpoint with its tensors and files. */
   async show(ref: string): Promise<CheckpointDetail> {
-    return this.withFreshRoot(async () => {
+    return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       return detail(this.context, root, await resolveRef(this.context.catalogue, root, ref));
     });
@@ -172,7 +173,7 @@ export class Store {
 
   /** Returns one tensor's values; the name as `show` gives it. */
   async readTensor(ref: string, name: string): Promise<TensorData> {
-    return this.withFreshRoot(async () => {
+    return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       const { entry } = await resolveRef(this.context.catalogue, root, ref);
       const loaded = await loadManifest(this.context, entry.manifest);
@@ -191,12 +192,12 @@ export class Store {
 
   /** Compares two checkpoints tensor by tensor and file by file. */
   diff(a: string, b: string, options: OperationOptions = {}): Promise<Difference> {
-    return this.withFreshRoot(() => diffCheckpoints(this.context, a, b, options));
+    return withFreshRoot(this.context, () => diffCheckpoints(this.context, a, b, options));
   }
 
   /** Returns counts and sizes of the store, or of one checkpoint. */
   stats(ref?: string): Promise<StoreStats> {
-    return storeStats(this.context, ref);
+    return withFreshRoot(this.context, () => storeStats(this.context, ref));
   }
 
   /** Checks the structure of the store, and with `readData` (percent) that stored chunks decode to what they should. */
@@ -246,18 +247,6 @@ export class Store {
 
   private secondsSince(started: number): number {
     return (this.context.environment.now() - started) / 1000;
-  }
-
-  /** Runs a reading operation again if what it was reading was collected meanwhile. */
-  private async withFreshRoot<T>(operation: () => Promise<T>): Promise<T> {
-    const { gcEpoch } = await this.context.roots.read();
-    try {
-      return await operation();
-    } catch (error) {
-      if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') throw error;
-      if ((await this.context.roots.read()).gcEpoch === gcEpoch) throw error;
-      return operation();
-    }
   }
 }
 

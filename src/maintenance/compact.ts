@@ -26,6 +26,7 @@ import { findLineages, ghostsBelow } from './compact-plan.js';
 import {
   closureOf,
   contentIds,
+  distinctEncodings,
   isSame,
   liveBytes,
   lowestEncodings,
@@ -107,10 +108,15 @@ class Compaction {
       chunksCopied,
       maxHeightBefore: maxHeight(before.values()),
       maxHeightAfter: maxHeight(needed.values()),
-      liveBytesBefore: liveBytes(before.values()),
+      liveBytesBefore: liveBytes(distinctEncodings(checkpoints)),
       liveBytesAfter: liveBytes(needed.values()),
     };
-    if (result.dryRun || chunksEncoded + chunksCopied === 0) return result;
+    if (
+      result.dryRun ||
+      (chunksEncoded + chunksCopied === 0 && result.liveBytesAfter === result.liveBytesBefore)
+    ) {
+      return result;
+    }
     await this.packs.finish();
     await this.publish(root, checkpoints, needed);
     return result;

@@ -15,6 +15,15 @@ export function lowestEncodings(checkpoints: readonly ResolvedCheckpoint[]): Map
   return lowest;
 }
 
+/** Returns all encodings that some live checkpoint resolves to; of one chunk there may be several. */
+export function distinctEncodings(checkpoints: readonly ResolvedCheckpoint[]): ChunkEntry[] {
+  const distinct = new Map<string, ChunkEntry>();
+  for (const { closure } of checkpoints) {
+    for (const entry of closure.values()) distinct.set(`${entry.pack} ${entry.offset}`, entry);
+  }
+  return [...distinct.values()];
+}
+
 /** Returns the chunks that stand in a live checkpoint themselves; all others of the encodings are ghosts. */
 export function contentIds(checkpoints: readonly ResolvedCheckpoint[]): Set<ChunkId> {
   const ids = new Set<ChunkId>();

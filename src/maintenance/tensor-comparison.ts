@@ -23,7 +23,8 @@ export interface ElementComparison {
 
 /** A part of a stream that lies in one chunk. */
 interface Span {
-  id: ChunkId;
+  /** Undefined: another chunk than any. */
+  id: ChunkId | undefined;
   /** Bytes from the start of the chunk, and from the start of the stream. */
   inChunk: number;
   inStream: number;
@@ -116,10 +117,12 @@ function spansOf(checkpoint: ComparedCheckpoint, tensor: TensorLayout): Span[] {
       ? extent.reduce((product, length) => product * length, 1)
       : extent.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 1);
   const size = chunkBytes(checkpoint.layout.streams[at], checkpoint.chunkElements);
-  const { ids } = checkpoint.content.streams[at];
+  const { ids, lengths } = checkpoint.content.streams[at];
+  const first = elementOffset * bytes;
+  if (lengths !== null) return [{ id: undefined, inChunk: 0, inStream: first, length: elements * bytes }];
   const spans: Span[] = [];
-  const end = (elementOffset + elements) * bytes;
-  for (let start = elementOffset * bytes; start < end; ) {
+  const end = first + elements * bytes;
+  for (let start = first; start < end; ) {
     const inChunk = start % size;
     const length = Math.min(size - inChunk, end - start);
     spans.push({ id: ids[Math.floor(start / size)], inChunk, inStream: start, length });
@@ -129,7 +132,7 @@ function spansOf(checkpoint: ComparedCheckpoint, tensor: TensorLayout): Span[] {
 }
 
 function isSame(a: Span, b: Span): boolean {
-  return a.id === b.id && a.inChunk === b.inChunk && a.length === b.length;
+  return a.id !== undefined && a.id === b.id && a.inChunk === b.inChunk && a.length === b.length;
 }
 
 /** Cuts two lists of spans, equally long in all, wherever either ends. */

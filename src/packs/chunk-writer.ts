@@ -1,5 +1,6 @@
 /** Stores chunks: finds those that are there already, encodes the others against their base, appends them to packs. */
 import type { Codec, Level } from '../codec/index.js';
+import { isThetalogError, type ThetalogError } from '../errors.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
@@ -17,6 +18,8 @@ export interface ChunkWriterOptions {
   /** Longest delta chain to make. */
   heightMax: number;
   level: Level;
+  /** Told of a base that cannot be read; the chunk is then stored without one. */
+  onDamage(error: ThetalogError): void;
 }
 
 export class ChunkWriter {
@@ -38,20 +41,32 @@ export class ChunkWriter {
 
   /** Encodes a chunk even if the index has it; the base must be lower than `heightMax`. */
   async encode(id: ChunkId, raw: Uint8Array, dtype: DType, base: ChunkId | undefined): Promise<ChunkEntry> {
-    const { index, reader, packs, codec, heightMax, level } = this.options;
-    const baseEntry = base === undefined ? undefined : index.get(base);
-    const usable = baseEntry !== undefined && baseEntry.height < heightMax ? baseEntry : undefined;
-    const baseBytes = usable === undefined ? undefined : await reader.read(usable.id);
-    const { record, usesBase } = codec.encode(raw, dtype, baseBytes, level);
-    const reads = usesBase && usable !== undefined;
+    const { packs, codec, level } = this.options;
+    const predictor = base === undefined ? undefined : await this.readBase(base);
+    const { record, usesBase } = codec.encode(raw, dtype, predictor?.bytes, level);
+    const read = usesBase ? predictor?.entry : undefined;
     const entry = await packs.append({
       id,
       record,
       rawLength: raw.length,
-      height: reads ? usable.height + 1 : 0,
-      references: reads ? [usable.id] : [],
+      height: read === undefined ? 0 : read.height + 1,
+      references: read === undefined ? [] : [read.id],
     });
     this.added.set(id, entry);
     return entry;
+  }
+
+  /** Returns a base that is low enough and sound. Old damage must not keep anyone from saving anew. */
+  private async readBase(id: ChunkId): Promise<{ entry: ChunkEntry; bytes: Uint8Array } | undefined> {
+    const { index, reader, heightMax, onDamage } = this.options;
+    const entry = index.get(id);
+    if (entry === undefined || entry.height >= heightMax) return undefined;
+    try {
+      return { entry, bytes: await reader.read(id) };
+    } catch (error) {
+      if (!isThetalogError(error, 'corrupt')) throw error;
+      onDamage(error);
+      return undefined;
+    }
   }
 }
