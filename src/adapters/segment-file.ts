@@ -60,7 +60,7 @@ function opaque(): Segmentation {
 /** The typed error for what is wrong with the content; undefined when the content is not to blame. */
 function contentProblem(error: unknown, source: BoundedSource): ThetalogError | undefined {
   if (isThetalogError(error, 'corrupt', 'unsupported')) return error;
-  if (isThetalogError(error) || (source.failure !== undefined && error === source.failure)) return undefined;
+  if (source.failure !== undefined && error === source.failure) return undefined;
   const reason = error instanceof Error ? error.message : String(error);
   return corrupt(
     'unreadable-content',

@@ -122,10 +122,7 @@ function fits(
 ): boolean {
   if (shapeBytes(shape, 1) === undefined) return false;
   let last = offset;
-  for (let axis = 0; axis < shape.length; axis++) {
-    last += (shape[axis] - 1) * strides[axis];
-    if (!(last < elements)) return false;
-  }
+  for (let axis = 0; axis < shape.length; axis++) last += (shape[axis] - 1) * strides[axis];
   return last < elements;
 }
 

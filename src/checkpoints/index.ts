@@ -21,5 +21,5 @@ export { globPattern, restoreTensors } from './restore-tensors.js';
 export { type SaveRequest, saveCheckpoint } from './save.js';
 export { planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';
-export { readTensor, readTensorValues, tensorBytes } from './tensor-reader.js';
+export { readTensor, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

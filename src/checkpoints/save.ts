@@ -198,20 +198,20 @@ class Save {
         throwIfAborted(this.request.signal);
         content.ids.push(await writer.put(raw, stream.dtype, baseIds?.[content.ids.length]));
         content.lengths?.push(raw.length);
-        await this.report(raw.length);
+        await this.report(raw.length, writer.openBytes);
       }
       contents.push(content);
     }
     return contents;
   }
 
-  private async report(bytes: number): Promise<void> {
+  private async report(bytes: number, openBytes: number): Promise<void> {
     this.bytesRead += bytes;
     await this.lease.keep();
     this.request.onProgress?.({
       phase: 'save',
       bytesRead: this.bytesRead,
-      bytesStored: this.objects.bytes,
+      bytesStored: this.objects.bytes + openBytes,
       bytesTotal: this.plan.logicalBytes,
     });
   }

@@ -1,5 +1,6 @@
 /** Reads parts of the streams of a stored checkpoint, chunk by chunk. */
-import { chunkLengths, streamBytes } from '../format/index.js';
+import { corrupt } from '../errors.js';
+import { chunkLengths, objectKey, streamBytes } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkReader } from '../packs/index.js';
 import type { StoreContext } from './context.js';
@@ -40,6 +41,10 @@ export class StreamReader {
     let position = offset;
     for (let at = chunkAt(starts, offset); position < end; at++) {
       const chunk = await this.reader.read(ids[at]);
+      if (chunk.length !== starts[at + 1] - starts[at]) {
+        const message = `chunk ${ids[at]} has ${chunk.length} bytes instead of ${starts[at + 1] - starts[at]}`;
+        throw corrupt('chunk-length', message, objectKey('manifests', this.loaded.name));
+      }
       const part = chunk.subarray(position - starts[at], Math.min(end, starts[at + 1]) - starts[at]);
       yield part;
       position += part.length;

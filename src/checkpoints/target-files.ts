@@ -181,6 +181,18 @@ function targetError(path: string, cause: unknown): ThetalogError {
       cause,
     });
   }
+  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR') {
+    return new ThetalogError(
+      'conflict',
+      'not-a-folder',
+      `${path} cannot be written: something else is in its place.`,
+      {
+        object: path,
+        hint: 'Restore into another folder.',
+        cause,
+      },
+    );
+  }
   return new ThetalogError('unavailable', 'file-unwritable', `${path} cannot be written (${code}).`, {
     object: path,
     cause,

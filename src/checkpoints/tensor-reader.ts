@@ -12,13 +12,25 @@ export function tensorBytes(tensor: TensorLayout): number {
   return tensor.shape.reduce((product, length) => product * length, dtypeInfo(tensor.dtype).bytes);
 }
 
+/** Returns the box that holds all of a tensor; a tensor of several parts is `unsupported` so far. */
+export function soleBox(tensor: TensorLayout): Box {
+  const [box, ...others] = tensor.boxes;
+  const isWhole = box?.extent.every((length, axis) => length === tensor.shape[axis]) === true;
+  if (isWhole && others.length === 0) return box;
+  const message = `${tensor.name} is stored in parts, which this build cannot put together.`;
+  throw new ThetalogError('unsupported', 'tensor-in-parts', message, {
+    object: tensor.name,
+    hint: 'Upgrade thetalog.',
+  });
+}
+
 /** Yields a tensor's values in order, contiguous and row-major, as views that must not be changed. */
 export async function* readTensorValues(
   streams: StreamReader,
   tensor: TensorLayout,
 ): AsyncGenerator<Uint8Array> {
   if (tensorBytes(tensor) === 0) return;
-  const [box] = tensor.boxes;
+  const box = soleBox(tensor);
   const elementBytes = dtypeInfo(tensor.dtype).bytes;
   if (box.strides === null || isContiguous(box)) {
     yield* streams.read(box.stream, box.elementOffset * elementBytes, tensorBytes(tensor));

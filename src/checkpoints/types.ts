@@ -35,7 +35,7 @@ export interface CheckpointInfo {
   /** Milliseconds since 1970. */
   createdAt: number;
   logicalBytes: number;
-  /** Bytes that saving it added to the store. */
+  /** Bytes of packs, index and manifest that saving it added; the catalogue page and the root hold this very record. */
   storedBytes: number;
   /** Length of its longest delta chain; 0: everything is stored in full. */
   height: number;

@@ -59,11 +59,8 @@ export class Output {
 
   /** Prints a warning on stderr in every mode. */
   warn(warning: Warning): void {
-    const place = warning.offset === null ? warning.object : `${warning.object} at byte ${warning.offset}`;
-    const stderr = this.#host.stderr;
-    stderr.write(
-      `${this.#style('yellow', 'warning:', stderr)} ${printable(`${place}: ${warning.message}`)}\n`,
-    );
+    const { stderr } = this.#host;
+    stderr.write(`${this.#style('yellow', 'warning:', stderr)} ${printable(faultText(warning))}\n`);
   }
 
   /** Prints whatever a command threw: an object on stdout with `--json`, otherwise lines on stderr. */
@@ -74,7 +71,9 @@ export class Output {
       return;
     }
     const stderr = this.#host.stderr;
-    stderr.write(`${this.#style('red', 'thetalog:', stderr)} ${printableLines(failure.message)}\n`);
+    const place = failure.offset === null ? '' : ` (at byte ${failure.offset})`;
+    const message = printableLines(failure.message) + place;
+    stderr.write(`${this.#style('red', 'thetalog:', stderr)} ${message}\n`);
     if (failure.hint !== null) stderr.write(`hint: ${printableLines(failure.hint)}\n`);
     if (failure.kind === 'internal' && this.#host.env.THETALOG_DEBUG && error instanceof Error)
       stderr.write(`${error.stack}\n`);
@@ -93,6 +92,13 @@ export class Output {
   #writeLine(line: string): void {
     this.#host.stdout.write(`${line}\n`);
   }
+}
+
+/** Returns what is wrong with which object, and where in it: messages do not always name the object themselves. */
+export function faultText(fault: { object: string; offset: number | null; message: string }): string {
+  const { object, offset, message } = fault;
+  const named = message.startsWith(object) ? message : `${object}: ${message}`;
+  return offset === null ? named : `${named} (at byte ${offset})`;
 }
 
 interface Failure {

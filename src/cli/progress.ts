@@ -76,7 +76,9 @@ export function progressText(progress: Progress, elapsedMs: number): string {
   } else {
     parts.push(`${formatBytes(bytesRead)} read`);
   }
-  if (bytesStored > 0) parts.push(`stored ${formatBytes(bytesStored)}`, formatRatio(bytesRead, bytesStored));
+  if (bytesStored > 0 && phase === 'restore') parts.push(`written ${formatBytes(bytesStored)}`);
+  else if (bytesStored > 0) parts.push(`stored ${formatBytes(bytesStored)}`);
+  if (bytesStored > 0 && phase === 'save') parts.push(formatRatio(bytesRead, bytesStored));
   const remaining = estimateSeconds(progress, elapsedMs);
   if (remaining !== undefined) parts.push(`ETA ${formatClock(remaining)}`);
   return `${phase}: ${parts.join(', ')}`;

@@ -1,5 +1,5 @@
 /**
- * Coded byte streams: RECORD-FORMAT.md, "Stream". A plane of a block is a stream; a sparse stream is made of two others.
+ * Coded byte streams: FORMAT.md, "Byte stream". A plane of a block is a stream; a sparse stream is made of two others.
  * Planning finds the cheapest form from histograms, writing carries it out, so that nothing is coded twice.
  */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';

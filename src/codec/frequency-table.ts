@@ -1,5 +1,5 @@
 /**
- * Frequency tables of the entropy coder: RECORD-FORMAT.md, "Frequency table".
+ * Frequency tables of the entropy coder: FORMAT.md, "Frequency table".
  *
  * A table is a binary tree over the 256 byte values. A leaf covers 2^k neighbouring values with one weight, so that smooth
  * distributions cost a few bytes; the encoder finds the cheapest tree bottom-up, weighing the bits of the table against the

@@ -1,5 +1,5 @@
 /**
- * Records of tensor chunks: RECORD-FORMAT.md, "planes". Lanes are cut into blocks, each block into the byte planes of its
+ * Records of tensor chunks: FORMAT.md, "Planes". Lanes are cut into blocks, each block into the byte planes of its
  * residual, each plane is a stream.
  */
 import { type ByteReader, ByteWriter } from '../bytes/index.js';

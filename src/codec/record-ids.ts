@@ -1,5 +1,5 @@
 /**
- * The numbers that records are made of. They are written into stores and frozen for ever: RECORD-FORMAT.md says what they
+ * The numbers that records are made of. They are written into stores and frozen for ever: FORMAT.md says what they
  * mean. 0 is reserved wherever a number selects what follows, so that zeroed bytes are never a record.
  */
 

@@ -79,7 +79,7 @@ export interface Kernels {
 
   /**
    * Entropy-codes `bytes` (at most BLOCK_BYTES_MAX) with range asymmetric numeral systems, order 0, `states` interleaved
-   * 31-bit states renormalised by 16-bit words (src/codec/RECORD-FORMAT.md). `frequencies` has 256 entries that add up
+   * 31-bit states renormalised by 16-bit words (FORMAT.md, "Entropy coding"). `frequencies` has 256 entries that add up
    * to PROBABILITY_TOTAL, each below it, and none is 0 for a byte that occurs. Algorithm: J. Duda, arXiv:1311.2540;
    * interleaving: F. Giesen, arXiv:1402.3392.
    *

@@ -164,7 +164,7 @@ class Compaction {
     return count;
   }
 
-  /** Copies what is live out of packs that are mostly dead or small; replaces it in `needed`. */
+  /** Copies what is live out of packs that are mostly dead, small, or of chains that got shorter; replaces it in `needed`. */
   private async repack(
     scope: readonly ResolvedCheckpoint[],
     needed: Map<ChunkId, ChunkEntry>,
@@ -174,6 +174,9 @@ class Compaction {
     const touched = new Set<string>();
     for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
     const doomed = await packsToRewrite(context.storage, needed.values(), touched);
+    const lowest = trueHeights(needed, needed);
+    for (const [id, { pack, height }] of needed)
+      if (touched.has(pack) && lowest.get(id) !== height) doomed.add(pack);
     const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
     const heights = trueHeights(moving, needed);
     for (const [id, entry] of moving) {

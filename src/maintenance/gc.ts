@@ -26,7 +26,7 @@ export async function collectGarbage(
   const { root } = await context.roots.update(async (current) => {
     plan = await planCollection(context, current, options);
     if (plan.condemned.length === 0) return false;
-    current.condemned = plan.condemned.map((object) => object.key);
+    current.condemned = [...new Set([...current.condemned, ...plan.condemned.map((object) => object.key)])];
     current.gcEpoch += 1;
     return true;
   });
@@ -56,6 +56,8 @@ export async function collectGarbage(
 /**
  * Finds the objects that the root does not reach. Objects are listed before leases are read: whoever wrote a listed
  * object took its lease earlier, and if it has given it back since, it committed and this root is no longer current.
+ * What is condemned already is deleted in any case: another collector may be about to, whatever this one thinks of the
+ * lease, so it must not leave the list before it is gone.
  */
 async function planCollection(context: StoreContext, root: Root, options: OperationOptions): Promise<Plan> {
   const objects: StoredObject[] = [];
@@ -68,11 +70,13 @@ async function planCollection(context: StoreContext, root: Root, options: Operat
     throwIfAborted(options.signal);
     for (const key of objectsOf(await live.resolve(checkpoint))) needed.add(key);
   }
+  const doomed = new Set(root.condemned);
   const condemned: StoredObject[] = [];
   let skipped = 0;
   for (const object of objects) {
     if (needed.has(object.key) || !isCollectable(object.key, expired)) continue;
-    if (alive.has(attemptOf(object.key) ?? '')) skipped += 1;
+    const spared = alive.has(attemptOf(object.key) ?? '') && !doomed.has(object.key);
+    if (spared) skipped += 1;
     else condemned.push(object);
   }
   return { condemned, skipped, storedBytes: bytesOf(objects) };

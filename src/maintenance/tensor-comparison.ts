@@ -1,5 +1,5 @@
 /** Counts the elements in which two stored tensors of equal dtype and shape differ, reading no chunk that both have. */
-import { readTensorValues, type StreamReader, tensorBytes } from '../checkpoints/index.js';
+import { readTensorValues, type StreamReader, soleBox, tensorBytes } from '../checkpoints/index.js';
 import { type Content, chunkBytes, type Layout, type TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { dtypeInfo } from '../tensor/index.js';
@@ -73,15 +73,16 @@ async function* differingPairs(
 ): AsyncGenerator<Pair> {
   const total = tensorBytes(after);
   if (total === 0) return;
+  const [boxA, boxB] = [soleBox(before), soleBox(after)];
   const [a, b] = [spansOf(left, before), spansOf(right, after)];
-  const sameStrides = before.boxes[0].strides?.join() === after.boxes[0].strides?.join();
+  const sameStrides = boxA.strides?.join() === boxB.strides?.join();
   if (sameStrides && a.length === b.length && a.every((span, index) => isSame(span, b[index]))) {
     onBytes(total);
     return;
   }
-  const contiguous = before.boxes[0].strides === null && after.boxes[0].strides === null;
+  const contiguous = boxA.strides === null && boxB.strides === null;
   const pairs = contiguous
-    ? alignedPairs(left, right, { before, after }, cutAlike(a, b), onBytes)
+    ? alignedPairs(left, right, [boxA.stream, boxB.stream], cutAlike(a, b), onBytes)
     : zip(readTensorValues(left.streams, before), readTensorValues(right.streams, after));
   for await (const pair of pairs) {
     yield pair;
@@ -93,7 +94,7 @@ async function* differingPairs(
 async function* alignedPairs(
   left: ComparedCheckpoint,
   right: ComparedCheckpoint,
-  { before, after }: { before: TensorLayout; after: TensorLayout },
+  [streamA, streamB]: [number, number],
   spans: Iterable<[Span, Span]>,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Pair> {
@@ -101,8 +102,8 @@ async function* alignedPairs(
     if (isSame(a, b)) onBytes(a.length);
     else {
       yield [
-        await left.streams.readAll(before.boxes[0].stream, a.inStream, a.length),
-        await right.streams.readAll(after.boxes[0].stream, b.inStream, b.length),
+        await left.streams.readAll(streamA, a.inStream, a.length),
+        await right.streams.readAll(streamB, b.inStream, b.length),
       ];
     }
   }
@@ -110,7 +111,7 @@ async function* alignedPairs(
 
 /** Returns the spans of the chunks that hold a tensor's elements, from its first to its last. */
 function spansOf(checkpoint: ComparedCheckpoint, tensor: TensorLayout): Span[] {
-  const [{ stream: at, elementOffset, extent, strides }] = tensor.boxes;
+  const { stream: at, elementOffset, extent, strides } = soleBox(tensor);
   const { bytes } = dtypeInfo(tensor.dtype);
   const elements =
     strides === null

@@ -31,6 +31,11 @@ export class ChunkWriter {
     this.options = options;
   }
 
+  /** Bytes that were added and are not yet written. */
+  get openBytes(): number {
+    return this.options.packs.openBytes;
+  }
+
   /** Returns the id of the chunk, stored now or before. `base` is the chunk to predict it from, if there is one. */
   async put(raw: Uint8Array, dtype: DType, base: ChunkId | undefined): Promise<ChunkId> {
     const { index, hasher } = this.options;

@@ -32,6 +32,11 @@ export class PackWriter {
     this.name = objects.newName();
   }
 
+  /** Bytes waiting in the open pack. */
+  get openBytes(): number {
+    return this.length;
+  }
+
   /** Appends a record; when the pack is full, waits for the pack before it and starts writing this one. */
   async append(chunk: EncodedRecord): Promise<ChunkEntry> {
     const entry: ChunkEntry = {

@@ -48,3 +48,12 @@ test('files are read by their parts, never whole', async () => {
   await segmentSound(watched);
   expect(longest).toBeLessThan(70_000);
 });
+
+test('unknown content and a shard of torch.distributed.checkpoint are opaque, without a problem', async () => {
+  const zip = await torchFile((archive) => ({ w: archive.zeros(4) })).bytes();
+  const shard = new Uint8Array([...zip, ...zip]);
+  const opaque = { segmentation: { format: 'opaque', ranges: [] } };
+  expect(await segmentFile(inMemory('dcp/__0_0.distcp', shard))).toEqual(opaque);
+  expect(await segmentFile(inMemory('model.h5', new Uint8Array([0x89, 0x48, 0x44, 0x46])))).toEqual(opaque);
+  expect(await segmentFile(inMemory('empty', new Uint8Array(0)))).toEqual(opaque);
+});

@@ -157,13 +157,17 @@ test('storages beyond 4 GiB are found by their ZIP64 sizes and offsets', async (
   expect(new Float32Array(bytes.buffer)[0]).toBe(7);
 });
 
-test('elements of big-endian files are bytes', async () => {
-  const source = torchFile((archive) => ({ w: archive.zeros(2, 3), step: archive.zeros() }), {
-    byteOrder: 'big',
-  });
+test('elements of big-endian files are bytes, with offsets and strides in bytes', async () => {
+  const make = (archive: TorchArchive): PyValue => {
+    const base = floats(...Array.from({ length: 9 }, (_, index) => index));
+    return { w: archive.zeros(2, 3), step: archive.zeros(), t: archive.tensor(base, [2, 4], 1, [1, 2]) };
+  };
+  const source = torchFile(make, { byteOrder: 'big' });
   const segmentation = await segmentSound(source);
   expect(segmentation.ranges[0]).toMatchObject({ dtype: 'bytes', tensors: [{ shape: [2, 3, 4] }] });
   expect(segmentation.step).toBeUndefined();
+  const little = await segmentSound(torchFile(make));
+  expect(await elementBytes(source, segmentation, 't')).toEqual(await elementBytes(source, little, 't'));
 });
 
 test('types without a storage class of their own come with the tensor', async () => {

@@ -1,4 +1,4 @@
-"""An independent decoder of chunk records, written from src/codec/RECORD-FORMAT.md alone: slow, short, no dependencies.
+"""An independent decoder of chunk records, written from src/format/FORMAT.md alone: slow, short, no dependencies.
 
 Reads JSON lines {"record": hex, "length": n, "base": hex or null} and prints the decoded bytes of each as hex.
 """
@@ -181,7 +181,8 @@ def decode(record, length, base):
     return inflate.decompress(record[1:]) + inflate.flush()
 
 
-for line in sys.stdin:
-    entry = json.loads(line)
-    base = None if entry['base'] is None else bytes.fromhex(entry['base'])
-    print(decode(bytes.fromhex(entry['record']), entry['length'], base).hex())
+if __name__ == '__main__':
+    for line in sys.stdin:
+        entry = json.loads(line)
+        base = None if entry['base'] is None else bytes.fromhex(entry['base'])
+        print(decode(bytes.fromhex(entry['record']), entry['length'], base).hex())

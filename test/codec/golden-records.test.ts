@@ -1,4 +1,4 @@
-/** The examples of RECORD-FORMAT.md: records written once must decode for ever, and are still what the encoder writes. */
+/** The examples of FORMAT.md: records written once must decode for ever, and are still what the encoder writes. */
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../src/bytes/index.js';
 import { createCodec } from '../../src/codec/index.js';

@@ -1,4 +1,4 @@
-/** Records against a second implementation of RECORD-FORMAT.md, in Python; skipped where there is none. */
+/** Records against a second implementation of FORMAT.md, in Python; skipped where there is none. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -10,7 +10,7 @@ import { pairs, sparseUpdate, touchedRows } from './chunk-inputs.js';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-describe.skipIf(!hasPython)('a decoder written from RECORD-FORMAT.md', () => {
+describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
   it('reads what the codec writes', () => {
     const codec = createCodec(loadKernels());
     const samples = fc.sample(pairs(3000), { numRuns: 250, seed: 20260101 });

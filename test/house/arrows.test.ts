@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type ImportOf, importsOf, isAssembly, readSources, type SourceFile } from './source-tree.js';
 
@@ -33,6 +34,13 @@ const crossing = relative
   .filter(({ from, to }) => from !== to);
 
 describe('arrows between rooms', () => {
+  test('the map in src/README.md lists the rooms in this order', () => {
+    const map = readFileSync(new URL('../../src/README.md', import.meta.url), 'utf8');
+    const listed = [...map.matchAll(/^\| `(\w+)(?:\/|\.ts)` \|/gm)].map(([, room]) => room);
+    const present = new Set(sources.map(({ room }) => room));
+    expect(listed).toEqual(ROOMS.filter((room) => present.has(room)));
+  });
+
   test('every source file is in a room of the table', () => {
     const homeless = sources.filter(({ room }) => !ROOMS.includes(room)).map(({ path }) => `src/${path}`);
     expect(homeless).toEqual([]);

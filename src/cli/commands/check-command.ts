@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { CheckReport } from '../../index.js';
 import { parsePercent } from '../arguments.js';
 import { EXIT_CODES } from '../exit-codes.js';
-import type { Output } from '../output.js';
+import { faultText, type Output } from '../output.js';
 import type { CommandHost } from '../session.js';
 import { checkpointName } from '../summaries.js';
 import { printable } from '../tables.js';
@@ -30,31 +30,29 @@ export function addCheckCommand(program: Command, host: CommandHost): void {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CheckFlags, command: Command) => {
       const session = host.openSession(command);
-      const readData = flags.readData === true ? ALL_PERCENT : (flags.readData ?? 0);
-      const report = await session.withStore((store) => store.check({ readData, ...session.operation() }));
+      const readData = flags.readData === true ? ALL_PERCENT : flags.readData;
+      const options = { ...(readData === undefined ? {} : { readData }), ...session.operation() };
+      const report = await session.withStore((store) => store.check(options));
       session.output.print({
         json: [report],
         quiet: report.damaged.map((damage) => printable(damage.object)),
-        text: () => reportLines(report, session.output),
+        text: () => reportLines(report, readData !== undefined, session.output),
       });
       if (report.damaged.length > 0) host.setExitCode(EXIT_CODES.corrupt);
     });
 }
 
-function reportLines(report: CheckReport, output: Output): string[] {
+function reportLines(report: CheckReport, dataRead: boolean, output: Output): string[] {
   const counts = [
     formatCount(report.checkpoints, 'checkpoint'),
     formatCount(report.objects, 'object'),
     formatCount(report.chunks, 'chunk'),
-    `${formatBytes(report.bytesRead)} of chunk data read`,
+    dataRead ? `${formatBytes(report.bytesRead)} of chunk data` : 'structure only',
   ].join(', ');
-  const lines = report.damaged.flatMap((damage) => {
-    const place = damage.offset === null ? '' : ` at byte ${damage.offset}`;
-    return [
-      `${output.style('red', 'damaged:')} ${printable(`${damage.object}${place}: ${damage.message}`)} (${damage.code})`,
-      ...damage.checkpoints.map((checkpoint) => `  needed by ${checkpointName(checkpoint)}`),
-    ];
-  });
+  const lines = report.damaged.flatMap((damage) => [
+    `${output.style('red', 'damaged:')} ${printable(faultText(damage))}`,
+    ...damage.checkpoints.map((checkpoint) => `  needed by ${checkpointName(checkpoint)}`),
+  ]);
   if (report.unreferenced > 0)
     lines.push(`${formatCount(report.unreferenced, 'object')} not referred to: no damage, gc frees them`);
   const verdict =

@@ -18,12 +18,12 @@ export function addStatsCommand(program: Command, host: CommandHost): void {
     .action(async (ref: string | undefined, _flags: object, command: Command) => {
       const session = host.openSession(command);
       const stats = await session.withStore((store) => store.stats(ref));
-      const lines = statsLines(stats);
+      const lines = ref === undefined ? storeLines(stats) : checkpointLines(stats);
       session.output.print({ json: [stats], quiet: lines, text: () => lines });
     });
 }
 
-function statsLines(stats: StoreStats): string[] {
+function storeLines(stats: StoreStats): string[] {
   const { logicalBytes, storedBytes, reclaimableBytes } = stats;
   return keyValueLines([
     ['checkpoints', String(stats.checkpoints)],
@@ -33,8 +33,24 @@ function statsLines(stats: StoreStats): string[] {
       'reclaimable',
       `${formatBytes(reclaimableBytes)} (${formatPercent(reclaimableBytes, storedBytes)} of stored)`,
     ],
-    ['chunks', String(stats.chunks)],
-    ['packs', String(stats.packs)],
-    ['longest chain', String(stats.maxHeight)],
+    ...countPairs(stats),
   ]);
+}
+
+/** What one checkpoint needs is partly needed by others, too; only the rest could be reclaimed. */
+function checkpointLines(stats: StoreStats): string[] {
+  return keyValueLines([
+    ['logical', formatBytes(stats.logicalBytes)],
+    ['needs', `${formatBytes(stats.storedBytes)} (bases of its delta chains included)`],
+    ['needs alone', `${formatBytes(stats.reclaimableBytes)} (what forgetting it and compacting would free)`],
+    ...countPairs(stats),
+  ]);
+}
+
+function countPairs({ chunks, packs, maxHeight }: StoreStats): [string, string][] {
+  return [
+    ['chunks', String(chunks)],
+    ['packs', String(packs)],
+    ['longest chain', String(maxHeight)],
+  ];
 }

@@ -1,0 +1,79 @@
+/** Whole stores against a reader written from FORMAT.md alone, in Python; skipped where there is none. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createStore, type Store } from '../../src/index.js';
+
+const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+const READER = fileURLToPath(new URL('read_store.py', import.meta.url));
+/** Above 4 MiB, so that it is cut by content. */
+const BIG_BYTES = 5_000_000;
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+
+describe.skipIf(!hasPython)('a reader written from FORMAT.md', () => {
+  let folder: string;
+  let store: Store;
+  /** Files of each checkpoint: id -> path -> where the original is. */
+  const originals = new Map<string, Map<string, string>>();
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'thetalog-reader-'));
+    store = await createStore(join(folder, 'store'));
+    writeFileSync(join(folder, 'big.bin'), noise(BIG_BYTES));
+    for (const step of [100, 101, 110, 120]) await save('gpt', join(FIXTURES, 'run'), `step-${step}.pth`);
+    for (const step of [100, 101]) await save('bf16', join(FIXTURES, 'bf16'), `step-${step}.safetensors`);
+    await save('arrays', join(FIXTURES, 'numpy'), 'stored.npz');
+    await save('arrays', folder, 'big.bin');
+    const fork = await store.fork('gpt@step:101', 'fork');
+    originals.set(fork.id, originals.get(fork.parent ?? '') ?? new Map());
+  });
+
+  afterAll(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('restores every file of every checkpoint', () => {
+    expectAllRestored('first');
+  });
+
+  test('restores them after forget, compact and gc, from a plain copy', async () => {
+    const { decisions } = await store.forget({ refs: ['gpt@step:100', 'gpt@step:110'] });
+    for (const { id } of decisions) originals.delete(id);
+    await store.compact();
+    expect((await store.gc()).objects).toBeGreaterThan(0);
+    cpSync(join(folder, 'store'), join(folder, 'copy'), { recursive: true });
+    expectAllRestored('second', 'copy');
+  });
+
+  async function save(run: string, directory: string, file: string): Promise<void> {
+    const { id } = await store.saveFiles([join(directory, file)], { run });
+    originals.set(id, new Map([[file, join(directory, file)]]));
+  }
+
+  function expectAllRestored(name: string, from = 'store'): void {
+    const out = join(folder, name);
+    const { status, stderr } = spawnSync('python3', [READER, join(folder, from), out], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const [id, files] of originals) {
+      expect(files.size).toBeGreaterThan(0);
+      for (const [path, original] of files) {
+        const isEqual = readFileSync(join(out, id, path)).equals(readFileSync(original));
+        expect(isEqual, `${id}/${path}`).toBe(true);
+      }
+    }
+  }
+});
+
+/** Bytes that do not compress, the same every time. */
+function noise(length: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+}

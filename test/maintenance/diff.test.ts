@@ -1,0 +1,168 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Difference, DType, StateValue, TensorDifference } from '../../src/index.js';
+import { makeStore } from '../engine/make-store.js';
+import { randomNumbers } from '../engine/training-state.js';
+
+async function differenceOf(before: StateValue, after: StateValue): Promise<Difference> {
+  const { store } = await makeStore();
+  await (await store.run('r').save(before)).committed;
+  await (await store.run('r').save(after)).committed;
+  return store.diff('r~1', 'r');
+}
+
+async function tensorDifference(
+  dtype: DType,
+  before: ArrayBufferView,
+  after: ArrayBufferView,
+): Promise<TensorDifference> {
+  const elements = dtype === 'c64' ? before.byteLength / 8 : (before as Uint8Array).length;
+  const tensor = (data: ArrayBufferView): StateValue => ({
+    model: { t: { dtype, shape: [elements], data } },
+  });
+  return (await differenceOf(tensor(before), tensor(after))).tensors[0];
+}
+
+describe('values', () => {
+  test.each<[DType, ArrayBufferView, ArrayBufferView, number, number | null]>([
+    ['f32', Float32Array.of(1, 2, 3), Float32Array.of(1, 2.5, 2), 2, 1],
+    ['f64', Float64Array.of(0, 1e300), Float64Array.of(-0, 1e300), 1, 0],
+    ['f32', Float32Array.of(Number.NaN, 1), Float32Array.of(5, 1.25), 2, 0.25],
+    ['f32', Float32Array.of(Number.POSITIVE_INFINITY), Float32Array.of(0), 1, Number.POSITIVE_INFINITY],
+    ['f16', Uint16Array.of(0x3c00, 0x0001), Uint16Array.of(0x4000, 0x0001), 1, 1],
+    ['f16', Uint16Array.of(0x0001), Uint16Array.of(0x8001), 1, 2 ** -23],
+    ['bf16', Uint16Array.of(0x3f80, 0x7fc0), Uint16Array.of(0xbf80, 0x7fc1), 2, 2],
+    ['f8e4m3', Uint8Array.of(0x7e, 0x7f), Uint8Array.of(0x00, 0x00), 2, 448],
+    ['f8e5m2', Uint8Array.of(0x7b), Uint8Array.of(0x00), 1, 57344],
+    ['i8', Int8Array.of(-128, 5), Int8Array.of(127, 5), 1, 255],
+    ['u8', Uint8Array.of(0), Uint8Array.of(255), 1, 255],
+    ['i16', Int16Array.of(-1), Int16Array.of(1), 1, 2],
+    ['u16', Uint16Array.of(0), Uint16Array.of(65535), 1, 65535],
+    ['i32', Int32Array.of(-(2 ** 31)), Int32Array.of(2 ** 31 - 1), 1, 2 ** 32 - 1],
+    ['u32', Uint32Array.of(0), Uint32Array.of(7), 1, 7],
+    ['i64', BigInt64Array.of(-1n, 3n), BigInt64Array.of(1n, 3n), 1, 2],
+    ['u64', BigUint64Array.of(2n ** 63n), BigUint64Array.of(2n ** 63n + 1n), 1, 1],
+    ['bool', Uint8Array.of(0, 1), Uint8Array.of(1, 1), 1, null],
+    ['bytes', Uint8Array.of(1), Uint8Array.of(2), 1, null],
+    ['c64', Float32Array.of(1, 2), Float32Array.of(1, 3), 1, null],
+  ])('%s', async (dtype, before, after, changedElements, maxAbs) => {
+    expect(await tensorDifference(dtype, before, after)).toMatchObject({
+      change: 'changed',
+      changedElements,
+      maxAbs,
+    });
+  });
+
+  test('large tensors are compared chunk by chunk to the last element', async () => {
+    const next = randomNumbers(3);
+    const before = Float32Array.from({ length: 5000 }, next);
+    const after = before.slice();
+    for (const index of [0, 1023, 1024, 4999]) after[index] += 1;
+    const found = await tensorDifference('f32', before, after);
+    expect(found).toMatchObject({ elements: 5000, changedElements: 4 });
+    expect(found.maxAbs).toBeCloseTo(1, 5);
+  });
+
+  test('equal tensors are equal although packed with others at another place', async () => {
+    const t = Float32Array.of(1, 2, 3);
+    const { tensors } = await differenceOf({ model: { t } }, { model: { a: Float32Array.of(9), t } });
+    expect(
+      tensors.map(({ name, change, changedElements, maxAbs }) => [name, change, changedElements, maxAbs]),
+    ).toEqual([
+      ['model.a', 'added', null, null],
+      ['model.t', 'equal', 0, 0],
+    ]);
+  });
+});
+
+test('tensors come in the order of the newer checkpoint, removed ones last', async () => {
+  const { tensors } = await differenceOf(
+    {
+      model: {
+        gone: Float32Array.of(1),
+        kept: Float32Array.of(1),
+        shape: Float32Array.of(1),
+        dtype: Float32Array.of(1),
+      },
+    },
+    {
+      model: {
+        fresh: Int8Array.of(1, 2),
+        dtype: Int32Array.of(1),
+        shape: Float32Array.of(1, 2),
+        kept: Float32Array.of(1),
+      },
+    },
+  );
+  expect(tensors).toMatchObject([
+    {
+      name: 'model.fresh',
+      change: 'added',
+      dtype: [null, 'i8'],
+      shape: [null, [2]],
+      elements: 2,
+      changedElements: null,
+    },
+    { name: 'model.dtype', change: 'changed', dtype: ['f32', 'i32'], changedElements: null, maxAbs: null },
+    { name: 'model.shape', change: 'changed', shape: [[1], [2]], elements: 2, changedElements: null },
+    { name: 'model.kept', change: 'equal', changedElements: 0, maxAbs: 0 },
+    { name: 'model.gone', change: 'removed', dtype: ['f32', null], shape: [[1], null], elements: 1 },
+  ]);
+});
+
+test('empty tensors and scalars are compared like all others', async () => {
+  const state = (value: number): StateValue => ({
+    model: {
+      empty: new Float32Array(0),
+      scalar: { dtype: 'f32', shape: [], data: Float32Array.of(value) },
+    },
+  });
+  const { tensors } = await differenceOf(state(1), state(3));
+  expect(tensors).toMatchObject([
+    { name: 'model.empty', change: 'equal', elements: 0, changedElements: 0 },
+    { name: 'model.scalar', change: 'changed', elements: 1, changedElements: 1, maxAbs: 2 },
+  ]);
+});
+
+test('files are compared by path and content', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'thetalog-diff-'));
+  try {
+    const { store } = await makeStore();
+    const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
+    for (const name of ['same', 'other', 'gone']) await write(name, `content of ${name}`);
+    await store.saveFiles([folder], { run: 'r' });
+    await write('other', 'content of OTHER');
+    await write('fresh', '');
+    await rm(join(folder, 'gone'));
+    await store.saveFiles([folder], { run: 'r' });
+    const { files, a, b } = await store.diff('r~1', 'r');
+    expect(files.map(({ path, change }) => [path.split('/').at(-1), change])).toEqual([
+      ['fresh', 'added'],
+      ['other', 'changed'],
+      ['same', 'equal'],
+      ['gone', 'removed'],
+    ]);
+    expect([a, b]).toEqual((await store.list()).map(({ id }) => id));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('progress ends at the bytes of the tensors that both have, and an abort ends the comparison', async () => {
+  const { store } = await makeStore();
+  await (await store.run('r').save({ model: { t: new Float32Array(3000), a: Int8Array.of(1) } })).committed;
+  await (await store.run('r').save({ model: { t: new Float32Array(3000).fill(1) } })).committed;
+  const seen: number[] = [];
+  await store.diff('r~1', 'r', {
+    onProgress: ({ phase, bytesRead, bytesTotal }) => {
+      expect([phase, bytesTotal]).toEqual(['diff', 12_000]);
+      seen.push(bytesRead);
+    },
+  });
+  expect(seen.at(-1)).toBe(12_000);
+  await expect(store.diff('r~1', 'r', { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    kind: 'aborted',
+  });
+});
