@@ -26,7 +26,10 @@ export interface OpenOptions {
   environment?: Environment;
 }
 
-/** Creates an empty store and opens it; an existing one is a `conflict`. */
+/**
+ * Creates an empty store and opens it; an existing one is a `conflict`. The config comes last and makes it a store: what an
+ * interrupted attempt left behind is an empty root, which the next attempt takes over.
+ */
 export async function createContext(
   location: string | Storage,
   options: CreateOptions = {},
@@ -39,16 +42,19 @@ export async function createContext(
   }
   const storage = typeof location === 'string' ? await createFileStorage(localPath(location)) : location;
   const environment = options.environment ?? systemEnvironment;
+  if ((await storage.get(CONFIG_KEY)) !== undefined) throw storeExists(storage);
   const config = encodeStoreConfig({ id: environment.randomHex(16), chunkElements });
-  if (!(await storage.putIfAbsent(CONFIG_KEY, [config]))) {
-    throw new ThetalogError('conflict', 'store-exists', `${storage.location} is a store already.`, {
-      object: storage.location,
-      hint: 'Use it as it is, or choose another place.',
-    });
-  }
   const context = await makeContext(storage, config, environment);
   await context.roots.create();
+  if (!(await storage.putIfAbsent(CONFIG_KEY, [config]))) throw storeExists(storage);
   return context;
+}
+
+function storeExists(storage: Storage): ThetalogError {
+  return new ThetalogError('conflict', 'store-exists', `${storage.location} is a store already.`, {
+    object: storage.location,
+    hint: 'Use it as it is, or choose another place.',
+  });
 }
 
 /** Opens a store; a place without one is `not-found`. */

@@ -37,12 +37,14 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
 class StagedFile {
   private readonly handle: FileHandle;
   private readonly path: string;
+  private readonly mode: number;
   private readonly buffer = new Uint8Array(WRITE_BYTES);
   private filled = 0;
 
-  constructor(handle: FileHandle, path: string) {
+  constructor(handle: FileHandle, path: string, mode: number) {
     this.handle = handle;
     this.path = path;
+    this.mode = mode;
   }
 
   async write(part: Uint8Array): Promise<void> {
@@ -54,10 +56,11 @@ class StagedFile {
     }
   }
 
-  /** Writes what is left and makes it durable. */
+  /** Writes what is left, sets the permissions and makes it durable. */
   async finish(): Promise<void> {
     await this.flush();
     try {
+      await this.handle.chmod(this.mode);
       await this.handle.sync();
     } catch (cause) {
       throw targetError(this.path, cause);
@@ -104,13 +107,13 @@ export class StagedFiles {
     this.suffix = environment.randomHex(6);
   }
 
-  /** Opens a new file that will be `path` below the root once published. */
+  /** Opens a new file that will be `path` below the root, with these permission bits, once published. */
   async create(path: string, mode: number): Promise<StagedFile> {
     const final = join(this.root, path);
     await this.ensure(dirname(final));
     const temporary = join(dirname(final), `.${basename(final).slice(0, 200)}.${this.suffix}.partial`);
     try {
-      const file = new StagedFile(await open(temporary, 'wx', mode | 0o200), final);
+      const file = new StagedFile(await open(temporary, 'wx', 0o600), final, mode);
       this.staged.push({ temporary, final, file });
       return file;
     } catch (cause) {

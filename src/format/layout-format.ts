@@ -162,6 +162,10 @@ function readTensor(reader: ByteReader, streams: readonly StreamLayout[]): Tenso
   if (rank > RANK_MAX) reader.fail('bad-rank', 'a tensor has too many dimensions');
   const shape = readNumbers(reader, rank);
   const boxes = readList(reader, (inner) => readBox(inner, shape, streams));
+  if (boxes.length === 0) reader.fail('bad-box', 'a tensor has no boxes');
+  if (boxes.some((box) => streams[box.stream].dtype !== dtype)) {
+    reader.fail('bad-dtype', 'a tensor lies in a stream of another dtype');
+  }
   return { name, group, dtype, shape, boxes };
 }
 

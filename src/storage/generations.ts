@@ -18,6 +18,7 @@ import { corrupt, isThetalogError } from '../errors.js';
 import { openForReading, publish, READ_BYTES_MAX, readBytes } from './durable-file.js';
 import { errnoOf, fileError, notAnObjectError } from './file-errors.js';
 import type { Versioned } from './storage.js';
+import { TEMPORARY_PREFIX } from './storage-key.js';
 import type { StoreDirectory } from './store-directory.js';
 
 /** How many generations stay, for readers that listed a moment ago and for people who look into a damaged store. */
@@ -33,6 +34,8 @@ const DIGITS = 20;
 /** At most 15 digits are significant, so that every generation is an exact number; other names are not ours. */
 const GENERATION_NAME = /^0{5}\d{15}$/;
 const BOUNDARY_NAME = /^boundary\.(0{5}\d{15})$/;
+/** A generation or boundary that was being written under `tmp/`. */
+const LEFTOVER_NAME = /^(?:boundary\.)?(0{5}\d{15})\./;
 
 interface Listing {
   /** Ascending; those at or below the highest boundary are dead, whatever they contain. */
@@ -100,6 +103,15 @@ export class GenerationFiles {
     const newest = listing.boundaries.at(-1) ?? 0;
     for (const older of listing.boundaries)
       if (older < Math.min(newest, boundary)) await this.remove(`${key}/boundary.${digits(older)}`);
+    await this.removeLeftovers(boundary);
+  }
+
+  /** Removes temporary files of writers that were killed; a live one among them could only lose now. */
+  private async removeLeftovers(boundary: number): Promise<void> {
+    for (const name of await this.names(TEMPORARY_PREFIX.slice(0, -1))) {
+      const generation = LEFTOVER_NAME.exec(name)?.[1];
+      if (generation !== undefined && Number(generation) <= boundary) await this.remove(`${TEMPORARY_PREFIX}${name}`);
+    }
   }
 
   private async list(key: string): Promise<Listing> {

@@ -115,10 +115,8 @@ describe('lost answers of the root', () => {
 });
 
 describe('two saves at once', () => {
-  async function race(storages: [Storage, Storage], same: boolean): Promise<void> {
-    const stores = await Promise.all(
-      storages.map((storage, index) => openStore(storage, index === 0 ? {} : { environment: undefined })),
-    );
+  async function race(storage: Storage, same: boolean): Promise<void> {
+    const stores = await Promise.all([openStore(storage), openStore(storage)]);
     const runs = same ? ['r', 'r'] : ['r', 's'];
     const saved = await Promise.all(
       stores.flatMap((store, index) =>
@@ -130,7 +128,7 @@ describe('two saves at once', () => {
         })),
       ),
     );
-    const store = await openStore(storages[0]);
+    const store = await openStore(storage);
     expect((await store.list()).map(({ id }) => id).sort()).toEqual(saved.map(({ id }) => id).sort());
     for (const { run, step, seed, id } of saved)
       expect(await store.run(run).restore(id)).toEqual(trainingState(step, seed));
@@ -142,7 +140,7 @@ describe('two saves at once', () => {
     ['two runs', false],
   ])('of %s in memory: both stand', async (_title, same) => {
     const { storage } = await makeStore();
-    await race([storage, storage], same);
+    await race(storage, same);
   });
 
   test('into one directory: both stand', async () => {
@@ -207,13 +205,15 @@ describe('damage while restoring', () => {
   });
 
   test('a config with another chunk size never gives wrong values', async () => {
-    const storage = await storeWithTwo();
+    const storage = new MemoryStorage();
+    const model = Float32Array.from({ length: 1500 }, (_, index) => index);
+    await (await (await makeStore(storage)).store.run('a').save({ model })).committed;
     const config = new TextDecoder().decode(await storage.get('thetalog.json'));
     await storage.delete('thetalog.json');
     const other = config.replace(String(CHUNK_ELEMENTS), String(CHUNK_ELEMENTS + 1));
     await storage.putIfAbsent('thetalog.json', [new TextEncoder().encode(other)]);
     const store = await openAgain(storage);
-    await expect(store.run('a').restore()).rejects.toMatchObject({ kind: 'corrupt' });
-    expect((await store.check()).damaged.length).toBeGreaterThan(0);
+    await expect(store.run('a').restore()).rejects.toMatchObject({ kind: 'corrupt', code: 'chunk-length' });
+    expect((await store.check()).damaged).toMatchObject([{ code: 'chunk-length' }]);
   });
 });

@@ -125,6 +125,24 @@ describe('damage is found, named, and traced to the checkpoints that depend on i
     expect(await damagedObjects(store.check({ readData: 100 }))).toEqual(new Map([[added.a2.packs, ['a2']]]));
   });
 
+  test('a record that others of the same pack have nothing to do with', async () => {
+    const [kept, dropped] = [trainingState(0, 60).model.weight, trainingState(0, 61).model.weight];
+    const before = new Set((await sizesOf(damaged)).keys());
+    const { id } = await (await store.run('c').save({ model: { kept, dropped } })).committed;
+    const pack = [...(await sizesOf(damaged)).keys()].find(
+      (key) => key.startsWith('packs/') && !before.has(key),
+    );
+    await (await store.run('c').save({ model: { kept } })).committed;
+    const size = (await sizesOf(damaged)).get(pack ?? '') ?? 0;
+    const dependents: string[][] = [];
+    for (const share of [0.2, 0.8]) {
+      damaged.flip(pack ?? '', Math.floor(size * share));
+      const [{ checkpoints }] = (await store.check({ readData: 100 })).damaged;
+      dependents.push(checkpoints.map((checkpoint) => checkpoint.id));
+    }
+    expect(dependents).toEqual([[id, expect.any(String)], [id]]);
+  });
+
   test('every byte of a pack belongs to something that a full check verifies', async () => {
     const size = (await sizesOf(damaged)).get(added.b0.packs) ?? 0;
     for (let offset = 0; offset < size; offset += 211) {

@@ -2,9 +2,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Difference, DType, StateValue, TensorDifference } from '../../src/index.js';
-import { makeStore } from '../engine/make-store.js';
+import {
+  type Difference,
+  type DType,
+  MemoryStorage,
+  type StateValue,
+  type TensorDifference,
+} from '../../src/index.js';
+import { makeStore, openAgain } from '../engine/make-store.js';
 import { randomNumbers } from '../engine/training-state.js';
+import { HookedStorage } from './hooked-storage.js';
 
 async function differenceOf(before: StateValue, after: StateValue): Promise<Difference> {
   const { store } = await makeStore();
@@ -75,6 +82,33 @@ describe('values', () => {
       ['model.t', 'equal', 0, 0],
     ]);
   });
+});
+
+test('a tensor that moved inside an equal chunk is compared by value', async () => {
+  const [x, y] = [Float32Array.of(1, 2), Float32Array.of(3, 5)];
+  const { tensors } = await differenceOf({ model: { a: x, t: y } }, { model: { t: x, z: y } });
+  expect(tensors).toMatchObject([
+    { name: 'model.t', change: 'changed', changedElements: 2, maxAbs: 3 },
+    { name: 'model.z', change: 'added' },
+    { name: 'model.a', change: 'removed' },
+  ]);
+});
+
+test('no chunk that both have is read', async () => {
+  const storage = new MemoryStorage();
+  const { store } = await makeStore(storage);
+  const next = randomNumbers(4);
+  const weight = Float32Array.from({ length: 8 * 1024 }, next);
+  const changed = weight.slice();
+  changed[5000] = 2;
+  for (const t of [weight, changed]) await (await store.run('r').save({ model: { t } })).committed;
+  let reads = 0;
+  const counting = new HookedStorage(storage, async ({ method, key }) => {
+    reads += method === 'get' && key.startsWith('packs/') ? 1 : 0;
+  });
+  const { tensors } = await (await openAgain(counting)).diff('r~1', 'r');
+  expect(tensors).toMatchObject([{ changedElements: 1 }]);
+  expect(reads).toBeLessThanOrEqual(3);
 });
 
 test('tensors come in the order of the newer checkpoint, removed ones last', async () => {

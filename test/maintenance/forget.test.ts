@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryStorage, type Store } from '../../src/index.js';
+import { MemoryStorage, type Storage, type Store } from '../../src/index.js';
 import { FaultyStorage } from '../contract/faulty-storage.js';
 import { makeStore, openAgain, sizesOf } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
@@ -122,5 +122,21 @@ describe('forget by name', () => {
     const { decisions } = await (await openAgain(faulty)).forget({ refs: ['a', 'a~1'] });
     expect(decisions.map(({ step }) => step)).toEqual([4, 3]);
     expect(await steps('a')).toEqual([0, 1, 2]);
+  });
+
+  test('somebody else changes the root right after: it is still forgotten once', async () => {
+    const other = await openAgain(storage, 6);
+    let overtaken = false;
+    const lossy: Storage = Object.assign(Object.create(storage) as Storage, {
+      putIfMatch: async (key: string, bytes: Uint8Array, version: string | undefined) => {
+        const result = await storage.putIfMatch(key, bytes, version);
+        if (overtaken) return result;
+        overtaken = true;
+        await other.pin('b');
+        return undefined;
+      },
+    });
+    await (await openAgain(lossy)).forget({ refs: ['a'] });
+    expect(await steps('a')).toEqual([0, 1, 2, 3]);
   });
 });
