@@ -33,12 +33,10 @@ export class RootStore {
     this.environment = environment;
   }
 
-  /** Writes the first root; an existing one is a `conflict`. */
+  /** Writes the first root, unless there is one already. */
   async create(): Promise<void> {
     const root = emptyRoot(this.environment.randomHex(8));
-    const version = await this.storage.putIfMatch(ROOT_KEY, encodeRoot(this.hasher, root), undefined);
-    if (version === undefined)
-      throw new ThetalogError('conflict', 'store-exists', 'The store has a root already.');
+    await this.storage.putIfMatch(ROOT_KEY, encodeRoot(this.hasher, root), undefined);
   }
 
   /** Reads the current root. */

@@ -110,7 +110,8 @@ export class GenerationFiles {
   private async removeLeftovers(boundary: number): Promise<void> {
     for (const name of await this.names(TEMPORARY_PREFIX.slice(0, -1))) {
       const generation = LEFTOVER_NAME.exec(name)?.[1];
-      if (generation !== undefined && Number(generation) <= boundary) await this.remove(`${TEMPORARY_PREFIX}${name}`);
+      if (generation !== undefined && Number(generation) <= boundary)
+        await this.remove(`${TEMPORARY_PREFIX}${name}`);
     }
   }
 

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { MemoryStorage } from '../../src/index.js';
-import { bytesIn, makeStore } from '../engine/make-store.js';
+import { createStore, MemoryStorage } from '../../src/index.js';
+import { makeFolder, readTree } from '../engine/folders.js';
+import { bytesIn, CHUNK_ELEMENTS, makeStore } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
 
 async function chainOf(count: number) {
@@ -97,4 +99,18 @@ test('a fork takes nothing for itself and leaves nothing to its source alone', a
 test('an unknown ref is not found', async () => {
   const { store } = await chainOf(1);
   await expect(store.stats('none')).rejects.toMatchObject({ kind: 'not-found' });
+});
+
+test('of a store in a directory: the sum of the sizes of its files', async () => {
+  const location = join(await makeFolder(), 'store');
+  const store = await createStore(location, { chunkElements: CHUNK_ELEMENTS });
+  for (let step = 0; step < 3; step++) await (await store.run('a').save(trainingState(step))).committed;
+  await store.forget({ refs: ['a~1'] });
+  const files = async (): Promise<number> =>
+    Object.values(await readTree(location)).reduce((sum, bytes) => sum + bytes.length, 0);
+  expect((await store.stats()).storedBytes).toBe(await files());
+  expect(await store.check({ readData: 100 })).toMatchObject({ damaged: [] });
+  await store.gc();
+  expect((await store.stats()).storedBytes).toBe(await files());
+  expect(await store.check()).toMatchObject({ damaged: [], unreferenced: 0, checkpoints: 2 });
 });
