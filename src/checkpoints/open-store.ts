@@ -7,8 +7,9 @@ import {
   encodeStoreConfig,
   isChunkElements,
   limits,
+  type StoreConfig,
 } from '../format/index.js';
-import { loadHasher } from '../hash/index.js';
+import { type Hasher, loadHasher } from '../hash/index.js';
 import { loadKernels } from '../kernels/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
@@ -43,10 +44,11 @@ export async function createContext(
   const storage = typeof location === 'string' ? await createFileStorage(localPath(location)) : location;
   const environment = options.environment ?? systemEnvironment;
   if ((await storage.get(CONFIG_KEY)) !== undefined) throw storeExists(storage);
-  const config = encodeStoreConfig({ id: environment.randomHex(16), chunkElements });
-  const context = await makeContext(storage, config, environment);
+  const config = { id: environment.randomHex(16), chunkElements };
+  const context = await makeContext(storage, environment, () => config);
   await context.roots.create();
-  if (!(await storage.putIfAbsent(CONFIG_KEY, [config]))) throw storeExists(storage);
+  const bytes = encodeStoreConfig(context.hasher, config);
+  if (!(await storage.putIfAbsent(CONFIG_KEY, [bytes]))) throw storeExists(storage);
   return context;
 }
 
@@ -70,19 +72,20 @@ export async function openContext(
       hint: 'Create one with: thetalog init',
     });
   }
-  return makeContext(storage, config, options.environment ?? systemEnvironment);
+  const environment = options.environment ?? systemEnvironment;
+  return makeContext(storage, environment, (hasher) => decodeStoreConfig(hasher, config, CONFIG_KEY));
 }
 
 async function makeContext(
   storage: Storage,
-  config: Uint8Array,
   environment: Environment,
+  configOf: (hasher: Hasher) => StoreConfig,
 ): Promise<StoreContext> {
   const kernels = loadKernels();
   const hasher = await loadHasher(kernels);
   return {
     storage,
-    config: decodeStoreConfig(config, CONFIG_KEY),
+    config: configOf(hasher),
     kernels,
     hasher,
     codec: createCodec(kernels),

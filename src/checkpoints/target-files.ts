@@ -9,7 +9,10 @@ import type { Environment } from './environment.js';
 const WRITE_BYTES = 2 ** 20;
 const READ_BYTES = 2 ** 20;
 
-/** Returns the digest of a file, `differs` if its size is another than `size`, or undefined if there is none. */
+/**
+ * Returns the digest of a file, `differs` if its size is another than `size`, or undefined if there is none; `conflict` for
+ * a directory or anything else that a file cannot replace.
+ */
 export async function digestOf(hasher: Hasher, path: string, size: number): Promise<string | undefined> {
   let handle: FileHandle;
   try {
@@ -20,7 +23,8 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
   }
   try {
     const status = await handle.stat();
-    if (!status.isFile() || status.size !== size) return 'differs';
+    if (!status.isFile()) throw notAFile(path);
+    if (status.size !== size) return 'differs';
     const digest = hasher.file();
     const buffer = new Uint8Array(READ_BYTES);
     for (;;) {
@@ -184,20 +188,18 @@ function targetError(path: string, cause: unknown): ThetalogError {
       cause,
     });
   }
-  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR') {
-    return new ThetalogError(
-      'conflict',
-      'not-a-folder',
-      `${path} cannot be written: something else is in its place.`,
-      {
-        object: path,
-        hint: 'Restore into another folder.',
-        cause,
-      },
-    );
-  }
+  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR') return notAFile(path, cause);
   return new ThetalogError('unavailable', 'file-unwritable', `${path} cannot be written (${code}).`, {
     object: path,
+    cause,
+  });
+}
+
+function notAFile(path: string, cause?: unknown): ThetalogError {
+  const message = `${path} cannot be written: something else is in its place.`;
+  return new ThetalogError('conflict', 'not-a-file', message, {
+    object: path,
+    hint: 'Restore into another folder.',
     cause,
   });
 }

@@ -1,5 +1,6 @@
 /** `thetalog.json`: what is fixed for a store's whole life, as JSON for people to read. */
 import { corrupt, ThetalogError } from '../errors.js';
+import type { Hasher } from '../hash/index.js';
 import { CHUNK_ELEMENTS_MAX, CHUNK_ELEMENTS_MIN, FORMAT_VERSION } from './limits.js';
 
 export interface StoreConfig {
@@ -12,7 +13,7 @@ export interface StoreConfig {
 const HASH = 'xxh3-128';
 
 /** Encodes the config. */
-export function encodeStoreConfig(config: StoreConfig): Uint8Array {
+export function encodeStoreConfig(hasher: Hasher, config: StoreConfig): Uint8Array {
   const json = {
     format: 'thetalog',
     version: FORMAT_VERSION,
@@ -20,12 +21,13 @@ export function encodeStoreConfig(config: StoreConfig): Uint8Array {
     chunkElements: config.chunkElements,
     hash: HASH,
     features: [],
+    checksum: checksumOf(hasher, config),
   };
   return new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
 }
 
 /** Decodes and checks the config; unknown versions, hashes and features are `unsupported`. */
-export function decodeStoreConfig(bytes: Uint8Array, object: string): StoreConfig {
+export function decodeStoreConfig(hasher: Hasher, bytes: Uint8Array, object: string): StoreConfig {
   const json = parseJson(bytes, object);
   if (json.format !== 'thetalog')
     throw corrupt('bad-config', 'is not the config of a thetalog store', object);
@@ -55,7 +57,16 @@ export function decodeStoreConfig(bytes: Uint8Array, object: string): StoreConfi
   if (typeof chunkElements !== 'number' || !isChunkElements(chunkElements)) {
     throw corrupt('bad-config', 'has no proper chunkElements', object);
   }
+  if (json.checksum !== checksumOf(hasher, { id, chunkElements })) {
+    throw corrupt('bad-checksum', 'the checksum does not match', object);
+  }
   return { id, chunkElements };
+}
+
+/** XXH64 of the values that differ from store to store, since JSON may be laid out in many ways. */
+function checksumOf(hasher: Hasher, { id, chunkElements }: StoreConfig): string {
+  const text = new TextEncoder().encode(`${id} ${chunkElements}`);
+  return hasher.checksum(text).toString(16).padStart(16, '0');
 }
 
 /** Returns true for a chunk size, in elements, that a store may have. */

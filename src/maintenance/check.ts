@@ -111,7 +111,11 @@ class StoreCheck {
 
   private async checkConfig(inventory: Inventory, everyone: readonly Dependent[]): Promise<void> {
     await this.log.guard(everyone, async () => {
-      const { id, chunkElements } = decodeStoreConfig(await inventory.read(CONFIG_KEY), CONFIG_KEY);
+      const { id, chunkElements } = decodeStoreConfig(
+        this.context.hasher,
+        await inventory.read(CONFIG_KEY),
+        CONFIG_KEY,
+      );
       const { config } = this.context;
       if (id !== config.id || chunkElements !== config.chunkElements)
         throw corrupt('config-changed', 'is not what it was when the store was opened', CONFIG_KEY);

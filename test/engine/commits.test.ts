@@ -204,16 +204,24 @@ describe('damage while restoring', () => {
     expect(await store.run('a').restore()).toEqual(trainingState(1));
   });
 
-  test('a config with another chunk size never gives wrong values', async () => {
+  test('a config with another chunk size is damaged, and a store moved under it never gives wrong values', async () => {
     const storage = new MemoryStorage();
     const model = Float32Array.from({ length: 1500 }, (_, index) => index);
     await (await (await makeStore(storage)).store.run('a').save({ model })).committed;
     const config = new TextDecoder().decode(await storage.get('thetalog.json'));
-    await storage.delete('thetalog.json');
-    const other = config.replace(String(CHUNK_ELEMENTS), String(CHUNK_ELEMENTS + 1));
-    await storage.putIfAbsent('thetalog.json', [new TextEncoder().encode(other)]);
+    const changed = config.replace(String(CHUNK_ELEMENTS), String(CHUNK_ELEMENTS + 1));
+    await replaceConfig(storage, new TextEncoder().encode(changed));
+    await expect(openAgain(storage)).rejects.toMatchObject({ kind: 'corrupt', code: 'bad-checksum' });
+    const donor = new MemoryStorage();
+    await createStore(donor, { chunkElements: CHUNK_ELEMENTS + 1 });
+    await replaceConfig(storage, (await donor.get('thetalog.json')) ?? new Uint8Array());
     const store = await openAgain(storage);
     await expect(store.run('a').restore()).rejects.toMatchObject({ kind: 'corrupt', code: 'chunk-length' });
     expect((await store.check()).damaged).toMatchObject([{ code: 'chunk-length' }]);
   });
+
+  async function replaceConfig(storage: MemoryStorage, config: Uint8Array): Promise<void> {
+    await storage.delete('thetalog.json');
+    await storage.putIfAbsent('thetalog.json', [config]);
+  }
 });

@@ -113,10 +113,10 @@ describe('another version is unsupported, and nothing of it is believed', () => 
     ['feature', { features: ['encryption'] }],
   ])('config with another %s', (_what, change) => {
     const json = JSON.parse(
-      new TextDecoder().decode(encodeStoreConfig({ id: 'a'.repeat(32), chunkElements: 1024 })),
+      new TextDecoder().decode(encodeStoreConfig(hasher, { id: 'a'.repeat(32), chunkElements: 1024 })),
     );
     const bytes = new TextEncoder().encode(JSON.stringify({ ...json, ...change }));
-    expect(errorOf(() => decodeStoreConfig(bytes, 'object'))?.kind).toBe('unsupported');
+    expect(errorOf(() => decodeStoreConfig(hasher, bytes, 'object'))?.kind).toBe('unsupported');
   });
 
   test.each([
@@ -127,6 +127,8 @@ describe('another version is unsupported, and nothing of it is believed', () => 
     '{}',
     '{"format":"thetalog","version":1,"hash":"xxh3-128","features":[]}',
   ])('config %j is corrupt', (text) => {
-    expect(errorOf(() => decodeStoreConfig(new TextEncoder().encode(text), 'object'))?.kind).toBe('corrupt');
+    expect(errorOf(() => decodeStoreConfig(hasher, new TextEncoder().encode(text), 'object'))?.kind).toBe(
+      'corrupt',
+    );
   });
 });

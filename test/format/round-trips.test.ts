@@ -120,6 +120,6 @@ describe('what is encoded decodes to the same', () => {
     const lease = { attempt: '0123456789abcdef', expiresAt: 1_700_000_000_123 };
     expect(decodeLease(hasher, encodeLease(hasher, lease), 'lease')).toEqual(lease);
     const config = { id: '0123456789abcdef0123456789abcdef', chunkElements: 262_144 };
-    expect(decodeStoreConfig(encodeStoreConfig(config), 'thetalog.json')).toEqual(config);
+    expect(decodeStoreConfig(hasher, encodeStoreConfig(hasher, config), 'thetalog.json')).toEqual(config);
   });
 });
