@@ -74,6 +74,67 @@ function planeTasks({ raw, base }) {
   ];
 }
 
+/** The upper halves or all of fp32 weights in classes, coded with one table for each of 16 groups of exponents. */
+function classTasks(name, { raw, base }, layout) {
+  const block = raw.subarray(0, BLOCK_LANES * layout.laneBytes);
+  const blockBase = base.subarray(0, block.length);
+  const streamsOf = () => ({
+    symbols: new Uint8Array(BLOCK_LANES),
+    exponents: new Uint8Array(BLOCK_LANES),
+    rests: new Uint8Array(4 * BLOCK_LANES),
+    counts: new Uint32Array(65_536),
+  });
+  const streams = streamsOf();
+  const expected = streamsOf();
+  const restBytes = kernels.splitClasses(block, blockBase, layout, streams);
+  oracle.splitClasses(block, blockBase, layout, expected);
+  verifySame(`${name} symbols`, streams.symbols, expected.symbols);
+  const { symbols, exponents, rests, counts } = streams;
+  const restored = new Uint8Array(block.length);
+  kernels.mergeClasses(symbols, rests.subarray(0, restBytes), blockBase, layout, restored);
+  verifySame(`${name} merge`, restored, block);
+  const tables = { groups: exponents.slice(0, 256).fill(0), frequencies: new Uint16Array(4096) };
+  for (let exponent = 0; exponent < 256; exponent++) tables.groups[exponent] = exponent & 15;
+  for (let group = 0; group < 16; group++) {
+    const sums = new Array(256).fill(0);
+    for (let at = 0; at < counts.length; at++) if ((at >> 8) % 16 === group) sums[at % 256] += counts[at];
+    const total = sums.reduce((sum, n) => sum + n, 0) + 256;
+    const shares = sums.map((n) => 1 + Math.floor((n * 3840) / total));
+    shares[0] += 4096 - shares.reduce((sum, n) => sum + n, 0);
+    tables.frequencies.set(shares, 256 * group);
+  }
+  const coded = kernels.encodeContexts(symbols, exponents, tables);
+  verifySame(`${name} coded`, coded, oracle.encodeContexts(symbols, exponents, tables));
+  const decoded = new Uint8Array(BLOCK_LANES);
+  const bytes = block.length;
+  const note = `${((8 * coded.length) / BLOCK_LANES).toFixed(2)} bits a symbol`;
+  const usedRests = rests.subarray(0, restBytes);
+  return [
+    {
+      name: `${name} to classes`,
+      bytes,
+      run: () => kernels.splitClasses(block, blockBase, layout, expected),
+    },
+    {
+      name: `classes to ${name}`,
+      bytes,
+      run: () => kernels.mergeClasses(symbols, usedRests, blockBase, layout, restored),
+    },
+    {
+      name: `encode ${name} by context`,
+      bytes,
+      note,
+      run: () => kernels.encodeContexts(symbols, exponents, tables),
+    },
+    {
+      name: `decode ${name} by context`,
+      bytes,
+      note,
+      run: () => kernels.decodeContexts(coded, exponents, tables, decoded),
+    },
+  ];
+}
+
 function entropyTasks() {
   const bytes = Uint8Array.from({ length: BLOCK_LANES }, () => Math.clz32(next() | 1) * 4);
   const frequencies = new Uint16Array(256);
@@ -109,16 +170,23 @@ function entropyTasks() {
 }
 
 function chunkTasks(name, { dtype, raw, base }) {
-  const { record } = codec.encode(raw, dtype, base, 'fast');
-  verifySame(name, codec.decode(record, raw.length, base, name), raw);
+  const inputs = base === undefined ? [] : [base];
+  const predictions = base === undefined ? [] : [{ rule: { kind: 'base' }, inputs }];
+  const { record } = codec.encode(raw, dtype, predictions, 'fast');
+  verifySame(name, codec.decode(record, raw.length, inputs, name), raw);
   const note = `${(raw.length / record.length).toFixed(2)}x smaller`;
   return [
-    { name: `encode ${name}`, bytes: raw.length, note, run: () => codec.encode(raw, dtype, base, 'fast') },
+    {
+      name: `encode ${name}`,
+      bytes: raw.length,
+      note,
+      run: () => codec.encode(raw, dtype, predictions, 'fast'),
+    },
     {
       name: `decode ${name}`,
       bytes: raw.length,
       note,
-      run: () => codec.decode(record, raw.length, base, name),
+      run: () => codec.decode(record, raw.length, inputs, name),
     },
   ];
 }
@@ -128,6 +196,8 @@ const tasks = [
   ...hashTasks(float),
   ...planeTasks(float),
   ...entropyTasks(),
+  ...classTasks('fp32', float, { laneBytes: 4, exponentBits: 8 }),
+  ...classTasks('bf16', bfloatChunk(10), { laneBytes: 2, exponentBits: 8 }),
   ...chunkTasks('fp32 delta', float),
   ...chunkTasks('fp32 alone', { ...float, base: undefined }),
   ...chunkTasks('bf16 delta, 10 % changed', bfloatChunk(10)),

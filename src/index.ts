@@ -19,6 +19,7 @@ export type {
   RestoreFilesOptions,
   RestoreResult,
   SaveFilesOptions,
+  SaveOptions,
   SaveResult,
   StoreStats,
   TensorData,
@@ -33,7 +34,6 @@ export {
   type RestoreStateOptions,
   type Run,
   type SaveHandle,
-  type SaveStateOptions,
   type Store,
 } from './lifecycle/index.js';
 export { MemoryStorage, type Storage, type StoredObject, type Versioned } from './storage/index.js';

@@ -2,7 +2,7 @@
  * What a format adapter finds: the tensor ranges of a file. It never copies or rewrites bytes; everything between the
  * ranges is the file's skeleton, kept verbatim by the engine. A wrong parse can cost ratio, never a byte.
  */
-import type { DType, Group } from '../tensor/index.js';
+import type { DType, Group, ParameterFacts } from '../tensor/index.js';
 
 export type { Group };
 
@@ -51,6 +51,8 @@ export interface Segmentation {
   epoch?: number;
   /** Numbers that training code stores beside the tensors, for example a loss. */
   metrics?: Record<string, number>;
+  /** What its optimizers say of the parameters they train. */
+  parameters?: ParameterFacts[];
 }
 
 /** A format. `segment` throws ThetalogErrors of kind `corrupt` or `unsupported` with the offset of what is wrong. */

@@ -1,2 +1,4 @@
 export type { Adapter, Group, RandomAccess, Segmentation, TensorRange, TensorView } from './adapter.js';
+export { type CheckpointFile, linkParameters } from './link-parameters.js';
 export { type SegmentedFile, segmentFile } from './segment-file.js';
+export { parametersOfState, type StateTensor } from './state-parameters.js';

@@ -35,13 +35,14 @@ export interface ModelFound {
 export interface OptimizerFound {
   /** Path of its `state`, with the dot that follows. */
   statePrefix: string;
+  state: PickleValue;
   paramGroups: PickleValue;
 }
 
-/** Where in an optimizer a tensor was found: the number of its parameter and the name of its state. */
+/** Where in an optimizer a tensor was found: the number (or name) of its parameter and the name of its state. */
 export interface OptimizerSlot {
   optimizer: OptimizerFound;
-  parameter: number;
+  parameter: number | string;
   stateName: string;
 }
 
@@ -59,6 +60,7 @@ export interface FoundTensor {
 export interface TorchContents {
   tensors: FoundTensor[];
   models: ModelFound[];
+  optimizers: OptimizerFound[];
 }
 
 /** Finds all tensors, in the order of the file. `origin` is where the pickle lies, for errors. */
@@ -85,7 +87,7 @@ interface Context {
 }
 
 class ContentsWalk {
-  readonly contents: TorchContents = { tensors: [], models: [] };
+  readonly contents: TorchContents = { tensors: [], models: [], optimizers: [] };
   private readonly origin: { object: string; offset: number };
   private readonly seen = new Set<PickleValue>();
   private readonly open = new Set<PickleValue>();
@@ -203,8 +205,10 @@ class ContentsWalk {
   private visitOptimizer(value: PickleDict, context: Context, depth: number): void {
     const optimizer: OptimizerFound = {
       statePrefix: `${below(context, 'state').path}.`,
+      state: value.entries.get('state') ?? null,
       paramGroups: value.entries.get('param_groups') ?? null,
     };
+    this.contents.optimizers.push(optimizer);
     const group: Group = 'optimizer';
     for (const [key, item] of value.entries) {
       const inner: Context = { ...below(context, keyText(key)), group, model: undefined };
@@ -222,7 +226,8 @@ class ContentsWalk {
     for (const [parameter, item] of state) {
       const inner = below(context, keyText(parameter));
       const entries = entriesOf(item);
-      if (typeof parameter !== 'number' || entries === undefined) {
+      const named = typeof parameter === 'number' || typeof parameter === 'string';
+      if (!named || entries === undefined) {
         this.visit(item, inner, depth + 1);
         continue;
       }

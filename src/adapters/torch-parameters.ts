@@ -8,7 +8,7 @@ import { entriesOf, itemsOf, type PickleValue } from './pickle-values.js';
 import type { FoundTensor, ModelFound, OptimizerFound, TorchContents } from './torch-contents.js';
 
 /** Buffers of well-known modules; they are in the state dict between the parameters. */
-const BUFFER_NAMES =
+export const BUFFER_NAMES =
   /(^|\.)(running_mean|running_var|num_batches_tracked|inv_freq|position_ids|masked_bias)$/;
 
 /** Shapes looked at for one parameter; optimizers keep two or three tensors, quantised ones eight. Guards time. */
@@ -35,13 +35,13 @@ export function nameParameters(contents: TorchContents): Map<OptimizerFound, Map
 }
 
 /** By optimizer and number: the shapes of the state tensors, but for the step count, which has none. */
-type StateShapes = Map<number, readonly number[][]>;
+type StateShapes = Map<number | string, readonly number[][]>;
 
 function collectStateShapes(tensors: readonly FoundTensor[]): Map<OptimizerFound, StateShapes> {
-  const shapes = new Map<OptimizerFound, Map<number, number[][]>>();
+  const shapes = new Map<OptimizerFound, Map<number | string, number[][]>>();
   for (const { slot, use } of tensors) {
     if (slot === undefined) continue;
-    const ofOptimizer = shapes.get(slot.optimizer) ?? new Map<number, number[][]>();
+    const ofOptimizer = shapes.get(slot.optimizer) ?? new Map<number | string, number[][]>();
     shapes.set(slot.optimizer, ofOptimizer);
     const ofParameter = ofOptimizer.get(slot.parameter) ?? [];
     ofOptimizer.set(slot.parameter, ofParameter);

@@ -92,7 +92,7 @@ class ScalarTensors {
 }
 
 /** One little-endian element as a number; undefined for types that are neither counts nor metrics. */
-function decodeScalar(dtype: string, bytes: Uint8Array): number | undefined {
+export function decodeScalar(dtype: string, bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   switch (dtype) {
     case 'i64':

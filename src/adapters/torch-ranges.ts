@@ -8,6 +8,7 @@ import { bigEndian, byteElements, type ElementType, placeTensor } from './elemen
 import type { Unpickled } from './pickle.js';
 import { orderRanges } from './range-keys.js';
 import { type FoundTensor, findTensors, type OptimizerFound } from './torch-contents.js';
+import { readOptimizerFacts } from './torch-optimizer-facts.js';
 import { nameParameters } from './torch-parameters.js';
 import { readTorchProgress } from './torch-progress.js';
 import { declaredBytes, readStorageUse, type StorageUse } from './torch-storages.js';
@@ -40,14 +41,21 @@ export async function segmentTorchFile(file: TorchFile): Promise<Segmentation> {
     const use = readStorageUse(reference, source.name);
     if (use !== undefined && !storages.has(use.key)) storages.set(use.key, unnamed(use));
   }
-  const ranges: TensorRange[] = [];
-  for (const storage of storages.values()) {
+  const ranges = new Map<string, TensorRange>();
+  for (const [storageKey, storage] of storages) {
     const range = placeStorage(storage, file);
-    if (range !== undefined) ranges.push(range);
+    if (range !== undefined) ranges.set(storageKey, range);
   }
-  const ordered = orderRanges(ranges);
-  const progress = file.littleEndian ? await readTorchProgress(unpickled.value, ordered, source) : {};
-  return { format: file.format, ranges: ordered, ...progress };
+  const ordered = orderRanges([...ranges.values()]);
+  if (!file.littleEndian) return { format: file.format, ranges: ordered };
+  const progress = await readTorchProgress(unpickled.value, ordered, source);
+  const parameters = await readOptimizerFacts(contents, parameterNames, ranges, source);
+  return {
+    format: file.format,
+    ranges: ordered,
+    ...progress,
+    ...(parameters.length === 0 ? {} : { parameters }),
+  };
 }
 
 interface StorageFound {
@@ -77,7 +85,9 @@ function unnamed(use: StorageUse): StorageFound {
 
 /** The name, with the number of an optimizer's parameter replaced by the parameter's name where that can be told. */
 function keyOf({ name, slot }: FoundTensor, names: ReadonlyMap<OptimizerFound, Map<number, string>>): string {
-  const parameter = slot === undefined ? undefined : names.get(slot.optimizer)?.get(slot.parameter);
+  const number = slot?.parameter;
+  const parameter =
+    slot === undefined || typeof number !== 'number' ? undefined : names.get(slot.optimizer)?.get(number);
   if (slot === undefined || parameter === undefined) return name;
   const numbered = `${slot.optimizer.statePrefix}${slot.parameter}.`;
   if (!name.startsWith(numbered)) return name;

@@ -1,14 +1,16 @@
 /** Turns files into a save plan: tensor ranges become streams, everything between them the file's skeleton. */
-import { type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
+import { linkParameters, type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { FileContent, FileLayout, FilePiece, TensorLayout } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import { dtypeInfo, GROUPS } from '../tensor/index.js';
+import { findFamilies, linkRanges } from './families.js';
 import {
   type ByteSource,
   concatenate,
   type FoundProgress,
   type Placement,
+  type PlannedRange,
   type SavePlan,
   StreamPlanner,
 } from './plan.js';
@@ -75,12 +77,15 @@ function buildPlan(
   warnings: Warning[],
 ): SavePlan {
   const planner = new StreamPlanner();
-  const ranges = segmented.flatMap(({ file, segmentation }) =>
-    segmentation.ranges.map((range) => ({ range, source: slice(file, range.offset, range.length) })),
+  const ranges = segmented.flatMap(({ file, segmentation }, at) =>
+    segmentation.ranges.map((range) => ({ range, at, source: slice(file, range.offset, range.length) })),
   );
-  const placements = planner.addRanges(
-    ranges.map(({ range, source }) => ({ key: range.key, group: range.group, dtype: range.dtype, source })),
-  );
+  const planned = ranges.map(({ range, at, source }): PlannedRange => {
+    return { file: at, key: range.key, group: range.group, dtype: range.dtype, source };
+  });
+  const { parameters, copies } = linkParameters(segmented);
+  const linked = linkRanges(planned, parameters, copies);
+  const placements = planner.addRanges(planned);
   const placementOf = new Map(ranges.map(({ range }, index) => [range, placements[index]]));
   const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
   const tensors = layOutTensors(segmented, placementOf);
@@ -95,6 +100,8 @@ function buildPlan(
       return contents;
     },
     directories,
+    settings: linked.settings,
+    families: findFamilies(planned, placements, linked),
     groups,
     progress: findProgress(segmented),
     logicalBytes: segmented.reduce((sum, { file }) => sum + file.size, 0),

@@ -18,7 +18,7 @@ export { type CreateOptions, createContext, type OpenOptions, openContext } from
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { globPattern, restoreTensors } from './restore-tensors.js';
-export { type SaveRequest, saveCheckpoint } from './save.js';
+export { saveCheckpoint } from './save.js';
 export { planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';
 export { readTensor, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';

@@ -1,6 +1,13 @@
 /** What is to be saved: the layout of a checkpoint and where the bytes of its streams come from. */
 import { CONTENT_CHUNK_MAX, nextContentChunk } from '../codec/index.js';
-import { type FileContent, type Layout, limits, type StreamLayout, streamBytes } from '../format/index.js';
+import {
+  type FileContent,
+  type Layout,
+  limits,
+  type OptimizerSettings,
+  type StreamLayout,
+  streamBytes,
+} from '../format/index.js';
 import type { Kernels } from '../kernels/index.js';
 import { type DType, dtypeInfo, type Group } from '../tensor/index.js';
 import type { Warning } from './types.js';
@@ -27,6 +34,10 @@ export interface SavePlan {
   /** Reads and digests the files; also finds out whether they changed while they were saved. */
   files(): Promise<FileContent[]>;
   directories: string[];
+  /** Settings of the optimizers' parameter groups, as far as they are known. */
+  settings: OptimizerSettings[];
+  /** Streams that predict one another. */
+  families: Family[];
   groups: Group[];
   progress: FoundProgress;
   logicalBytes: number;
@@ -35,12 +46,29 @@ export interface SavePlan {
   close(): Promise<void>;
 }
 
+/** The streams of a set of parameters and of what an optimizer keeps of each: their elements correspond one by one. */
+export interface Family {
+  weights: number | null;
+  /** Streams by the optimizer's name of the slot: `exp_avg`, `momentum_buffer`, … */
+  slots: Record<string, number>;
+  /** Streams of copies of the weights in another type. */
+  copies: number[];
+  /** Which of the plan's settings hold for them. */
+  settings: number;
+  /** Optimizer steps taken; null if unknown. */
+  step: number | null;
+}
+
 /** A range of elements to be stored: a tensor's storage, wherever it comes from. */
 export interface PlannedRange {
+  /** Position of its file among those of the checkpoint; keys are unique only inside a file. */
+  file: number;
   key: string;
   group: Group;
   dtype: DType;
   source: ByteSource;
+  /** Which small ranges it is packed with, and in which order; default: its group and dtype, in order of keys. */
+  pack?: { name: string; order: string };
 }
 
 /** Where a range ended up. */
@@ -50,7 +78,7 @@ export interface Placement {
 }
 
 /** Tensors below this size share streams: a chunk of their own would cost more in metadata than it holds. */
-const PACKED_BYTES_MAX = 4096;
+export const PACKED_BYTES_MAX = 4096;
 /** Byte streams up to this size are cut at fixed places and compressed against their parent. */
 const FIXED_BYTES_MAX = 4 * 2 ** 20;
 
@@ -71,12 +99,12 @@ export class StreamPlanner {
           byteOffset: 0,
         });
       } else {
-        const pack = `${range.group}/${range.dtype}`;
+        const pack = packOf(range);
         packs.set(pack, [...(packs.get(pack) ?? []), range]);
       }
     }
     for (const [pack, members] of packs) {
-      members.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+      members.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : orderOf(a) > orderOf(b) ? 1 : 0));
       const stream = this.add(
         `#${pack}`,
         members[0].dtype,
@@ -105,6 +133,14 @@ export class StreamPlanner {
     this.sources.push(source);
     return this.streams.length - 1;
   }
+}
+
+function packOf(range: PlannedRange): string {
+  return `${range.group}/${range.dtype}${range.pack === undefined ? '' : `/${range.pack.name}`}`;
+}
+
+function orderOf(range: PlannedRange): string {
+  return range.pack?.order ?? range.key;
 }
 
 /** Yields the chunks of a stream in order. */

@@ -7,10 +7,7 @@ import {
   limits,
   objectKey,
   type Root,
-  type StreamContent,
-  type StreamLayout,
 } from '../format/index.js';
-import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex, ChunkReader, ChunkWriter, ObjectWriter, PackWriter } from '../packs/index.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
@@ -22,27 +19,17 @@ import {
   sectionHolders,
   writeManifest,
 } from './manifest-store.js';
-import { chunksOf, type SavePlan } from './plan.js';
+import type { SavePlan } from './plan.js';
 import { resolveRef } from './refs.js';
-import type { Progress, Warning } from './types.js';
+import { storeStreams } from './store-streams.js';
+import type { SaveRequest, Warning } from './types.js';
 
 /** Longest delta chain that saves make: decoding d links costs about 1 + 0.8 d times a full chunk, so at most 8 times. */
 const SAVE_HEIGHT_MAX = 8;
+/** Update rules put weights on second moments on first moments: two more links in each save, but not in the next. */
+const RULE_HEIGHT_MAX = SAVE_HEIGHT_MAX + 2;
 /** Times a save starts over because gc took what it had built on. */
 const RESTARTS_MAX = 3;
-
-export interface SaveRequest {
-  run: string;
-  /** Given by the caller; wins over what was found in the files. */
-  step?: number;
-  epoch?: number;
-  metrics?: Record<string, number>;
-  meta?: Record<string, string>;
-  /** A ref; defaults to the run's latest checkpoint. */
-  parent?: string;
-  signal?: AbortSignal;
-  onProgress?: (progress: Progress) => void;
-}
 
 export interface SavedCheckpoint {
   entry: CatalogueEntry;
@@ -126,13 +113,16 @@ class Save {
       codec: context.codec,
       hasher: context.hasher,
       heightMax: SAVE_HEIGHT_MAX,
+      ruleHeightMax: RULE_HEIGHT_MAX,
       level: 'fast',
       onDamage: (error) => this.warn(error),
     });
-    const streams = await this.storeStreams(writer, base);
+    const streams = await storeStreams(context, plan, writer, base?.loaded, (bytes) =>
+      this.report(bytes, writer),
+    );
     await packs.finish();
     const files = await plan.files();
-    const content = { streams, files, directories: plan.directories };
+    const content = { streams, files, directories: plan.directories, settings: plan.settings };
     const segmentOrder = [...(base?.loaded.manifest.segments ?? [])];
     if (packs.entries.length > 0) {
       const name = objects.newName();
@@ -183,35 +173,14 @@ class Save {
     this.warnings.push({ code, message, object: object ?? '', offset: offset ?? null });
   }
 
-  private async storeStreams(writer: ChunkWriter, base: Base | undefined): Promise<StreamContent[]> {
-    const { layout, sources } = this.plan;
-    const baseStreams = new Map(
-      base?.loaded.layout.streams.map((stream, at) => [stream.key, { stream, at }]),
-    );
-    const contents: StreamContent[] = [];
-    for (const [at, stream] of layout.streams.entries()) {
-      const found = baseStreams.get(stream.key);
-      const baseIds = found === undefined ? undefined : predictorsOf(stream, found.stream, base, found.at);
-      const content: StreamContent = { ids: [], lengths: stream.chunking === 'content' ? [] : null };
-      const { chunkElements } = this.context.config;
-      for await (const raw of chunksOf(stream, sources[at], chunkElements, this.context.kernels)) {
-        throwIfAborted(this.request.signal);
-        content.ids.push(await writer.put(raw, stream.dtype, baseIds?.[content.ids.length]));
-        content.lengths?.push(raw.length);
-        await this.report(raw.length, writer.openBytes);
-      }
-      contents.push(content);
-    }
-    return contents;
-  }
-
-  private async report(bytes: number, openBytes: number): Promise<void> {
+  private async report(bytes: number, writer: ChunkWriter): Promise<void> {
+    throwIfAborted(this.request.signal);
     this.bytesRead += bytes;
     await this.lease.keep();
     this.request.onProgress?.({
       phase: 'save',
       bytesRead: this.bytesRead,
-      bytesStored: this.objects.bytes + openBytes,
+      bytesStored: this.objects.bytes + writer.openBytes,
       bytesTotal: this.plan.logicalBytes,
     });
   }
@@ -253,17 +222,6 @@ class Save {
     });
     return bytes;
   }
-}
-
-/** Returns the base's chunks that predict a stream's, or undefined where the two do not line up. */
-function predictorsOf(
-  stream: StreamLayout,
-  baseStream: StreamLayout,
-  base: Base | undefined,
-  at: number,
-): ChunkId[] | undefined {
-  const aligned = stream.dtype === baseStream.dtype && stream.chunking === baseStream.chunking;
-  return aligned && stream.chunking !== 'content' ? base?.loaded.content.streams[at].ids : undefined;
 }
 
 function sharedHolders(base: Base | undefined): string[] {

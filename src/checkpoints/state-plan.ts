@@ -1,4 +1,5 @@
 /** Turns a state tree into a save plan, and a stored one back into a state. */
+import { parametersOfState } from '../adapters/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
 import {
@@ -11,6 +12,7 @@ import {
   unflattenState,
 } from '../tensor/index.js';
 import type { StoreContext } from './context.js';
+import { findFamilies, linkRanges } from './families.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
 import { StreamReader } from './stream-reader.js';
@@ -27,6 +29,10 @@ export function planState(state: StateValue): SavePlan {
   const { tensors, plain } = flattenState(state);
   const { ranges, rangeOf } = stage(tensors);
   const planner = new StreamPlanner();
+  const facts = parametersOfState(tensors, state).map((fact) => {
+    return { ...fact, slotsFile: 0, weightsFile: fact.weights === null ? null : 0 };
+  });
+  const linked = linkRanges(ranges, facts, []);
   const placements = planner.addRanges(ranges);
   planner.addBytes(PLAIN_KEY, memorySource(plain));
   const layouts = tensors.map((tensor, index): TensorLayout => {
@@ -52,6 +58,8 @@ export function planState(state: StateValue): SavePlan {
     sources: planner.sources,
     files: async () => [],
     directories: [],
+    settings: linked.settings,
+    families: findFamilies(ranges, placements, linked),
     groups: GROUPS.filter((group) => layouts.some((tensor) => tensor.group === group)),
     progress: findProgress(state),
     logicalBytes: tensors.reduce((sum, tensor) => sum + tensor.data.length, 0) + plain.length,
@@ -73,7 +81,7 @@ function stage(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; range
     if (present !== undefined) return present;
     ofBuffer.set(place, ranges.length);
     const source = memorySource(Uint8Array.prototype.slice.call(tensor.data));
-    ranges.push({ key: tensor.name, group: groupOf(tensor), dtype: tensor.dtype, source });
+    ranges.push({ file: 0, key: tensor.name, group: groupOf(tensor), dtype: tensor.dtype, source });
     return ranges.length - 1;
   });
   return { ranges, rangeOf };

@@ -51,15 +51,21 @@ export interface Warning {
   offset: number | null;
 }
 
-export interface SaveFilesOptions extends OperationOptions {
-  run: string;
-  /** Defaults to the step found in the files. */
+/** What goes on record of a checkpoint beside what is found in it; what is given here wins. */
+export interface SaveOptions extends OperationOptions {
   step?: number;
   epoch?: number;
   metrics?: Record<string, number>;
   meta?: Record<string, string>;
   /** A ref; defaults to the run's latest checkpoint. */
   parent?: string;
+}
+
+export interface SaveRequest extends SaveOptions {
+  run: string;
+}
+
+export interface SaveFilesOptions extends SaveRequest {
   /** Refuse damaged or lying files (kind `corrupt`) instead of storing them as opaque bytes. */
   strict?: boolean;
 }

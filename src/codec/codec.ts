@@ -4,35 +4,39 @@ import type { DType } from '../tensor/index.js';
 import { ByteStreamCoder, type StreamEffort } from './byte-stream.js';
 import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate } from './deflate-record.js';
-import { PlanesCoder, planesUseBase, unsupported } from './planes-record.js';
+import { PlanesCoder, planesInputs } from './planes-record.js';
+import type { Prediction } from './prediction.js';
+import { cheapestPrediction } from './prediction-choice.js';
+import { basePredictor } from './predictor.js';
 import { ENCODING } from './record-ids.js';
+import { unsupported } from './unsupported.js';
 
 /** How hard to try: `fast` on the save path, `max` in the background. The level changes the size, never the meaning. */
 export type Level = 'fast' | 'max';
 
 export interface EncodedChunk {
   record: Uint8Array;
-  /** Whether decoding the record needs the base it was encoded against. */
-  usesBase: boolean;
+  /** The prediction whose inputs decoding the record needs, all of them and in order. */
+  prediction: Prediction | undefined;
 }
 
 export interface Codec {
   /**
-   * Encodes the bytes of a chunk. `base` is the decoded bytes of the chunk it is predicted from: for a tensor it is
-   * ignored unless it is as long as `raw`, for `bytes` it may have any length. The record is never more than one byte
-   * longer than `raw` and depends on nothing but the arguments.
+   * Encodes the bytes of a chunk by the cheapest of the predictions, or by none where none saves 2 %. Predictions that do
+   * not fit `dtype` or the length of `raw` are passed over; the base of `bytes` may have any length. The record is never
+   * more than one byte longer than `raw` and depends on nothing but the arguments.
    */
-  encode(raw: Uint8Array, dtype: DType, base: Uint8Array | undefined, level: Level): EncodedChunk;
+  encode(raw: Uint8Array, dtype: DType, predictions: readonly Prediction[], level: Level): EncodedChunk;
 
   /**
-   * Returns the `rawLength` bytes that a record stands for; `base` is what it was encoded against. Throws `corrupt` for a
-   * damaged record and `unsupported` for an unknown encoding, naming `object` and the offset in the record. Damage that
-   * still decodes gives other bytes: the caller compares the content hash.
+   * Returns the `rawLength` bytes that a record stands for; `inputs` are those of the prediction it was encoded with. Throws
+   * `corrupt` for a damaged record or inputs that do not fit, and `unsupported` for an unknown encoding, naming `object`
+   * and the offset in the record. Damage that still decodes gives other bytes: the caller compares the content hash.
    */
-  decode(record: Uint8Array, rawLength: number, base: Uint8Array | undefined, object: string): Uint8Array;
+  decode(record: Uint8Array, rawLength: number, inputs: readonly Uint8Array[], object: string): Uint8Array;
 
-  /** Returns whether decoding a record needs its base. */
-  usesBase(record: Uint8Array): boolean;
+  /** Returns how many inputs decoding a record needs. */
+  inputsOf(record: Uint8Array): number;
 }
 
 /**
@@ -61,32 +65,31 @@ export function createCodec(kernels: Kernels): Codec {
   const cost = new CostModel();
   const planes = new PlanesCoder(kernels, new ByteStreamCoder(kernels, cost), cost);
   return {
-    encode(raw, dtype, base, level) {
+    encode(raw, dtype, predictions, level) {
       const candidates =
         dtype === 'bytes'
-          ? opaqueCandidates(planes, raw, base, level)
-          : tensorCandidates(planes, raw, dtype, base, level);
-      const record = smallest(raw, candidates);
-      return { record, usesBase: usesBase(record) };
+          ? opaqueCandidates(planes, raw, predictions, level)
+          : tensorCandidates(planes, raw, dtype, predictions, level);
+      return smallest(raw, candidates);
     },
-    decode(record, rawLength, base, object) {
-      return decodeRecord(planes, new ByteReader(record, object), rawLength, base);
+    decode(record, rawLength, inputs, object) {
+      return decodeRecord(planes, new ByteReader(record, object), rawLength, inputs);
     },
-    usesBase,
+    inputsOf,
   };
 }
 
-/** Records without and with a base; either may be missing. */
+/** Records without and with a prediction; either may be missing. */
 interface Candidates {
   readonly standalone?: Uint8Array;
-  readonly delta?: Uint8Array;
+  readonly delta?: { readonly record: Uint8Array; readonly prediction: Prediction };
 }
 
-function smallest(raw: Uint8Array, { standalone, delta }: Candidates): Uint8Array {
+function smallest(raw: Uint8Array, { standalone, delta }: Candidates): EncodedChunk {
   const alone = standalone !== undefined && standalone.length <= raw.length ? standalone : undefined;
   const aloneLength = alone?.length ?? raw.length + 1;
-  if (delta !== undefined && delta.length <= aloneLength * DELTA_SHARE_MAX) return delta;
-  return alone ?? rawRecord(raw);
+  if (delta !== undefined && delta.record.length <= aloneLength * DELTA_SHARE_MAX) return delta;
+  return { record: alone ?? rawRecord(raw), prediction: undefined };
 }
 
 function rawRecord(raw: Uint8Array): Uint8Array {
@@ -100,56 +103,59 @@ function tensorCandidates(
   planes: PlanesCoder,
   raw: Uint8Array,
   dtype: DType,
-  base: Uint8Array | undefined,
+  predictions: readonly Prediction[],
   level: Level,
 ): Candidates {
   const effort = EFFORTS[level];
-  const isUsable = base !== undefined && base.length === raw.length;
-  if (!isUsable) return { standalone: planes.encode(raw, dtype, undefined, effort) };
-  if (level === 'fast') {
-    const deltaBits = planes.sampledBits(raw, dtype, base);
-    const standaloneBits = planes.sampledBits(raw, dtype, undefined);
-    return deltaBits < standaloneBits * DELTA_SHARE_MAX
-      ? { delta: planes.encode(raw, dtype, base, effort) }
-      : { standalone: planes.encode(raw, dtype, undefined, effort) };
-  }
-  return {
-    standalone: planes.encode(raw, dtype, undefined, effort),
-    delta: planes.encode(raw, dtype, base, effort),
-  };
+  const chosen = cheapestPrediction(planes, raw, dtype, predictions);
+  const standalone = () => planes.encode(raw, dtype, undefined, effort);
+  if (chosen === undefined) return { standalone: standalone() };
+  const delta = () => ({
+    record: planes.encode(raw, dtype, chosen.predictor, effort),
+    prediction: chosen.prediction,
+  });
+  if (level === 'max') return { standalone: standalone(), delta: delta() };
+  const standaloneBits = planes.samples.bits(raw, dtype, undefined);
+  return chosen.bits < standaloneBits * DELTA_SHARE_MAX ? { delta: delta() } : { standalone: standalone() };
 }
 
 function opaqueCandidates(
   planes: PlanesCoder,
   raw: Uint8Array,
-  base: Uint8Array | undefined,
+  predictions: readonly Prediction[],
   level: Level,
 ): Candidates {
   if (raw.length === 0) return {};
+  const prediction = predictions.find(({ rule, inputs }) => rule.kind === 'base' && inputs.length === 1);
+  const base = prediction?.inputs[0];
   const effort = EFFORTS[level];
-  const delta = base?.length === raw.length ? planes.encode(raw, 'bytes', base, effort) : undefined;
-  if (delta !== undefined && delta.length <= raw.length * OPAQUE_DELTA_SHARE) return { delta };
+  const delta =
+    base?.length === raw.length ? planes.encode(raw, 'bytes', basePredictor(base), effort) : undefined;
+  if (prediction !== undefined && delta !== undefined && delta.length <= raw.length * OPAQUE_DELTA_SHARE) {
+    return { delta: { record: delta, prediction } };
+  }
   const deflateLevel: DeflateLevel = level === 'max' || raw.length <= DEFLATE_BEST_BYTES_MAX ? 9 : 6;
-  const bits = planes.sampledBits(raw, 'bytes', undefined);
+  const bits = planes.samples.bits(raw, 'bytes', undefined);
   const standalone =
     bits <= raw.length * DEFLATE_BITS_MAX ? encodeDeflate(raw, undefined, deflateLevel) : undefined;
-  if (base === undefined || base.length === 0) return { standalone };
+  if (prediction === undefined || base === undefined || base.length === 0) return { standalone };
   const deflated = encodeDeflate(raw, base, deflateLevel);
-  return { standalone, delta: delta !== undefined && delta.length < deflated.length ? delta : deflated };
+  const record = delta !== undefined && delta.length < deflated.length ? delta : deflated;
+  return { standalone, delta: { record, prediction } };
 }
 
-function usesBase(record: Uint8Array): boolean {
-  if (record[0] === ENCODING.planes) return planesUseBase(record);
-  return record[0] === ENCODING.deflateWithDictionary;
+function inputsOf(record: Uint8Array): number {
+  if (record[0] === ENCODING.planes) return planesInputs(record);
+  return record[0] === ENCODING.deflateWithDictionary ? 1 : 0;
 }
 
 function decodeRecord(
   planes: PlanesCoder,
   reader: ByteReader,
   rawLength: number,
-  base: Uint8Array | undefined,
+  inputs: readonly Uint8Array[],
 ): Uint8Array {
-  const raw = decodeBody(planes, reader, rawLength, base);
+  const raw = decodeBody(planes, reader, rawLength, inputs);
   if (reader.remaining !== 0) reader.fail('record-length', `${reader.remaining} bytes follow the record`);
   return raw;
 }
@@ -158,7 +164,7 @@ function decodeBody(
   planes: PlanesCoder,
   reader: ByteReader,
   rawLength: number,
-  base: Uint8Array | undefined,
+  inputs: readonly Uint8Array[],
 ): Uint8Array {
   const encoding = reader.u8();
   switch (encoding) {
@@ -167,10 +173,10 @@ function decodeBody(
     case ENCODING.deflate:
       return decodeDeflate(reader, rawLength, undefined);
     case ENCODING.deflateWithDictionary:
-      if (base === undefined) return reader.fail('record-base', 'needs a base and got none');
-      return decodeDeflate(reader, rawLength, base);
+      if (inputs.length === 0) return reader.fail('record-base', 'needs a base and got none');
+      return decodeDeflate(reader, rawLength, inputs[0]);
     case ENCODING.planes:
-      return planes.decode(reader, rawLength, base);
+      return planes.decode(reader, rawLength, inputs);
     default:
       throw unsupported(reader, 'record-encoding', 'encoding', reader.offset - 1);
   }

@@ -92,25 +92,49 @@ export interface FrequencyTable {
   readonly dataBits: number;
 }
 
-/** Finds the cheapest tree: for each node whether it is split. */
-function splitNodes(sums: Float64Array, cost: CostModel): Uint8Array {
+/** A tree over the byte values. */
+interface Tree {
+  /** For each node whether it is split. */
+  readonly splits: Uint8Array;
+  /** Estimated bits of the table and of the data. */
+  readonly bits: number;
+}
+
+function sumsOf(counts: Uint32Array): Float64Array {
+  const sums = new Float64Array(NODES);
+  sums.set(counts, SYMBOLS);
+  for (let node = SYMBOLS - 1; node >= 1; node--) sums[node] = sums[2 * node] + sums[2 * node + 1];
+  return sums;
+}
+
+/** Estimated bits of bytes with this histogram and of the table that suits them. */
+export function estimatedBits(counts: Uint32Array, cost: CostModel): number {
+  const sums = sumsOf(counts);
+  return sums[1] === 0 ? 0 : cheapestTree(sums, cost).bits;
+}
+
+function cheapestTree(sums: Float64Array, cost: CostModel): Tree {
   const splits = new Uint8Array(NODES);
   const bits = new Float64Array(NODES);
   const totalLog = cost.log2(sums[1]);
   for (let node = NODES - 1; node >= 1; node--) {
     const sum = sums[node];
     const sizeLog = 8 - (31 - Math.clz32(node));
-    const leaf = sum === 0 ? EMPTY_LEAF_BITS : LEAF_BITS + sum * (totalLog - cost.log2(sum) + sizeLog);
+    if (sum === 0) {
+      bits[node] = sizeLog === 0 ? EMPTY_LEAF_BITS : EMPTY_LEAF_BITS + 1;
+      continue;
+    }
+    const leaf = LEAF_BITS + sum * (totalLog - cost.log2(sum) + sizeLog);
     bits[node] = leaf;
     if (sizeLog === 0) continue;
     const halves = bits[2 * node] + bits[2 * node + 1];
-    if (sum > 0 && halves < leaf) {
+    if (halves < leaf) {
       bits[node] = halves;
       splits[node] = 1;
     }
     bits[node]++;
   }
-  return splits;
+  return { splits, bits: bits[1] };
 }
 
 /** Writes a tree and keeps the weights that its reader will see. */
@@ -154,11 +178,9 @@ class TreeWriter {
  * values occur.
  */
 export function fitFrequencies(counts: Uint32Array, cost: CostModel): FrequencyTable | undefined {
-  const sums = new Float64Array(NODES);
-  sums.set(counts, SYMBOLS);
-  for (let node = SYMBOLS - 1; node >= 1; node--) sums[node] = sums[2 * node] + sums[2 * node + 1];
+  const sums = sumsOf(counts);
   if (sums[1] === 0) return undefined;
-  const tree = new TreeWriter(sums, splitNodes(sums, cost));
+  const tree = new TreeWriter(sums, cheapestTree(sums, cost).splits);
   const frequencies = scaledFrequencies(tree.weights);
   if (frequencies === undefined) return undefined;
   return { frequencies, bytes: tree.writer.finish(), dataBits: dataBits(counts, frequencies, cost) };

@@ -7,10 +7,19 @@
 export const ENCODING = { raw: 1, deflate: 2, deflateWithDictionary: 3, planes: 4 } as const;
 
 /** What the lanes of a planes record are predicted from. */
-export const PREDICTOR = { none: 1, base: 2 } as const;
+export const PREDICTOR = {
+  none: 1,
+  base: 2,
+  cast: 3,
+  adamSecondMoment: 4,
+  adamWeights: 5,
+  momentumWeights: 6,
+  nesterovWeights: 7,
+  adamFirstMoment: 8,
+} as const;
 
 /** How a block of a planes record is coded. */
-export const BLOCK = { zero: 1, planes: 2 } as const;
+export const BLOCK = { zero: 1, planes: 2, classes: 3, classesAgain: 4 } as const;
 
 /** How a byte stream is coded. */
 export const STREAM = { zero: 1, constant: 2, raw: 3, entropy: 4, sparse: 5 } as const;

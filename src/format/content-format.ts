@@ -8,6 +8,9 @@ import type { Layout, StreamLayout } from './layout-format.js';
 import { BYTE_CHUNK_BYTES, CHUNK_BYTES_MAX, CHUNK_ID_BYTES, IDS_PER_PAGE } from './limits.js';
 import { readText, writeText } from './text.js';
 
+/** How a setting is written; 0 is reserved. */
+const SETTING = { false: 1, true: 2, number: 3 } as const;
+
 /** The chunks of one stream: ids, and for content-cut streams their decoded lengths in bytes. */
 export interface StreamContent {
   ids: ChunkId[];
@@ -21,7 +24,12 @@ export interface Content {
   files: FileContent[];
   /** Directories that hold no file. */
   directories: string[];
+  /** Settings of the optimizers' parameter groups: the next save may have been made with this one's learning rate. */
+  settings: OptimizerSettings[];
 }
+
+/** Numbers and switches of one parameter group, by name: `lr`, `beta1`, `weight_decay`, … */
+export type OptimizerSettings = Record<string, number | boolean>;
 
 export interface FileContent {
   /** Relative, with `/`. */
@@ -63,6 +71,8 @@ export function encodeFacts(layout: Layout, content: Content): Uint8Array {
   }
   writer.varint(content.directories.length);
   for (const path of content.directories) writeText(writer, path);
+  writer.varint(content.settings.length);
+  for (const settings of content.settings) writeSettings(writer, settings);
   return writer.finish();
 }
 
@@ -92,6 +102,7 @@ export function decodeContent(
   );
   const files = layout.files.map(() => readFile(reader));
   const directories = readDirectories(reader);
+  const settings = readSettingsList(reader);
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the facts have bytes after their end');
   const ids = readIds(idPages, object);
   let next = 0;
@@ -105,7 +116,7 @@ export function decodeContent(
     return { ids: part, lengths: own };
   });
   if (next !== ids.length) throw corrupt('bad-count', 'has more chunk ids than its layout needs', object);
-  return { streams, files, directories };
+  return { streams, files, directories, settings };
 }
 
 function readLengths(reader: ByteReader, stream: StreamLayout): number[] {
@@ -121,6 +132,35 @@ function readLengths(reader: ByteReader, stream: StreamLayout): number[] {
 
 function readFile(reader: ByteReader): FileContent {
   return { path: readText(reader), digest: reader.bigU64().toString(16).padStart(16, '0') };
+}
+
+function writeSettings(writer: ByteWriter, settings: OptimizerSettings): void {
+  const entries = Object.entries(settings);
+  writer.varint(entries.length);
+  for (const [name, value] of entries) {
+    writeText(writer, name);
+    writer.u8(typeof value === 'number' ? SETTING.number : value ? SETTING.true : SETTING.false);
+    if (typeof value === 'number') writer.f64(value);
+  }
+}
+
+function readSettingsList(reader: ByteReader): OptimizerSettings[] {
+  const count = reader.varint();
+  if (count > reader.remaining) reader.fail('bad-count', 'has too many optimizer settings');
+  return Array.from({ length: count }, () => readSettings(reader));
+}
+
+function readSettings(reader: ByteReader): OptimizerSettings {
+  const count = reader.varint();
+  if (count > reader.remaining) reader.fail('bad-count', 'has too many optimizer settings');
+  const entries = Array.from({ length: count }, (): [string, number | boolean] => {
+    const name = readText(reader);
+    const kind = reader.u8();
+    if (kind === SETTING.number) return [name, reader.f64()];
+    if (kind !== SETTING.true && kind !== SETTING.false) reader.fail('bad-setting', 'an unknown kind of setting');
+    return [name, kind === SETTING.true];
+  });
+  return Object.fromEntries(entries);
 }
 
 function readDirectories(reader: ByteReader): string[] {

@@ -7,6 +7,7 @@ export {
   decodeContent,
   encodeFacts,
   encodeIdPages,
+  type OptimizerSettings,
   type FileContent,
   type StreamContent,
   streamBytes,

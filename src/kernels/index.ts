@@ -1,7 +1,12 @@
+export { type Formula, type FormulaShape, formulaShape, knowsOrder } from './formulas.js';
 export {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
   type BoundaryRule,
+  type ClassStreams,
+  CONTEXT_GROUPS_MAX,
+  type ContextTables,
+  type FloatLayout,
   type KernelImplementation,
   type Kernels,
   LANE_BYTES_MAX,
@@ -9,6 +14,7 @@ export {
   type LaneKind,
   type LaneLayout,
   PROBABILITY_TOTAL,
+  REST_BYTES_MAX,
   type SparseStreams,
   STATE_COUNTS,
   type StateCount,

@@ -6,6 +6,8 @@
  * re-entrant, which a single thread cannot notice.
  */
 
+import type { Formula } from './formulas.js';
+
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
 export const BLOCK_LANES = 65_536;
 
@@ -29,6 +31,39 @@ export type LaneBytes = 1 | 2 | 4 | 8;
 export interface LaneLayout {
   readonly laneBytes: LaneBytes;
   readonly lane: LaneKind;
+}
+
+/** Lanes whose residuals are coded in classes: 16- and 32-bit floats. */
+export interface FloatLayout {
+  readonly laneBytes: 2 | 4;
+  /** 8 for f32 and bf16, 5 for f16. */
+  readonly exponentBits: 5 | 8;
+}
+
+/** Where splitClasses writes to; all of one length but the last two. */
+export interface ClassStreams {
+  /** The symbol of each lane. */
+  readonly symbols: Uint8Array;
+  /** The exponent field of each lane of the base. */
+  readonly exponents: Uint8Array;
+  /** At least REST_BYTES_MAX bytes for each lane: the bits that no symbol holds. */
+  readonly rests: Uint8Array;
+  /** 256 for each of 256 exponents: how often each symbol occurs with it. */
+  readonly counts: Uint32Array;
+}
+
+/** A residual of 32 bits leaves at most 30 of them to the rests. */
+export const REST_BYTES_MAX = 4;
+
+/** Tables of a context coder at most: as many as fit the caches. */
+export const CONTEXT_GROUPS_MAX = 16;
+
+/** Frequencies by context. */
+export interface ContextTables {
+  /** For each of 256 contexts the number of its table. */
+  readonly groups: Uint8Array;
+  /** 256 for each table, under the conditions of encodeEntropy. */
+  readonly frequencies: Uint16Array;
 }
 
 /** The two streams of a sparse plane; views that stay valid until the next call of the same kernels. */
@@ -74,6 +109,19 @@ export interface Kernels {
   /** The inverse of splitPlanes: fills `raw` from `planes` and the same base. */
   mergePlanes(planes: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, raw: Uint8Array): void;
 
+  /**
+   * Fills `output` with what a formula makes of the same lanes of `inputs`, in a given order of operations: single (some
+   * steps double) precision, IEEE 754, and the canonical NaN 7fc00000 for every NaN that comes out of arithmetic.
+   * `inputs`, `constants` and `order` are as its shape in formulas.ts says, for at most BLOCK_LANES lanes.
+   */
+  predict(
+    formula: Formula,
+    order: number,
+    constants: Float32Array,
+    inputs: readonly Uint8Array[],
+    output: Uint8Array,
+  ): void;
+
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
 
@@ -93,6 +141,38 @@ export interface Kernels {
    * starts from. Never reads past `coded`.
    */
   decodeEntropy(coded: Uint8Array, frequencies: Uint16Array, states: StateCount, output: Uint8Array): boolean;
+
+  /**
+   * Writes the residuals of `raw` against `base`, at most BLOCK_LANES lanes, as symbols, one a lane, and the bits that
+   * follow apart (FORMAT.md, "Classes"). Returns the number of bytes of `rests` that they take.
+   */
+  splitClasses(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, streams: ClassStreams): number;
+
+  /**
+   * The inverse of splitClasses: fills `raw`. `rests` may have more bytes than are used. Returns how many are, or -1 for
+   * damage: too few, or ones in the bits that fill the last byte. Symbols that splitClasses never writes are no error.
+   */
+  mergeClasses(
+    symbols: Uint8Array,
+    rests: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    raw: Uint8Array,
+  ): number;
+
+  /** Writes the exponent field of each lane. */
+  laneExponents(base: Uint8Array, layout: FloatLayout, exponents: Uint8Array): void;
+
+  /** As encodeEntropy with four states, of at most BLOCK_LANES bytes, each with the frequencies of its context. */
+  encodeContexts(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): Uint8Array | undefined;
+
+  /** As decodeEntropy, for encodeContexts. */
+  decodeContexts(
+    coded: Uint8Array,
+    contexts: Uint8Array,
+    tables: ContextTables,
+    symbols: Uint8Array,
+  ): boolean;
 
   /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
   gatherSparse(plane: Uint8Array): SparseStreams;

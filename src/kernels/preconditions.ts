@@ -2,7 +2,18 @@
  * What both implementations demand of their arguments. A violation is a programming mistake and throws a RangeError:
  * bytes from a store are checked by the codec before they get here.
  */
-import { BLOCK_BYTES_MAX, BLOCK_LANES, type LaneLayout, PROBABILITY_TOTAL } from './kernels.js';
+import { type Formula, formulaShape, knowsOrder } from './formulas.js';
+import {
+  BLOCK_BYTES_MAX,
+  BLOCK_LANES,
+  type ClassStreams,
+  CONTEXT_GROUPS_MAX,
+  type ContextTables,
+  type FloatLayout,
+  type LaneLayout,
+  PROBABILITY_TOTAL,
+  REST_BYTES_MAX,
+} from './kernels.js';
 
 export function demand(condition: boolean, what: string): asserts condition {
   if (!condition) throw new RangeError(`kernel precondition: ${what}`);
@@ -23,6 +34,26 @@ export function demandBlock(
   return lanes;
 }
 
+/** Returns the number of lanes of a prediction. */
+export function demandFormula(
+  formula: Formula,
+  order: number,
+  constants: Float32Array,
+  inputs: readonly Uint8Array[],
+  output: Uint8Array,
+): number {
+  const shape = formulaShape(formula);
+  const lanes = output.length / shape.outputBytes;
+  demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
+  demand(knowsOrder(formula, order), 'a known order of operations');
+  demand(constants.length === shape.constants, 'the constants of the formula');
+  demand(inputs.length === shape.inputBytes.length, 'the inputs of the formula');
+  shape.inputBytes.forEach((bytes, index) => {
+    demand(inputs[index].length === lanes * bytes, 'inputs have the lanes of the output');
+  });
+  return lanes;
+}
+
 export function demandWindow(bytes: Uint8Array): void {
   demand(bytes.length <= BLOCK_BYTES_MAX, `at most ${BLOCK_BYTES_MAX} bytes`);
 }
@@ -39,4 +70,37 @@ export function demandFrequencies(frequencies: Uint16Array): void {
     total += frequencies[symbol];
   }
   demand(total === PROBABILITY_TOTAL, `frequencies add up to ${PROBABILITY_TOTAL}`);
+}
+
+/** Returns the number of lanes of a block of floats with one symbol or exponent each. */
+export function demandFloats(lanes: Uint8Array, marks: Uint8Array, { laneBytes }: FloatLayout): number {
+  demand(marks.length <= BLOCK_LANES, `a block holds at most ${BLOCK_LANES} lanes`);
+  demand(lanes.length === marks.length * laneBytes, 'one mark for each lane');
+  return marks.length;
+}
+
+/** Returns the number of lanes of a block that is split into classes. */
+export function demandClasses(
+  raw: Uint8Array,
+  base: Uint8Array,
+  layout: FloatLayout,
+  streams: ClassStreams,
+): number {
+  const lanes = demandFloats(raw, streams.symbols, layout);
+  demandFloats(base, streams.exponents, layout);
+  demand(base.length === raw.length, 'the base is as long as the raw block');
+  demand(streams.rests.length >= lanes * REST_BYTES_MAX, 'room for all rests');
+  demand(streams.counts.length === 65_536, '256 counts for each of 256 exponents');
+  return lanes;
+}
+
+export function demandContexts(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): void {
+  demand(symbols.length <= BLOCK_LANES, `a block holds at most ${BLOCK_LANES} lanes`);
+  demand(symbols.length === contexts.length, 'one context for each byte');
+  const count = tables.frequencies.length / 256;
+  demand(count >= 1 && count <= CONTEXT_GROUPS_MAX, `1 to ${CONTEXT_GROUPS_MAX} tables`);
+  demand(tables.groups.length === 256 && tables.groups.every((group) => group < count), '256 groups');
+  for (let table = 0; table < count; table++) {
+    demandFrequencies(tables.frequencies.subarray(256 * table, 256 * table + 256));
+  }
 }

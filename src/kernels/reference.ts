@@ -1,27 +1,47 @@
 /** The plain TypeScript kernels: the reference, the fallback and the oracle. */
 import { gearTable } from './gear-table.js';
 import type { Kernels } from './kernels.js';
-import { demandBlock, demandFrequencies, demandPlane, demandWindow } from './preconditions.js';
+import {
+  demandBlock,
+  demandClasses,
+  demandContexts,
+  demandFloats,
+  demandFormula,
+  demandFrequencies,
+  demandPlane,
+  demandWindow,
+} from './preconditions.js';
 import { contentBoundaryReference } from './reference-boundary.js';
+import { laneExponentsReference, mergeClassesReference, splitClassesReference } from './reference-classes.js';
+import { decodeContextsReference, encodeContextsReference } from './reference-contexts.js';
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
 import { contentHashReference } from './reference-hash.js';
 import { histogramReference, mergePlanesReference, splitPlanesReference } from './reference-planes.js';
+import { predictReference } from './reference-predict.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
 import { xxh3Secret } from './xxh3-secret.js';
+
+const LANE_KERNELS: Pick<Kernels, 'splitPlanes' | 'mergePlanes' | 'predict'> = {
+  splitPlanes(raw, base, layout, planes, counts) {
+    demandBlock(raw, base, layout, planes);
+    splitPlanesReference(raw, base, layout, planes, counts);
+  },
+  mergePlanes(planes, base, layout, raw) {
+    demandBlock(raw, base, layout, planes);
+    mergePlanesReference(planes, base, layout, raw);
+  },
+  predict(formula, order, constants, inputs, output) {
+    demandFormula(formula, order, constants, inputs, output);
+    predictReference(formula, order, constants, inputs, output);
+  },
+};
 
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
   return {
     implementation: 'typescript',
-    splitPlanes(raw, base, layout, planes, counts) {
-      demandBlock(raw, base, layout, planes);
-      splitPlanesReference(raw, base, layout, planes, counts);
-    },
-    mergePlanes(planes, base, layout, raw) {
-      demandBlock(raw, base, layout, planes);
-      mergePlanesReference(planes, base, layout, raw);
-    },
+    ...LANE_KERNELS,
     histogram(bytes, counts) {
       demandWindow(bytes);
       histogramReference(bytes, counts);
@@ -36,6 +56,7 @@ export function typescriptKernels(): Kernels {
       demandFrequencies(frequencies);
       return decodeEntropyReference(coded, frequencies, states, output);
     },
+    ...classKernels(),
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);
@@ -48,6 +69,35 @@ export function typescriptKernels(): Kernels {
     contentBoundary(bytes, rule) {
       demandWindow(bytes);
       return contentBoundaryReference(bytes, rule, gear);
+    },
+  };
+}
+
+function classKernels(): Pick<
+  Kernels,
+  'splitClasses' | 'mergeClasses' | 'laneExponents' | 'encodeContexts' | 'decodeContexts'
+> {
+  return {
+    splitClasses(raw, base, layout, streams) {
+      demandClasses(raw, base, layout, streams);
+      return splitClassesReference(raw, base, layout, streams);
+    },
+    mergeClasses(symbols, rests, base, layout, raw) {
+      demandFloats(raw, symbols, layout);
+      demandFloats(base, symbols, layout);
+      return mergeClassesReference(symbols, rests, base, layout, raw);
+    },
+    laneExponents(base, layout, exponents) {
+      demandFloats(base, exponents, layout);
+      laneExponentsReference(base, layout, exponents);
+    },
+    encodeContexts(symbols, contexts, tables) {
+      demandContexts(symbols, contexts, tables);
+      return encodeContextsReference(symbols, contexts, tables);
+    },
+    decodeContexts(coded, contexts, tables, symbols) {
+      demandContexts(symbols, contexts, tables);
+      return decodeContextsReference(coded, contexts, tables, symbols);
     },
   };
 }

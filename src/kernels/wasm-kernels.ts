@@ -2,38 +2,50 @@
  * The WebAssembly kernels. Inputs are copied into a bounded window of the instance's memory and results out of it; this
  * class owns the layout of that memory. Blocks are small enough that both copies stay in the L2 cache.
  */
+import type { Formula } from './formulas.js';
 import { gearTable } from './gear-table.js';
-import {
-  BLOCK_BYTES_MAX,
-  type BoundaryRule,
-  type Kernels,
-  type LaneBytes,
-  type LaneLayout,
-  type SparseStreams,
-  type StateCount,
+import type {
+  BoundaryRule,
+  ClassStreams,
+  ContextTables,
+  FloatLayout,
+  Kernels,
+  LaneBytes,
+  LaneLayout,
+  SparseStreams,
+  StateCount,
 } from './kernels.js';
-import { demand, demandBlock, demandFrequencies, demandPlane, demandWindow } from './preconditions.js';
+import {
+  demand,
+  demandBlock,
+  demandFormula,
+  demandFrequencies,
+  demandPlane,
+  demandWindow,
+} from './preconditions.js';
+import { WasmClasses } from './wasm-classes.js';
+import {
+  BASE,
+  COUNTS,
+  FORMULA_INPUTS,
+  FREQUENCIES,
+  GEAR,
+  HASH_OUTPUT,
+  HASH_SECRET,
+  HASH_SUMS,
+  MEMORY_BYTES,
+  PLANES,
+  RAW,
+  SPARE_COUNTS,
+  TABLE,
+  WINDOW_BYTES,
+} from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
+import { runFormula } from './wasm-predict.js';
 import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
 
 /** SIMD steps take 16 lanes: planes are padded to whole steps. */
 const STEP_LANES = 16;
-
-const HASH_SUMS = 1024;
-const HASH_OUTPUT = 1152;
-const HASH_SECRET = 1280;
-const GEAR = 2048;
-const FREQUENCIES = 4096;
-const COUNTS = 8192;
-const SPARE_COUNTS = COUNTS + 1024;
-const TABLE = 16_384;
-
-/** A window holds a block and the padding that kernels may read or write beyond it. */
-const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;
-const RAW = 65_536;
-const BASE = RAW + WINDOW_BYTES;
-const PLANES = BASE + WINDOW_BYTES;
-const MEMORY_BYTES = PLANES + WINDOW_BYTES;
 
 /** The sparse kernel reads whole 64-byte lines. */
 const LINE_BYTES = 64;
@@ -55,6 +67,7 @@ export class WasmKernels implements Kernels {
   private readonly memory32: Uint32Array;
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
+  private readonly classes: WasmClasses;
 
   constructor(wasm: WasmExports) {
     const { buffer } = wasm.memory;
@@ -65,6 +78,7 @@ export class WasmKernels implements Kernels {
     this.memory32 = new Uint32Array(buffer);
     this.splits = { 1: wasm.split8, 2: wasm.split16, 4: wasm.split32, 8: wasm.split64 };
     this.merges = { 1: wasm.merge8, 2: wasm.merge16, 4: wasm.merge32, 8: wasm.merge64 };
+    this.classes = new WasmClasses(wasm);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
@@ -106,6 +120,21 @@ export class WasmKernels implements Kernels {
     else this.memory.set(base, BASE);
   }
 
+  predict(
+    formula: Formula,
+    order: number,
+    constants: Float32Array,
+    inputs: readonly Uint8Array[],
+    output: Uint8Array,
+  ): void {
+    const lanes = demandFormula(formula, order, constants, inputs, output);
+    inputs.forEach((input, index) => {
+      this.memory.set(input, FORMULA_INPUTS[index]);
+    });
+    runFormula(this.wasm, formula, order, constants, FORMULA_INPUTS, PLANES, lanes);
+    output.set(this.memory.subarray(PLANES, PLANES + output.length));
+  }
+
   histogram(bytes: Uint8Array, counts: Uint32Array): void {
     demandWindow(bytes);
     this.memory.set(bytes, RAW);
@@ -141,6 +170,37 @@ export class WasmKernels implements Kernels {
     const whole = decode(PLANES, PLANES + coded.length, TABLE, RAW, output.length) === 1;
     if (whole) output.set(this.memory.subarray(RAW, RAW + output.length));
     return whole;
+  }
+
+  splitClasses(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, streams: ClassStreams): number {
+    return this.classes.split(raw, base, layout, streams);
+  }
+
+  mergeClasses(
+    symbols: Uint8Array,
+    rests: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    raw: Uint8Array,
+  ): number {
+    return this.classes.merge(symbols, rests, base, layout, raw);
+  }
+
+  laneExponents(base: Uint8Array, layout: FloatLayout, exponents: Uint8Array): void {
+    this.classes.exponents(base, layout, exponents);
+  }
+
+  encodeContexts(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): Uint8Array | undefined {
+    return this.classes.encode(symbols, contexts, tables);
+  }
+
+  decodeContexts(
+    coded: Uint8Array,
+    contexts: Uint8Array,
+    tables: ContextTables,
+    symbols: Uint8Array,
+  ): boolean {
+    return this.classes.decode(coded, contexts, tables, symbols);
   }
 
   gatherSparse(plane: Uint8Array): SparseStreams {

@@ -15,6 +15,24 @@ export interface WasmExports {
   merge16(planes: number, base: number, raw: number, stride: number, float: number): void;
   merge32(planes: number, base: number, raw: number, stride: number, float: number): void;
   merge64(planes: number, base: number, raw: number, stride: number, float: number): void;
+  laneExponents16(base: number, lanes: number, bits: number, exponents: number): void;
+  laneExponents32(base: number, lanes: number, bits: number, exponents: number): void;
+  splitClasses16(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
+  splitClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
+  packRests(symbols: number, sizes: number, lanes: number, rests: number): number;
+  countClasses(symbols: number, exponents: number, lanes: number, counts: number): void;
+  unpackRests(symbols: number, rests: number, lanes: number, sizes: number): number;
+  mergeClasses16(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
+  mergeClasses32(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
+  encodeContexts(bytes: number, contexts: number, length: number, map: number, end: number): number;
+  decodeContexts(
+    coded: number,
+    end: number,
+    map: number,
+    contexts: number,
+    output: number,
+    length: number,
+  ): number;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;
   buildDecodeTable(frequencies: number, table: number): void;
@@ -40,6 +58,64 @@ export interface WasmExports {
     earlyMask: number,
     lateMask: number,
   ): number;
+  narrowToBf16(input: number, output: number, lanes: number): void;
+  widenBf16(input: number, output: number, lanes: number): void;
+  narrowToF16(input: number, output: number, lanes: number): void;
+  widenF16(input: number, output: number, lanes: number): void;
+  predictSecondMoment(
+    v0: number,
+    m: number,
+    m0: number,
+    output: number,
+    lanes: number,
+    order: number,
+    beta1: number,
+    rest1: number,
+    beta2: number,
+    rest2: number,
+  ): void;
+  predictAdamWeights(
+    w0: number,
+    m: number,
+    v: number,
+    output: number,
+    lanes: number,
+    order: number,
+    decay: number,
+    scale: number,
+    bias1: number,
+    bias2: number,
+    eps: number,
+  ): void;
+  predictMomentumWeights(
+    w0: number,
+    buffer: number,
+    buffer0: number,
+    output: number,
+    lanes: number,
+    order: number,
+    scale: number,
+    momentum: number,
+    rest: number,
+  ): void;
+  predictFirstMoment(
+    m0: number,
+    gradients: number,
+    output: number,
+    lanes: number,
+    order: number,
+    beta1: number,
+    rest1: number,
+  ): void;
+  recoverGradient(
+    m: number,
+    m0: number,
+    output: number,
+    lanes: number,
+    order: number,
+    beta1: number,
+    rest1: number,
+  ): void;
   hashShort(input: number, length: number, secret: number, output: number): void;
   hashStart(sums: number): void;
   hashBlocks(input: number, blocks: number, secret: number, sums: number): void;

@@ -1,2 +1,2 @@
-export type { RestoreStateOptions, Run, SaveHandle, SaveStateOptions } from './run.js';
+export type { RestoreStateOptions, Run, SaveHandle } from './run.js';
 export { createStore, openStore, type Store } from './store.js';

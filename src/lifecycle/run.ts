@@ -6,7 +6,7 @@ import {
   planState,
   readState,
   resolveRef,
-  type SaveRequest,
+  type SaveOptions,
   type SaveResult,
   type StoreContext,
   saveCheckpoint,
@@ -14,8 +14,6 @@ import {
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
 import type { Group, StateValue } from '../tensor/index.js';
-
-export type SaveStateOptions = Omit<SaveRequest, 'run'>;
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
 export interface SaveHandle {
@@ -45,7 +43,7 @@ export class Run {
    * `loader` name groups, `progress.step`, `progress.epoch` and `metrics` go on record. Throws `invalid`, naming the path,
    * for a value that cannot be stored.
    */
-  async save(state: StateValue, options: SaveStateOptions = {}): Promise<SaveHandle> {
+  async save(state: StateValue, options: SaveOptions = {}): Promise<SaveHandle> {
     const { environment } = this.context;
     const started = environment.now();
     const plan = planState(state);

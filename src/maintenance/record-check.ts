@@ -3,10 +3,10 @@
  * when what is built on it is decoded. At most one chunk per link of the longest chain is held.
  */
 import type { StoreContext } from '../checkpoints/index.js';
-import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
+import { corrupt, isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
 import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { readRecord } from '../packs/index.js';
+import { ChunkReader, readRecord } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
 import type { NeededRecords } from './needed-records.js';
 
@@ -28,6 +28,8 @@ export class RecordCheck {
   /** Records to look at, those of equal ids together. */
   private readonly chosen = new Map<ChunkId, ChunkEntry[]>();
   private readonly builtOn = new Map<ChunkId, ChunkEntry[]>();
+  /** Reads what a record needs beside its base; siblings are mostly still in its cache. */
+  private readonly siblings: ChunkReader;
   private readonly done = new Set<ChunkEntry>();
   /** Ids whose bytes were at hand when what is built on them was queued. */
   private readonly expanded = new Set<ChunkId>();
@@ -35,6 +37,9 @@ export class RecordCheck {
   constructor(context: StoreContext, needed: NeededRecords, options: RecordCheckOptions) {
     this.context = context;
     this.options = options;
+    this.siblings = new ChunkReader(context.storage, context.codec, context.hasher, {
+      get: (id) => lowestOf(this.chosen.get(id)),
+    });
     this.choose(needed);
   }
 
@@ -79,9 +84,15 @@ export class RecordCheck {
   private async decode(entry: ChunkEntry, base: Uint8Array | undefined): Promise<Uint8Array | undefined> {
     const { codec, hasher } = this.context;
     const object = objectKey('packs', entry.pack);
+    const siblings = await this.readSiblings(entry);
+    if (siblings === undefined) {
+      await this.readOnly(entry);
+      return undefined;
+    }
     try {
       const record = await this.read(entry);
-      const raw = codec.decode(record, entry.rawLength, base, object);
+      const inputs = base === undefined ? [] : [base, ...siblings];
+      const raw = codec.decode(record, entry.rawLength, inputs, object);
       if (hasher.chunkId(raw) === entry.id) return raw;
       throw corrupt('chunk-id', `decodes to other bytes than chunk ${entry.id}`, object, entry.offset);
     } catch (error) {
@@ -90,7 +101,19 @@ export class RecordCheck {
     }
   }
 
-  /** Checks a record whose base cannot be had, as far as that goes. */
+  /** Returns the inputs beside the base; undefined if one is damaged, which is reported where that one is checked. */
+  private async readSiblings(entry: ChunkEntry): Promise<Uint8Array[] | undefined> {
+    const siblings: Uint8Array[] = [];
+    try {
+      for (const id of entry.references.slice(1)) siblings.push(await this.siblings.read(id));
+      return siblings;
+    } catch (error) {
+      if (isThetalogError(error, 'corrupt', 'unsupported')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Checks a record whose inputs cannot be had, as far as that goes. */
   private async readOnly(entry: ChunkEntry): Promise<void> {
     try {
       await this.read(entry);
@@ -105,6 +128,10 @@ export class RecordCheck {
     this.options.onRecord(record.length, entry.rawLength);
     return record;
   }
+}
+
+function lowestOf(entries: readonly ChunkEntry[] | undefined): ChunkEntry | undefined {
+  return entries?.reduce((lowest, entry) => (entry.height < lowest.height ? entry : lowest));
 }
 
 /** Returns whether a chunk is in the sample of `percent`; larger samples contain the smaller ones. */

@@ -1,5 +1,5 @@
 /** Encodes the versions of one chunk on one another instead of on ghosts, if that saves bytes. */
-import type { Codec } from '../codec/index.js';
+import { type Codec, fromBase } from '../codec/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { ChunkReader, EncodedRecord } from '../packs/index.js';
@@ -29,8 +29,8 @@ export async function reencodeLineage(
     const usable = base !== undefined && base.height < entry.height ? base : undefined;
     const raw = await reader.read(id);
     const baseBytes = usable === undefined ? undefined : await reader.read(usable.id);
-    const { record, usesBase } = codec.encode(raw, lineage.dtype, baseBytes, 'max');
-    const reads = usesBase && usable !== undefined;
+    const { record, prediction } = codec.encode(raw, lineage.dtype, fromBase(baseBytes), 'max');
+    const reads = prediction !== undefined && usable !== undefined;
     records.set(id, {
       id,
       record,

@@ -39,8 +39,8 @@ export class ChunkReader {
     if (entry === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
     const object = objectKey('packs', entry.pack);
     const record = await readRecord(this.storage, this.hasher, entry);
-    const base = entry.references.length > 0 ? await this.readBase(entry, object) : undefined;
-    const raw = this.codec.decode(record, entry.rawLength, base, object);
+    const inputs = await this.readInputs(entry, object);
+    const raw = this.codec.decode(record, entry.rawLength, inputs, object);
     if (this.hasher.chunkId(raw) !== id) {
       throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
     }
@@ -48,18 +48,21 @@ export class ChunkReader {
     return raw;
   }
 
-  private async readBase(entry: ChunkEntry, object: string): Promise<Uint8Array> {
-    const [base] = entry.references;
-    const height = this.index.get(base)?.height;
-    if (height !== undefined && height >= entry.height) {
-      throw corrupt(
-        'height-order',
-        `chunk ${entry.id} reads chunk ${base}, which is not lower`,
-        object,
-        entry.offset,
-      );
+  private async readInputs(entry: ChunkEntry, object: string): Promise<Uint8Array[]> {
+    const inputs: Uint8Array[] = [];
+    for (const id of entry.references) {
+      const height = this.index.get(id)?.height;
+      if (height !== undefined && height >= entry.height) {
+        throw corrupt(
+          'height-order',
+          `chunk ${entry.id} reads chunk ${id}, which is not lower`,
+          object,
+          entry.offset,
+        );
+      }
+      inputs.push(await this.read(id));
     }
-    return this.read(base);
+    return inputs;
   }
 
   private remember(id: ChunkId, raw: Uint8Array): void {

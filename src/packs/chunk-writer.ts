@@ -1,5 +1,5 @@
 /** Stores chunks: finds those that are there already, encodes the others against their base, appends them to packs. */
-import type { Codec, Level } from '../codec/index.js';
+import type { Codec, Level, Prediction, Rule } from '../codec/index.js';
 import { isThetalogError, type ThetalogError } from '../errors.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
@@ -8,6 +8,18 @@ import type { ChunkIndex } from './chunk-index.js';
 import type { ChunkReader } from './chunk-reader.js';
 import type { PackWriter } from './pack-writer.js';
 
+/** A chunk to predict from; with its bytes if it is one of this very save. */
+export interface PredictionInput {
+  id: ChunkId;
+  bytes?: Uint8Array;
+}
+
+/** A prediction whose inputs are still to be read. */
+export interface PlannedPrediction {
+  rule: Rule;
+  inputs: PredictionInput[];
+}
+
 export interface ChunkWriterOptions {
   /** What the base checkpoint resolves; chunks in it are not stored again. */
   index: ChunkIndex;
@@ -15,8 +27,10 @@ export interface ChunkWriterOptions {
   packs: PackWriter;
   codec: Codec;
   hasher: Hasher;
-  /** Longest delta chain to make. */
+  /** Longest chain of deltas to make. */
   heightMax: number;
+  /** The same for chunks predicted by an update rule, whose inputs stand on one another in one save. */
+  ruleHeightMax: number;
   level: Level;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
   onDamage(error: ThetalogError): void;
@@ -36,38 +50,52 @@ export class ChunkWriter {
     return this.options.packs.openBytes;
   }
 
-  /** Returns the id of the chunk, stored now or before. `base` is the chunk to predict it from, if there is one. */
-  async put(raw: Uint8Array, dtype: DType, base: ChunkId | undefined): Promise<ChunkId> {
+  /** Returns the id of the chunk, stored now or before. The predictions are tried if it is new. */
+  async put(raw: Uint8Array, dtype: DType, predictions: readonly PlannedPrediction[]): Promise<ChunkId> {
     const { index, hasher } = this.options;
     const id = hasher.chunkId(raw);
-    if (index.get(id) === undefined && !this.added.has(id)) await this.encode(id, raw, dtype, base);
+    if (index.get(id) === undefined && !this.added.has(id)) await this.encode(id, raw, dtype, predictions);
     return id;
   }
 
-  /** Encodes a chunk even if the index has it; the base must be lower than `heightMax`. */
-  async encode(id: ChunkId, raw: Uint8Array, dtype: DType, base: ChunkId | undefined): Promise<ChunkEntry> {
+  private async encode(
+    id: ChunkId,
+    raw: Uint8Array,
+    dtype: DType,
+    planned: readonly PlannedPrediction[],
+  ): Promise<void> {
     const { packs, codec, level } = this.options;
-    const predictor = base === undefined ? undefined : await this.readBase(base);
-    const { record, usesBase } = codec.encode(raw, dtype, predictor?.bytes, level);
-    const read = usesBase ? predictor?.entry : undefined;
+    const entriesOf = new Map<Prediction, ChunkEntry[]>();
+    for (const { rule, inputs } of planned) {
+      const read = await this.readInputs(rule, inputs);
+      if (read !== undefined) entriesOf.set({ rule, inputs: read.bytes }, read.entries);
+    }
+    const { record, prediction } = codec.encode(raw, dtype, [...entriesOf.keys()], level);
+    const reads = prediction === undefined ? [] : (entriesOf.get(prediction) ?? []);
     const entry = await packs.append({
       id,
       record,
       rawLength: raw.length,
-      height: read === undefined ? 0 : read.height + 1,
-      references: read === undefined ? [] : [read.id],
+      height: reads.length === 0 ? 0 : 1 + Math.max(...reads.map((read) => read.height)),
+      references: reads.map((read) => read.id),
     });
     this.added.set(id, entry);
-    return entry;
   }
 
-  /** Returns a base that is low enough and sound. Old damage must not keep anyone from saving anew. */
-  private async readBase(id: ChunkId): Promise<{ entry: ChunkEntry; bytes: Uint8Array } | undefined> {
-    const { index, reader, heightMax, onDamage } = this.options;
-    const entry = index.get(id);
-    if (entry === undefined || entry.height >= heightMax) return undefined;
+  /** Returns the inputs if all are low enough and sound. Old damage must not keep anyone from saving anew. */
+  private async readInputs(
+    rule: Rule,
+    inputs: readonly PredictionInput[],
+  ): Promise<{ entries: ChunkEntry[]; bytes: Uint8Array[] } | undefined> {
+    const { index, reader, heightMax, ruleHeightMax, onDamage } = this.options;
+    const entries = inputs.map(({ id }) => this.added.get(id) ?? index.get(id));
+    const limit = rule.kind === 'base' ? heightMax : ruleHeightMax;
+    const low = entries.filter((entry) => entry !== undefined && entry.height < limit) as ChunkEntry[];
+    if (low.length < entries.length) return undefined;
     try {
-      return { entry, bytes: await reader.read(id) };
+      const bytes: Uint8Array[] = [];
+      for (const input of inputs) bytes.push(input.bytes ?? (await reader.read(input.id)));
+      return { entries: low, bytes };
     } catch (error) {
       if (!isThetalogError(error, 'corrupt')) throw error;
       onDamage(error);

@@ -1,6 +1,13 @@
 export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } from './dtype.js';
 export { GROUPS, type Group } from './group.js';
 export {
+  type LinkedParameter,
+  type MasterCopy,
+  type ParameterFacts,
+  SettingsCollector,
+  stepCount,
+} from './optimizer-facts.js';
+export {
   type FoundTensor,
   flattenState,
   type StateValue,

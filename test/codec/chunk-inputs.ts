@@ -82,3 +82,17 @@ export function touchedRows(rows: number, width: number, every: number, seed: nu
   }
   return { dtype: 'f32', raw: new Uint8Array(raw.buffer), base: new Uint8Array(base.buffer) };
 }
+
+/** Normal lanes that all move by about `step`: the size in units of the last place follows from the exponent. */
+export function scaledUpdate(dtype: 'bf16' | 'f32', elements: number, step: number): Pair {
+  const next = randomNumbers(elements);
+  const uniform = () => next() / 2 ** 31 - 1;
+  const before = Float32Array.from({ length: elements }, () => 0.02 * (uniform() + uniform() + uniform()));
+  const after = before.map((value) => value + step * uniform());
+  const [base, raw] = [before, after].map((values) => {
+    if (dtype === 'f32') return new Uint8Array(values.buffer);
+    const halves = new Uint16Array(values.buffer).filter((_, index) => index % 2 === 1);
+    return new Uint8Array(halves.buffer);
+  });
+  return { dtype, raw, base };
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createCodec, type Level } from '../../src/codec/index.js';
+import { createCodec, fromBase, type Level } from '../../src/codec/index.js';
 import { loadKernels } from '../../src/kernels/index.js';
 import { DTYPES, dtypeInfo } from '../../src/tensor/index.js';
 import { edgeLanes, randomBytes, sameBytes, shifted, skewedBytes } from '../kernels/kernel-inputs.js';
@@ -12,10 +12,11 @@ const LEVELS: readonly Level[] = ['fast', 'max'];
 
 /** Encodes, checks everything a record promises, and returns it. */
 function checked({ dtype, raw, base }: Pair, level: Level): Uint8Array {
-  const { record, usesBase } = codec.encode(raw, dtype, base, level);
+  const { record, prediction } = codec.encode(raw, dtype, fromBase(base), level);
+  const inputs = prediction?.inputs ?? [];
   expect(record.length).toBeLessThanOrEqual(raw.length + 16);
-  expect(codec.usesBase(record)).toBe(usesBase);
-  const decoded = codec.decode(record, raw.length, usesBase ? base : undefined, 'chunk');
+  expect(codec.inputsOf(record)).toBe(inputs.length);
+  const decoded = codec.decode(record, raw.length, inputs, 'chunk');
   expect(sameBytes(decoded, raw)).toBe(true);
   return record;
 }
@@ -52,12 +53,14 @@ describe('codec', () => {
   it('gives the same record again, over either kernels, at any alignment', () => {
     fc.assert(
       fc.property(pairs(2000), fc.constantFrom(...LEVELS), ({ dtype, raw, base }, level) => {
-        const { record } = codec.encode(raw, dtype, base, level);
-        const moved = codec.encode(shifted(raw, 3), dtype, base && shifted(base, 1), level).record;
-        const plain = plainCodec.encode(raw, dtype, base, level).record;
+        const { record } = codec.encode(raw, dtype, fromBase(base), level);
+        const moved = codec.encode(shifted(raw, 3), dtype, fromBase(base && shifted(base, 1)), level).record;
+        const plain = plainCodec.encode(raw, dtype, fromBase(base), level).record;
         expect(sameBytes(moved, record)).toBe(true);
         expect(sameBytes(plain, record)).toBe(true);
-        expect(sameBytes(plainCodec.decode(record, raw.length, base, 'chunk'), raw)).toBe(true);
+        expect(
+          sameBytes(plainCodec.decode(record, raw.length, base === undefined ? [] : [base], 'chunk'), raw),
+        ).toBe(true);
       }),
       { numRuns: 200 },
     );
@@ -66,15 +69,15 @@ describe('codec', () => {
   it('leaves its arguments alone and hands out own memory', () => {
     const { raw, base } = sparseUpdate(5000, 20, 1);
     const copies = [Uint8Array.from(raw), Uint8Array.from(base ?? raw)];
-    const first = codec.encode(raw, 'bf16', base, 'fast').record;
+    const first = codec.encode(raw, 'bf16', fromBase(base), 'fast').record;
     const kept = Uint8Array.from(first);
-    codec.encode(randomBytes(9000, 1), 'f32', undefined, 'fast');
+    codec.encode(randomBytes(9000, 1), 'f32', [], 'fast');
     expect(sameBytes(first, kept)).toBe(true);
     expect(sameBytes(raw, copies[0]) && sameBytes(base ?? raw, copies[1])).toBe(true);
     const noise = randomBytes(64, 1);
-    const noiseRecord = codec.encode(noise, 'f32', undefined, 'fast').record;
-    codec.decode(noiseRecord, 64, undefined, 'chunk').fill(0);
-    expect(sameBytes(codec.decode(noiseRecord, 64, undefined, 'chunk'), noise)).toBe(true);
+    const noiseRecord = codec.encode(noise, 'f32', [], 'fast').record;
+    codec.decode(noiseRecord, 64, [], 'chunk').fill(0);
+    expect(sameBytes(codec.decode(noiseRecord, 64, [], 'chunk'), noise)).toBe(true);
   });
 });
 
@@ -101,9 +104,9 @@ describe('sizes of records', () => {
   it('does not take a base that saves nothing', () => {
     const raw = skewedBytes(40_000, 1);
     for (const level of LEVELS) {
-      expect(codec.encode(raw, 'f32', randomBytes(40_000, 2), level).usesBase).toBe(false);
+      expect(codec.encode(raw, 'f32', fromBase(randomBytes(40_000, 2)), level).prediction).toBe(undefined);
       const zeros = new Uint8Array(40_000);
-      expect(codec.encode(zeros, 'f32', Uint8Array.from(zeros), level).usesBase).toBe(false);
+      expect(codec.encode(zeros, 'f32', fromBase(Uint8Array.from(zeros)), level).prediction).toBe(undefined);
     }
   });
 
@@ -129,7 +132,7 @@ describe('sizes of records', () => {
     expect(alone.length).toBeLessThan(text.length / 4);
     const longer = new Uint8Array([...text.subarray(0, 900), 33, 33, ...text.subarray(900)]);
     const delta = checked({ dtype: 'bytes', raw: longer, base: text }, 'fast');
-    expect(codec.usesBase(delta)).toBe(true);
+    expect(codec.inputsOf(delta)).toBe(1);
     expect(delta.length).toBeLessThan(alone.length / 5);
   });
 });

@@ -1,10 +1,13 @@
 """An independent decoder of chunk records, written from src/format/FORMAT.md alone: slow, short, no dependencies.
 
-Reads JSON lines {"record": hex, "length": n, "base": hex or null} and prints the decoded bytes of each as hex.
+Reads JSON lines {"record": hex, "length": n, "inputs": [hex, ...]} and prints the decoded bytes of each as hex.
 """
 import json
+import struct
 import sys
 import zlib
+
+from predict_lanes import RULES, cast, predict, widened
 
 # dtype id: (bytes of a lane, whether it is a float)
 LANES = {
@@ -100,16 +103,26 @@ def frequencies_of(weights):
     return frequencies
 
 
+def read_table(reader):
+    """The value of each slot, and for each value its frequency and the sum of those before it."""
+    frequencies = frequencies_of(read_weights(reader))
+    symbols = [value for value in range(256) for _ in range(frequencies[value])]
+    return symbols, frequencies, [sum(frequencies[:value]) for value in range(256)]
+
+
 def read_entropy(reader, count):
     states = reader.u8()
-    frequencies = frequencies_of(read_weights(reader))
+    table = read_table(reader)
+    return read_coded(reader, states, [table] * count)
+
+
+def read_coded(reader, states, tables):
+    count = len(tables)
     coded = reader.take(reader.varint())
     assert len(coded) <= count
-    symbols = [value for value in range(256) for _ in range(frequencies[value])]
-    starts = [sum(frequencies[:value]) for value in range(256)]
     x = [int.from_bytes(coded[4 * index:4 * index + 4], 'little') for index in range(states)]
     at, output = 4 * states, bytearray()
-    for index in range(count):
+    for index, (symbols, frequencies, starts) in enumerate(tables):
         state = x[index % states]
         symbol = symbols[state % 4096]
         output.append(symbol)
@@ -145,44 +158,109 @@ def read_stream(reader, count):
     return bytes(output)
 
 
-def read_planes(reader, length, base):
-    lane_bytes, is_float = LANES[reader.u8()]
-    base = base if reader.u8() == 2 else bytes(length)
+def read_groups(reader):
+    """The table of each exponent."""
+    count = reader.u8()
+    starts = [0] + [reader.u8() for _ in range(count - 1)] + [256]
+    assert 1 <= count <= 16 and all(a < b for a, b in zip(starts, starts[1:]))
+    tables = [read_table(reader) for _ in range(count)]
+    return [table for index, table in enumerate(tables) for _ in range(starts[index], starts[index + 1])]
+
+
+def read_classes(reader, groups, before, lane_bytes, exponent_bits):
+    """The differences of a block; `before` are its predicted lanes."""
+    shift = 8 * lane_bytes - 1 - exponent_bits
+    exponents = [(lane >> shift) & ((1 << exponent_bits) - 1) for lane in before]
+    symbols = read_coded(reader, 4, [groups[exponent] for exponent in exponents])
+    differences = []
+    for symbol, lane in zip(symbols, before):
+        level = symbol >> 1
+        count = max(0, level // 4 - 1)
+        size = ((level if level < 4 else 4 + level % 4) << count) + reader.bits(count)
+        is_negative = (symbol & 1) ^ (lane >> (8 * lane_bytes - 1))
+        differences.append(-size if is_negative else size)
+    reader.end_bits()
+    return differences
+
+
+def read_residuals(reader, count, lane_bytes):
+    planes = [read_stream(reader, count) for _ in range(lane_bytes)]
+    residuals = [sum(planes[plane][lane] << (8 * plane) for plane in range(lane_bytes)) for lane in range(count)]
+    return [(z >> 1) ^ -(z & 1) for z in residuals]
+
+
+def read_planes(reader, length, inputs):
+    dtype = reader.u8()
+    lane_bytes = LANES[dtype][0]
+    predicted = read_prediction(reader, dtype, length, inputs)
+    return read_lanes(reader, dtype, length // lane_bytes, predicted) + reader.take(length % lane_bytes)
+
+
+def read_prediction(reader, dtype, length, inputs):
+    """The predicted bytes, or None."""
+    predictor = reader.u8()
+    if predictor == 1:
+        return None
+    if predictor == 2:
+        return inputs[0]
+    if predictor == 3:
+        return cast(reader.u8(), dtype, inputs[0])
+    formula, count = RULES[predictor]
+    order = reader.u8()
+    constants = struct.unpack(f'<{count}f', reader.take(4 * count))
+    if predictor == 8:
+        inputs = [*inputs, widened(read_lanes(reader, 14, length // 4, None))]
+    return predict(formula, order, constants, inputs)
+
+
+def read_lanes(reader, dtype, lanes, base):
+    lane_bytes, is_float = LANES[dtype]
+    has_base = base is not None
+    base = base if has_base else bytes(lanes * lane_bytes)
     bits = 8 * lane_bytes
     mask = (1 << bits) - 1
 
     def ordered(x):
         return x ^ (mask >> 1) if is_float and x >> (bits - 1) else x
 
-    output, lanes = bytearray(), length // lane_bytes
+    output = bytearray()
     for start in range(0, lanes, 65536):
         count = min(65536, lanes - start)
         kind = reader.u8()
-        planes = [bytes(count) if kind == 1 else read_stream(reader, count) for _ in range(lane_bytes)]
-        for lane in range(count):
-            z = sum(planes[plane][lane] << (8 * plane) for plane in range(lane_bytes))
-            difference = (z >> 1) ^ (mask if z & 1 else 0)
-            at = (start + lane) * lane_bytes
-            before = ordered(int.from_bytes(base[at:at + lane_bytes], 'little'))
-            output += ordered((difference + before) & mask).to_bytes(lane_bytes, 'little')
-    return bytes(output) + reader.take(length % lane_bytes)
+        first = start * lane_bytes
+        before = [
+            int.from_bytes(base[at:at + lane_bytes], 'little')
+            for at in range(first, first + count * lane_bytes, lane_bytes)
+        ]
+        if kind == 3:
+            groups = read_groups(reader)
+        if kind == 1:
+            differences = [0] * count
+        elif kind == 2:
+            differences = read_residuals(reader, count, lane_bytes)
+        else:
+            assert kind in (3, 4) and has_base and is_float and lane_bytes in (2, 4)
+            differences = read_classes(reader, groups, before, lane_bytes, 5 if dtype == 13 else 8)
+        for lane, difference in zip(before, differences):
+            output += ordered((difference + ordered(lane)) & mask).to_bytes(lane_bytes, 'little')
+    return bytes(output)
 
 
-def decode(record, length, base):
+def decode(record, length, inputs):
     reader = Reader(record)
     encoding = reader.u8()
     if encoding == 4:
-        raw = read_planes(reader, length, base)
+        raw = read_planes(reader, length, inputs)
         assert reader.at == len(record)
         return raw
     if encoding == 1:
         return reader.take(length)
-    inflate = zlib.decompressobj(-15) if encoding == 2 else zlib.decompressobj(-15, zdict=base[-32768:])
+    inflate = zlib.decompressobj(-15) if encoding == 2 else zlib.decompressobj(-15, zdict=inputs[0][-32768:])
     return inflate.decompress(record[1:]) + inflate.flush()
 
 
 if __name__ == '__main__':
     for line in sys.stdin:
         entry = json.loads(line)
-        base = None if entry['base'] is None else bytes.fromhex(entry['base'])
-        print(decode(bytes.fromhex(entry['record']), entry['length'], base).hex())
+        inputs = [bytes.fromhex(data) for data in entry['inputs']]
+        print(decode(bytes.fromhex(entry['record']), entry['length'], inputs).hex())

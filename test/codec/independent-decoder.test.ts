@@ -4,31 +4,114 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/bytes/index.js';
-import { createCodec } from '../../src/codec/index.js';
+import { createCodec, fromBase, type Prediction } from '../../src/codec/index.js';
 import { loadKernels } from '../../src/kernels/index.js';
+import type { DType } from '../../src/tensor/index.js';
+import { edgeLanes, randomBytes } from '../kernels/kernel-inputs.js';
 import { pairs, sparseUpdate, touchedRows } from './chunk-inputs.js';
+import { adamStep, bytesOf, castOf, momentumStep, spread } from './optimizer-steps.js';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
+interface Sample {
+  readonly what: string;
+  readonly record: Uint8Array;
+  readonly raw: Uint8Array;
+  readonly inputs: readonly Uint8Array[];
+}
+
+const codec = createCodec(loadKernels());
+
+function checkInPython(samples: readonly Sample[]): void {
+  const input = samples.map(({ record, raw, inputs }) => {
+    const hex = inputs.map((bytes) => toHex(bytes));
+    return JSON.stringify({ record: toHex(record), length: raw.length, inputs: hex });
+  });
+  const script = fileURLToPath(new URL('decode_record.py', import.meta.url));
+  const { stdout, stderr } = spawnSync('python3', ['-B', script], {
+    input: input.join('\n'),
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  expect(stderr).toBe('');
+  const lines = stdout.split('\n');
+  samples.forEach(({ raw, what }, index) => {
+    expect(lines[index] === toHex(raw), `sample ${index}, ${what}`).toBe(true);
+  });
+}
+
+function encoded(raw: Uint8Array, dtype: DType, predictions: readonly Prediction[], what: string): Sample {
+  const { record, prediction } = codec.encode(raw, dtype, predictions, 'fast');
+  return { what, record, raw, inputs: prediction?.inputs ?? [] };
+}
+
+/** A record without a residual, which decodes to what a rule predicts, for every order of the rule. */
+function bareRecords(id: number, orders: number, constants: readonly number[], inputCount: number): Sample[] {
+  const lanes = 60;
+  const raw = new Uint8Array(4 * lanes);
+  const gradients = edgeLanes(lanes, 2);
+  const side = id === 8 ? [2, 3, ...gradients.subarray(0, lanes), 3, ...gradients.subarray(lanes)] : [];
+  const floats = new Uint8Array(Float32Array.from(constants).buffer);
+  const samples: Sample[] = [];
+  for (let order = 0; order < orders; order++) {
+    if (id === 4 && ((order >> 1) & 3) === 3) continue;
+    const record = Uint8Array.of(4, 15, id, order, ...floats, ...side, 1);
+    const inputs = Array.from({ length: inputCount }, (_, index) =>
+      (order + index) % 2 === 0
+        ? edgeLanes(lanes + index, 4).subarray(4 * index)
+        : numbers(lanes, order + index),
+    );
+    const what = `predictor ${id}, order ${order}, ${constants}`;
+    samples.push({ what, record, raw: codec.decode(record, raw.length, inputs, what), inputs });
+  }
+  return samples;
+}
+
 describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
   it('reads what the codec writes', () => {
-    const codec = createCodec(loadKernels());
     const samples = fc.sample(pairs(3000), { numRuns: 250, seed: 20260101 });
     samples.push(sparseUpdate(150_000, 60, 3), touchedRows(1200, 64, 40, 2));
-    const input = samples.map(({ dtype, raw, base }) => {
-      const { record } = codec.encode(raw, dtype, base, 'fast');
-      return JSON.stringify({ record: toHex(record), length: raw.length, base: base ? toHex(base) : null });
+    checkInPython(samples.map(({ dtype, raw, base }) => encoded(raw, dtype, fromBase(base), dtype)));
+  });
+
+  it('reads records of rules that hold', () => {
+    const { m, v, w, predictions } = adamStep(3000, 4);
+    const momentum = [false, true].map((nesterov) => momentumStep(3000, 6, nesterov));
+    const master = bytesOf(spread(3000, 2));
+    const from = (dtype: DType, input: Uint8Array): Prediction => ({
+      rule: { kind: 'cast', from: dtype },
+      inputs: [input],
     });
-    const script = fileURLToPath(new URL('decode_record.py', import.meta.url));
-    const { stdout, stderr } = spawnSync('python3', [script], {
-      input: input.join('\n'),
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-    });
-    expect(stderr).toBe('');
-    const lines = stdout.split('\n');
-    samples.forEach(({ raw, dtype }, index) => {
-      expect(lines[index] === toHex(raw), `sample ${index}, ${dtype}`).toBe(true);
-    });
+    const halves = (['bf16', 'f16'] as const).map((dtype) => ({ dtype, copy: castOf(master, dtype) }));
+    checkInPython([
+      encoded(m, 'f32', [predictions.m], 'm'),
+      encoded(v, 'f32', [predictions.v], 'v'),
+      encoded(w, 'f32', [predictions.w], 'w'),
+      ...momentum.map((step) => encoded(step.w, 'f32', [step.prediction], 'momentum')),
+      ...halves.map(({ dtype, copy }) => encoded(copy, dtype, [from('f32', master)], dtype)),
+      ...halves.map(({ dtype, copy }) => encoded(master, 'f32', [from(dtype, copy)], dtype)),
+    ]);
+  });
+
+  it('predicts the same in every order', () => {
+    const lists = [
+      [0.9, 0.1, 0.999, 0.001, 1e-8],
+      [-0.5, 1e-3, 1e30, 1e-30, 0],
+      [0, 0, 0, 0, 0],
+    ];
+    checkInPython(
+      lists.flatMap((constants) => [
+        ...bareRecords(4, 48, constants.slice(0, 4), 3),
+        ...bareRecords(5, 128, constants, 3),
+        ...bareRecords(6, 2, constants.slice(0, 3), 2),
+        ...bareRecords(7, 2, constants.slice(0, 3), 3),
+        ...bareRecords(8, 5, constants.slice(0, 2), 1),
+      ]),
+    );
   });
 });
+
+/** Numbers of several magnitudes, or any bits. */
+function numbers(lanes: number, seed: number): Uint8Array {
+  return seed % 3 === 0 ? randomBytes(4 * lanes, seed) : bytesOf(spread(lanes, seed));
+}

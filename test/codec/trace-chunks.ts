@@ -1,10 +1,10 @@
 /** Chunks of the training traces in ../shared/traces, which not every machine has. */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Codec, Level } from '../../src/codec/index.js';
+import { type Codec, fromBase, type Level } from '../../src/codec/index.js';
 import type { DType } from '../../src/tensor/index.js';
 
-const TRACES = fileURLToPath(new URL('../../../shared/traces/', import.meta.url));
+export const TRACES = fileURLToPath(new URL('../../../shared/traces/', import.meta.url));
 
 /** Elements of a chunk in the default grid. */
 const CHUNK_ELEMENTS = 262_144;
@@ -71,8 +71,8 @@ export function encodeTrace(
     for (let start = 0; start < bytes.length; start += CHUNK_ELEMENTS * elementBytes) {
       const chunk = bytes.subarray(start, start + CHUNK_ELEMENTS * elementBytes);
       const from = base?.get(name)?.subarray(start, start + CHUNK_ELEMENTS * elementBytes);
-      const { record } = codec.encode(chunk, dtype, from, level);
-      const decoded = codec.decode(record, chunk.length, from, name);
+      const { record, prediction } = codec.encode(chunk, dtype, fromBase(from), level);
+      const decoded = codec.decode(record, chunk.length, prediction?.inputs ?? [], name);
       if (Buffer.compare(decoded, chunk) !== 0) throw new Error(`${name} does not round-trip`);
       raw += chunk.length;
       records += record.length;

@@ -175,6 +175,12 @@ def layout_of(r):
     return r.finish({"streams": r.list(stream), "tensors": r.list(tensor), "files": r.list(file)})
 
 
+def setting(r):
+    name, kind = r.text(), r.u8()
+    assert kind in (1, 2, 3)
+    return name, r.unpack("<d") if kind == 3 else kind == 2
+
+
 class Store:
     def __init__(self, path):
         self.path = path
@@ -217,7 +223,8 @@ class Store:
         facts = Reader(self.section(name, head["facts"], body))
         lengths = [facts.list(facts.varint) if s["chunking"] == 3 else None for s in layout["streams"]]
         files = [(facts.text(), facts.unpack("<Q")) for _ in layout["files"]]
-        facts.finish(facts.list(facts.text))
+        facts.list(facts.text)
+        facts.finish(facts.list(lambda: facts.list(lambda: setting(facts))))
         ids = Reader(b"".join(self.section(name, page, body) for page in head["idPages"]))
         chunks = self.resolve(head["segments"])
         streams = []
@@ -249,8 +256,8 @@ class Store:
             record = pack[entry["offset"] : entry["offset"] + entry["length"]]
             assert xxh64(record) & 0xFFFFFFFF == entry["checksum"]
             assert all(chunks[read]["height"] < entry["height"] for read in entry["reads"])
-            base = self.chunk(chunks, entry["reads"][0]) if entry["reads"] else None
-            entry["bytes"] = decode(record, entry["raw"], base)
+            inputs = [self.chunk(chunks, read) for read in entry["reads"]]
+            entry["bytes"] = decode(record, entry["raw"], inputs)
         return entry["bytes"]
 
     def file(self, file, streams, digest):

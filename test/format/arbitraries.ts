@@ -137,16 +137,18 @@ export const layoutsWithContent: fc.Arbitrary<{ layout: Layout; content: Content
         files: fc.array(fileIn(streams)),
       }),
       directories: fc.array(text, { maxLength: 3 }),
+      settings: fc.array(dictionary<number | boolean>(fc.oneof(fc.double(), fc.boolean())), { maxLength: 2 }),
       seed: chunkId,
       digest: hex(16),
     }),
   )
-  .map(({ layout, directories, seed, digest }) => ({
+  .map(({ layout, directories, settings, seed, digest }) => ({
     layout,
     content: {
       streams: layout.streams.map((item, at) => contentOf(item, at, seed)),
       files: layout.files.map((_, at) => ({ path: `file-${at}`, digest })),
       directories,
+      settings,
     },
   }));
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createContext, type StoreContext } from '../../src/checkpoints/index.js';
+import { fromBase } from '../../src/codec/index.js';
 import type { ThetalogError } from '../../src/errors.js';
 import type { ChunkEntry } from '../../src/format/index.js';
 import type { ChunkId } from '../../src/hash/index.js';
@@ -21,7 +22,8 @@ async function writeChain(
   for (const { raw, id } of chunks) {
     const previous = chained ? entries.at(-1) : undefined;
     const base = previous === undefined ? undefined : chunks[entries.length - 1].raw;
-    const { record, usesBase } = context.codec.encode(raw, 'f32', base, 'fast');
+    const { record, prediction } = context.codec.encode(raw, 'f32', fromBase(base), 'fast');
+    const usesBase = prediction !== undefined;
     entries.push(
       await packs.append({
         id: id ?? context.hasher.chunkId(raw),
@@ -108,7 +110,7 @@ test('another encoding of a bad base serves in its place', async () => {
     [0, 1].map((change) => ({ raw: floats(1, change) })),
   );
   const packs = new PackWriter(context.hasher, new ObjectWriter(storage, 'fedcba9876543210'));
-  const { record } = context.codec.encode(floats(1), 'f32', undefined, 'max');
+  const { record } = context.codec.encode(floats(1), 'f32', [], 'max');
   const second = await packs.append({ ...entries[0], record });
   await packs.finish();
   const wrong = { ...entries[1], id: 'e'.repeat(32) as ChunkId };

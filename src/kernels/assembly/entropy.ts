@@ -41,7 +41,7 @@ export function buildDecodeTable(frequencies: usize, table: usize): void {
   }
 }
 
-function encoded(state: u32, entry: usize): u32 {
+export function encoded(state: u32, entry: usize): u32 {
   const quotient = <u32>((<u64>state * <u64>load<u32>(entry, 4)) >> 32) >> <u32>load<u16>(entry, 14);
   return state + load<u32>(entry, 8) + quotient * <u32>load<u16>(entry, 12);
 }
@@ -121,11 +121,11 @@ function entryAt(table: usize, state: u32): u32 {
   return load<u32>(table + ((state & 4095) << 2));
 }
 
-function decoded(state: u32, entry: u32): u32 {
+export function decoded(state: u32, entry: u32): u32 {
   return ((entry >> 8) & 4095) * (state >> 12) + (entry >> 20);
 }
 
-function isState(state: u32): bool {
+export function isState(state: u32): bool {
   return state >= STATE_MIN && <i32>state > 0;
 }
 

@@ -2,9 +2,29 @@
 // the memory; nothing here allocates or keeps state. The plain twin of each file is ../reference-*.ts.
 
 export { contentBoundary } from './boundary';
+export { narrowToBf16, narrowToF16, widenBf16, widenF16 } from './cast';
+export {
+  countClasses,
+  laneExponents16,
+  laneExponents32,
+  mergeClasses16,
+  mergeClasses32,
+  packRests,
+  splitClasses16,
+  splitClasses32,
+  unpackRests,
+} from './classes';
+export { decodeContexts, encodeContexts } from './contexts';
 export { buildDecodeTable, buildEncodeTable, decode1, decode4, encode1, encode4 } from './entropy';
 export { histogram } from './histogram';
 export { merge8, merge16, merge32, merge64 } from './merge';
+export {
+  predictAdamWeights,
+  predictFirstMoment,
+  predictMomentumWeights,
+  predictSecondMoment,
+  recoverGradient,
+} from './predict';
 export { gatherSparse, scatterSparse } from './sparse';
 export { split8, split16, split32, split64 } from './split';
 export { hashBlocks, hashFinish, hashStart } from './xxh3';

@@ -1,0 +1,46 @@
+/** What the names of parameters and of their copies mean by the conventions of training code. */
+import type { DType } from '../tensor/index.js';
+
+/** Wrappers that put their name into the path of every parameter. */
+const WRAPPERS = /(^|\.)(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g;
+
+/** Keys under which whole models are kept. */
+const HOLDERS =
+  /^(model|net|network|module|state_dict|model_state_dict|model_state|weights|params|checkpoint|optimizer|(fp32|main|master)[a-z0-9_]*)$/i;
+
+const MASTER_SLOT = /^(master|main|fp32)(_?(param|weight|copy|p))?s?$/;
+const MASTER_LIST =
+  /^(.*\.)?(?:fp32_from_fp16(?:_params|_groups)?|fp32_from_float16_groups|master_params|main_params)\.(\d+(?:\.\d+)?)$/;
+
+/** Returns the name without the wrappers around the module. */
+export function plainParameterName(name: string): string {
+  return name.replace(WRAPPERS, '').replace(/^\./, '');
+}
+
+/** Returns the name of a parameter inside its model, whatever the file calls the model. */
+export function nameInModel(name: string): string {
+  const segments = plainParameterName(name).split('.');
+  let from = 0;
+  while (from < segments.length - 1 && HOLDERS.test(segments[from])) from++;
+  return segments.slice(from).join('.');
+}
+
+/** Returns true for the slot in which an optimizer keeps the fp32 weights of a 16-bit model. */
+export function isMasterSlot(name: string): boolean {
+  return MASTER_SLOT.test(name);
+}
+
+/** Takes apart the name of a tensor in a list of master weights, as apex and Megatron keep it beside the optimizer. */
+export function masterListPlace(name: string): { prefix: string; place: string } | undefined {
+  const match = MASTER_LIST.exec(name);
+  return match === null ? undefined : { prefix: match[1] ?? '', place: match[2] };
+}
+
+/** Returns true for element types that weights and moments are trained in. */
+export function isWeightType(dtype: DType): boolean {
+  return dtype === 'f32' || dtype === 'f64' || isHalf(dtype);
+}
+
+export function isHalf(dtype: DType): boolean {
+  return dtype === 'bf16' || dtype === 'f16';
+}

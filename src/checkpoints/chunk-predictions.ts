@@ -1,0 +1,177 @@
+/** What each chunk of a save may be predicted from: its base, and by an optimizer's update rule its siblings. */
+import type { Rule } from '../codec/index.js';
+import type { OptimizerSettings } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import type { PlannedPrediction, PredictionInput } from '../packs/index.js';
+import type { LoadedManifest } from './manifest-store.js';
+import type { Family, SavePlan } from './plan.js';
+
+/** torch's defaults, for checkpoints that do not say. */
+const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0 } as const;
+
+/** A chunk of this save that was stored a moment ago: siblings may be predicted from it. */
+interface Sibling {
+  index: number;
+  input: PredictionInput;
+}
+
+export class ChunkPredictions {
+  private readonly plan: SavePlan;
+  private readonly base: LoadedManifest | undefined;
+  private readonly baseIds: (readonly ChunkId[] | undefined)[];
+  private readonly familyOf = new Map<number, Family>();
+  private readonly siblings = new Map<number, Sibling>();
+
+  constructor(plan: SavePlan, base: LoadedManifest | undefined) {
+    this.plan = plan;
+    this.base = base;
+    const baseStreams = new Map(base?.layout.streams.map((stream, at) => [stream.key, at]));
+    this.baseIds = plan.layout.streams.map((stream) => {
+      const at = baseStreams.get(stream.key);
+      const found = at === undefined ? undefined : base?.layout.streams[at];
+      const aligned = found?.dtype === stream.dtype && found.chunking === stream.chunking;
+      return aligned && stream.chunking !== 'content' && at !== undefined
+        ? base?.content.streams[at].ids
+        : undefined;
+    });
+    for (const family of plan.families) {
+      for (const stream of streamsOf(family))
+        if (!this.familyOf.has(stream)) this.familyOf.set(stream, family);
+    }
+  }
+
+  /** Returns the streams in the order in which they are stored: those in one list chunk by chunk, side by side. */
+  order(): number[][] {
+    const placed = new Set<number>();
+    const units: number[][] = [];
+    for (const stream of this.plan.layout.streams.keys()) {
+      if (placed.has(stream)) continue;
+      const family = this.familyOf.get(stream);
+      const unit =
+        family === undefined ? [stream] : streamsOf(family).filter((member) => !placed.has(member));
+      for (const member of unit) placed.add(member);
+      units.push(unit);
+    }
+    return units;
+  }
+
+  /** Remembers a chunk that was stored; `bytes` must not change until the next chunk of the same stream. */
+  remember(stream: number, index: number, id: ChunkId, bytes: Uint8Array): void {
+    if (this.familyOf.has(stream)) this.siblings.set(stream, { index, input: { id, bytes } });
+  }
+
+  /** Returns what the chunk may be predicted from, if anything. */
+  of(stream: number, index: number): PlannedPrediction[] {
+    const family = this.familyOf.get(stream);
+    const casts = family === undefined ? [] : this.casts(family, stream, index);
+    const base = this.baseInput(stream, index);
+    if (base === undefined) return casts;
+    const rules = family === undefined ? [] : this.ruled(family, stream, index, base);
+    return [{ rule: { kind: 'base' }, inputs: [base] }, ...casts, ...rules];
+  }
+
+  /** A copy of the weights is their rounding, whatever came before. */
+  private casts(family: Family, stream: number, index: number): PlannedPrediction[] {
+    if (family.weights === null || !family.copies.includes(stream)) return [];
+    const master = this.sibling(family.weights, index);
+    const from = this.plan.layout.streams[family.weights].dtype;
+    return master === undefined ? [] : [{ rule: { kind: 'cast', from }, inputs: [master] }];
+  }
+
+  private ruled(family: Family, stream: number, index: number, base: PredictionInput): PlannedPrediction[] {
+    const { exp_avg: mean, exp_avg_sq: square, momentum_buffer: momentum } = family.slots;
+    const [m, v, buffer] = [mean, square, momentum].map((slot) => this.sibling(slot, index));
+    const settings = this.plan.settings[family.settings] ?? {};
+    if (stream === mean) {
+      const { beta1 } = adamSettings(settings);
+      return [{ rule: { kind: 'adam-first-moment-16bit', beta1 }, inputs: [base] }];
+    }
+    if (stream === square && m !== undefined && mean !== undefined) {
+      const meanBase = this.baseInput(mean, index);
+      const { beta1, beta2 } = adamSettings(settings);
+      if (meanBase === undefined) return [];
+      return [{ rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs: [base, m, meanBase] }];
+    }
+    if (stream !== family.weights) return [];
+    if (m !== undefined && v !== undefined && family.step !== null) {
+      return this.adamRules(settings, family).map((rule) => ({ rule, inputs: [base, m, v] }));
+    }
+    if (buffer !== undefined && momentum !== undefined && settings.momentum !== undefined) {
+      const before = settings.nesterov === true ? this.baseInput(momentum, index) : undefined;
+      const inputs = before === undefined ? [base, buffer] : [base, buffer, before];
+      return this.momentumRules(settings, family).map((rule) => ({ rule, inputs }));
+    }
+    return [];
+  }
+
+  private adamRules(settings: OptimizerSettings, family: Family): Rule[] {
+    const { beta1, beta2, eps, weightDecay } = adamSettings(settings);
+    const known = settings.decoupled_weight_decay;
+    const decays = typeof known === 'boolean' ? [known] : weightDecay === 0 ? [true] : [true, false];
+    const step = family.step ?? 0;
+    return this.learningRates(family).flatMap((lr) =>
+      decays.map((decoupled): Rule => {
+        return { kind: 'adam-weights', lr, beta1, beta2, eps, weightDecay, decoupled, step };
+      }),
+    );
+  }
+
+  private momentumRules(settings: OptimizerSettings, family: Family): Rule[] {
+    const momentum = numberOf(settings, 'momentum', 0);
+    const dampening = numberOf(settings, 'dampening', 0);
+    const nesterov = settings.nesterov === true;
+    return this.learningRates(family).map((lr) => ({
+      kind: 'momentum-weights',
+      lr,
+      momentum,
+      dampening,
+      nesterov,
+    }));
+  }
+
+  /** The rate on record is often the next step's already, and the base's the one that was used. */
+  private learningRates(family: Family): number[] {
+    const rates = [this.base?.content.settings[family.settings]?.lr, this.plan.settings[family.settings]?.lr];
+    return [...new Set(rates.filter((rate) => typeof rate === 'number'))];
+  }
+
+  private baseInput(stream: number, index: number): PredictionInput | undefined {
+    const id = this.baseIds[stream]?.[index];
+    return id === undefined ? undefined : { id };
+  }
+
+  private sibling(stream: number | undefined, index: number): PredictionInput | undefined {
+    const sibling = stream === undefined ? undefined : this.siblings.get(stream);
+    return sibling?.index === index ? sibling.input : undefined;
+  }
+}
+
+/** The order in which the members of a family can be predicted: first moments, second moments, the rest, weights, copies. */
+function streamsOf(family: Family): number[] {
+  const { exp_avg, exp_avg_sq } = family.slots;
+  const first = [exp_avg, exp_avg_sq].filter((stream) => stream !== undefined);
+  const weights = family.weights === null ? [] : [family.weights];
+  const rest = Object.values(family.slots).filter(
+    (stream) => !first.includes(stream) && !weights.includes(stream),
+  );
+  return [...new Set([...first, ...rest, ...weights, ...family.copies])];
+}
+
+function adamSettings(settings: OptimizerSettings): {
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+} {
+  return {
+    beta1: numberOf(settings, 'beta1', ADAM.beta1),
+    beta2: numberOf(settings, 'beta2', ADAM.beta2),
+    eps: numberOf(settings, 'eps', ADAM.eps),
+    weightDecay: numberOf(settings, 'weight_decay', ADAM.weight_decay),
+  };
+}
+
+function numberOf(settings: OptimizerSettings, name: string, fallback: number): number {
+  const value = settings[name];
+  return typeof value === 'number' ? value : fallback;
+}

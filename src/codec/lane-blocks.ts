@@ -1,0 +1,254 @@
+/**
+ * Lanes in blocks: FORMAT.md, "Planes". A block holds its residual as byte planes, each of them a stream, or as classes
+ * with the exponent of the prediction as context, whichever is estimated to be smaller.
+ */
+import { type ByteReader, ByteWriter } from '../bytes/index.js';
+import { corrupt } from '../errors.js';
+import {
+  BLOCK_BYTES_MAX,
+  BLOCK_LANES,
+  type ContextTables,
+  type Kernels,
+  LANE_BYTES_MAX,
+} from '../kernels/index.js';
+import type { DTypeInfo } from '../tensor/index.js';
+import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
+import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
+import type { CostModel } from './cost.js';
+import { BLOCK } from './record-ids.js';
+
+/** Blocks of so few lanes are written both ways. */
+const EXACT_LANES_MAX = 32_768;
+
+/** So are blocks with so many lanes that equal the prediction, where the others keep together: gaps tell that best. */
+const CLUSTER_ZEROS_OF_16 = 12;
+/** Lanes that are looked at, of each so many. */
+const CLUSTER_LANES = 128;
+const CLUSTER_STRIDE = 1024;
+/** Neighbours that both differ, against the number that chance would make, and a few for small numbers. */
+const CLUSTER_FACTOR = 1.5;
+const CLUSTER_SLACK = 8;
+
+/** Of other blocks this share is sampled, at several places. */
+const SAMPLE_SHARE = 1 / 8;
+const SAMPLE_PLACES = 16;
+
+/** Bits that each value takes off the entropy of a sample: 1 / (2 ln 2), after G. Miller and W. Madow. */
+const VALUE_BIAS_BITS = 0.72;
+
+/** A block that is being written. */
+interface Block {
+  readonly raw: Uint8Array;
+  readonly base: Uint8Array | undefined;
+  readonly info: DTypeInfo;
+  readonly effort: StreamEffort;
+}
+
+/** The tables that a block of classes brought, for those that follow. */
+interface LastTables {
+  last?: ContextTables;
+}
+
+export class LaneBlocks {
+  private readonly kernels: Kernels;
+  private readonly streams: ByteStreamCoder;
+  private readonly cost: CostModel;
+  private readonly classes: ClassBlockCoder;
+  private readonly planes = new Uint8Array(BLOCK_BYTES_MAX);
+  private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
+
+  constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
+    this.kernels = kernels;
+    this.streams = streams;
+    this.cost = cost;
+    this.classes = new ClassBlockCoder(kernels, cost);
+  }
+
+  /** Writes whole lanes; `base`, their prediction, is as long. */
+  encode(
+    writer: ByteWriter,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    effort: StreamEffort,
+  ): void {
+    const blockBytes = BLOCK_LANES * info.laneBytes;
+    if (base !== undefined && isSame(raw, base)) {
+      for (let start = 0; start < raw.length; start += blockBytes) writer.u8(BLOCK.zero);
+      return;
+    }
+    const layout = floatLayout(info);
+    const plan = layout && base && this.classes.plan(raw, base, layout);
+    for (let start = 0; start < raw.length; start += blockBytes) {
+      const end = Math.min(raw.length, start + blockBytes);
+      const block = { raw: raw.subarray(start, end), base: base?.subarray(start, end), info, effort };
+      if (plan === undefined) this.writePlanes(writer, block);
+      else this.writeCheaper(writer, block, plan, start / blockBytes);
+    }
+  }
+
+  /** Writes a block as classes or as planes. */
+  private writeCheaper(writer: ByteWriter, block: Block, plan: ClassPlan, index: number): void {
+    const { lanes, symbols, zeros, estimatedBytes } = plan.blocks[index];
+    const classBytes = estimatedBytes + plan.fitted.tableBytes / plan.blocks.length;
+    const isSparse = zeros * 16 >= lanes * CLUSTER_ZEROS_OF_16;
+    if (lanes > EXACT_LANES_MAX && !(isSparse && (zeros === lanes || isClustered(symbols)))) {
+      const isTaken = classBytes < this.planesBits(block, lanes) / 8;
+      if (!isTaken || !this.classes.write(writer, plan, index)) this.writePlanes(writer, block);
+      return;
+    }
+    const planes = new ByteWriter(256);
+    this.writePlanes(planes, block);
+    if (classBytes < planes.length && this.classes.write(writer, plan, index)) return;
+    writer.bytes(planes.written());
+  }
+
+  /** Estimated bits of a block as planes. */
+  private planesBits({ raw, base, info }: Block, lanes: number): number {
+    const taken = Math.floor((lanes * SAMPLE_SHARE) / SAMPLE_PLACES);
+    const counts = new Uint32Array(256 * info.laneBytes);
+    const planes = this.planes.subarray(0, taken * info.laneBytes);
+    for (let place = 0; place < SAMPLE_PLACES; place++) {
+      const start = Math.floor((lanes * place) / SAMPLE_PLACES) * info.laneBytes;
+      const end = start + taken * info.laneBytes;
+      this.kernels.splitPlanes(
+        raw.subarray(start, end),
+        base?.subarray(start, end),
+        info,
+        planes,
+        this.counts,
+      );
+      for (let entry = 0; entry < counts.length; entry++) counts[entry] += this.counts[entry];
+    }
+    let bits = 0;
+    for (let start = 0; start < counts.length; start += 256) {
+      const values = counts.subarray(start, start + 256).filter((count) => count > 0).length;
+      const entropy = this.cost.entropyBits(counts, start) + (values - 1) * VALUE_BIAS_BITS;
+      bits += Math.min(entropy, 8 * taken * SAMPLE_PLACES);
+    }
+    return (bits * lanes) / (taken * SAMPLE_PLACES);
+  }
+
+  private writePlanes(writer: ByteWriter, { raw, base, info, effort }: Block): void {
+    const planes = this.planes.subarray(0, raw.length);
+    const lanes = raw.length / info.laneBytes;
+    this.kernels.splitPlanes(raw, base, info, planes, this.counts);
+    const histograms = Array.from({ length: info.laneBytes }, (_, plane) =>
+      this.counts.subarray(plane * 256, plane * 256 + 256),
+    );
+    if (histograms.every((counts) => counts[0] === lanes)) {
+      writer.u8(BLOCK.zero);
+      return;
+    }
+    writer.u8(BLOCK.planes);
+    histograms.forEach((counts, plane) => {
+      this.streams.write(writer, planes.subarray(plane * lanes, (plane + 1) * lanes), counts, effort);
+    });
+  }
+
+  /** Reads lanes; what is returned has room for a tail. */
+  decode(
+    reader: ByteReader,
+    lanes: number,
+    tail: number,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+  ): Uint8Array {
+    const laneEnd = lanes * info.laneBytes;
+    const blockBytes = BLOCK_LANES * info.laneBytes;
+    if (reader.remaining < Math.ceil(laneEnd / blockBytes) + tail) {
+      reader.fail('record-truncated', `too short for ${laneEnd + tail} bytes`);
+    }
+    const raw = new Uint8Array(laneEnd + tail);
+    const tables: LastTables = {};
+    for (let start = 0; start < laneEnd; start += blockBytes) {
+      const end = Math.min(laneEnd, start + blockBytes);
+      this.readBlock(reader, raw.subarray(start, end), base?.subarray(start, end), info, tables);
+    }
+    return raw;
+  }
+
+  private readBlock(
+    reader: ByteReader,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    tables: LastTables,
+  ): void {
+    const start = reader.offset;
+    const kind = reader.u8();
+    switch (kind) {
+      case BLOCK.zero:
+        if (base !== undefined) raw.set(base);
+        return;
+      case BLOCK.planes:
+        this.readPlanes(reader, raw, base, info);
+        return;
+      case BLOCK.classes:
+      case BLOCK.classesAgain:
+        this.readClasses(reader, raw, base, info, tables);
+        return;
+      default:
+        reader.fail('record-block', `unknown block kind ${kind}`, start);
+    }
+  }
+
+  private readPlanes(
+    reader: ByteReader,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+  ): void {
+    const planes = this.planes.subarray(0, raw.length);
+    const lanes = raw.length / info.laneBytes;
+    for (let plane = 0; plane < info.laneBytes; plane++) {
+      this.streams.read(reader, planes.subarray(plane * lanes, (plane + 1) * lanes));
+    }
+    this.kernels.mergePlanes(planes, base, info, raw);
+  }
+
+  private readClasses(
+    reader: ByteReader,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    tables: LastTables,
+  ): void {
+    const start = reader.offset - 1;
+    const layout = floatLayout(info);
+    if (layout === undefined || base === undefined) {
+      throw corrupt('record-block', 'classes of lanes that have none', reader.object, start);
+    }
+    if (reader.bytes[start] === BLOCK.classes) tables.last = this.classes.readTables(reader);
+    if (tables.last === undefined) {
+      throw corrupt('record-block', 'classes before their tables', reader.object, start);
+    }
+    this.classes.read(reader, tables.last, raw, base, layout);
+  }
+}
+
+/** Returns whether symbols that are not 0 are neighbours far more often than by chance. */
+function isClustered(symbols: Uint8Array): boolean {
+  let taken = 0;
+  let changes = 0;
+  let pairs = 0;
+  for (let start = 0; start + CLUSTER_LANES < symbols.length; start += CLUSTER_STRIDE) {
+    for (let lane = start; lane < start + CLUSTER_LANES; lane++) {
+      if (symbols[lane] === 0) continue;
+      changes++;
+      if (symbols[lane + 1] !== 0) pairs++;
+    }
+    taken += CLUSTER_LANES;
+  }
+  return pairs > CLUSTER_SLACK + (CLUSTER_FACTOR * changes * changes) / taken;
+}
+
+function isSame(raw: Uint8Array, base: Uint8Array): boolean {
+  const isAligned = raw.byteOffset % 4 === 0 && base.byteOffset % 4 === 0;
+  const words = isAligned ? raw.length >>> 2 : 0;
+  const rawWords = new Int32Array(raw.buffer, isAligned ? raw.byteOffset : 0, words);
+  const baseWords = new Int32Array(base.buffer, isAligned ? base.byteOffset : 0, words);
+  for (let word = 0; word < words; word++) if (rawWords[word] !== baseWords[word]) return false;
+  for (let at = 4 * words; at < raw.length; at++) if (raw[at] !== base[at]) return false;
+  return true;
+}

@@ -1,0 +1,132 @@
+/** Predicted bytes of a chunk, a block at a time: what a residual is taken against. */
+import type { ByteWriter } from '../bytes/index.js';
+import { BLOCK_LANES, type Formula, formulaShape, type Kernels } from '../kernels/index.js';
+import { type DTypeInfo, dtypeInfo } from '../tensor/index.js';
+import { PREDICTOR } from './record-ids.js';
+
+export interface Predictor {
+  /** Writes the id of the predictor and what it needs to know besides its inputs. */
+  writeHeader(writer: ByteWriter): void;
+
+  /** All predicted bytes, where they are at hand. */
+  readonly whole: Uint8Array | undefined;
+
+  /** Lanes that the record holds before the residual, if it does. */
+  readonly side: SideLanes | undefined;
+
+  /**
+   * Returns bytes `[start, end)` of the predicted chunk, at most a block of whole lanes; `side` are the side lanes of the
+   * same elements. Valid until the next call of any predictor.
+   */
+  block(start: number, end: number, side: Uint8Array | undefined): Uint8Array;
+}
+
+export interface SideLanes {
+  readonly info: DTypeInfo;
+  /** Returns the encoder's side lanes for `raw`, which are bytes `[start, start + raw.length)` of the chunk. */
+  recover(raw: Uint8Array, start: number): Uint8Array;
+}
+
+/** Returns all predicted bytes of a chunk; not a copy where that is an input. */
+export function wholePrediction(
+  predictor: Predictor,
+  length: number,
+  info: DTypeInfo,
+  side: Uint8Array | undefined,
+): Uint8Array {
+  if (predictor.whole !== undefined) return predictor.whole;
+  const predicted = new Uint8Array(length);
+  const blockBytes = BLOCK_LANES * info.laneBytes;
+  for (let start = 0; start < length; start += blockBytes) {
+    const end = Math.min(length, start + blockBytes);
+    const sideBytes = (at: number) => (at / info.laneBytes) * (predictor.side?.info.laneBytes ?? 0);
+    predicted.set(predictor.block(start, end, side?.subarray(sideBytes(start), sideBytes(end))), start);
+  }
+  return predicted;
+}
+
+/** The residual is taken against the same bytes of one input. */
+export function basePredictor(base: Uint8Array): Predictor {
+  return {
+    whole: base,
+    side: undefined,
+    writeHeader: (writer) => writer.u8(PREDICTOR.base),
+    block: (start, end) => base.subarray(start, end),
+  };
+}
+
+/** A formula with all it takes to compute it. */
+export interface Form {
+  readonly formula: Formula;
+  readonly order: number;
+  readonly constants: readonly number[];
+}
+
+/** The buffer that all predictors of a codec share: a block is used up before the next one is made. */
+export interface PredictorRoom {
+  readonly kernels: Kernels;
+  readonly output: Uint8Array;
+}
+
+export function predictorRoom(kernels: Kernels): PredictorRoom {
+  return { kernels, output: new Uint8Array(BLOCK_LANES * 4) };
+}
+
+/** Predicts by a formula over inputs that have the same elements as the chunk. */
+export function formulaPredictor(
+  room: PredictorRoom,
+  form: Form,
+  inputs: readonly Uint8Array[],
+  writeHeader: (writer: ByteWriter) => void,
+): Predictor {
+  const { formula, order } = form;
+  const { inputBytes, outputBytes } = formulaShape(formula);
+  const constants = Float32Array.from(form.constants);
+  return {
+    whole: undefined,
+    side:
+      formula === 'adam-first-moment' ? gradientLanes(room.kernels, order, constants, inputs[0]) : undefined,
+    writeHeader,
+    block(start, end, side) {
+      const output = room.output.subarray(0, end - start);
+      const blocks = inputs.map((input, index) =>
+        sameLanes(input, start, end, inputBytes[index], outputBytes),
+      );
+      if (side !== undefined) blocks.push(side);
+      room.kernels.predict(formula, order, constants, blocks, output);
+      return output;
+    },
+  };
+}
+
+/** The bf16 gradients between the first moment before and after. */
+function gradientLanes(
+  kernels: Kernels,
+  order: number,
+  constants: Float32Array,
+  before: Uint8Array,
+): SideLanes {
+  return {
+    info: dtypeInfo('bf16'),
+    recover(raw, start) {
+      const gradients = new Uint8Array(raw.length / 2);
+      for (let at = 0; at < raw.length; at += BLOCK_LANES * 4) {
+        const m = raw.subarray(at, at + BLOCK_LANES * 4);
+        const m0 = before.subarray(start + at, start + at + m.length);
+        const output = gradients.subarray(at / 2, (at + m.length) / 2);
+        kernels.predict('recover-gradient', order, constants, [m, m0], output);
+      }
+      return gradients;
+    },
+  };
+}
+
+function sameLanes(
+  input: Uint8Array,
+  start: number,
+  end: number,
+  inputBytes: number,
+  outputBytes: number,
+): Uint8Array {
+  return input.subarray((start / outputBytes) * inputBytes, (end / outputBytes) * inputBytes);
+}

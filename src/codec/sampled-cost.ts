@@ -1,0 +1,62 @@
+/** Estimated size of a chunk for a prediction: the order-0 entropy of the planes of a sample of its residual. */
+import { type Kernels, LANE_BYTES_MAX } from '../kernels/index.js';
+import { type DType, type DTypeInfo, dtypeInfo } from '../tensor/index.js';
+import type { CostModel } from './cost.js';
+import type { Predictor } from './predictor.js';
+
+/** Lanes and places that a cost is taken from; smaller chunks are taken whole. */
+const SAMPLE_LANES = 4096;
+const SAMPLE_PLACES = 4;
+
+export class SampledCost {
+  private readonly kernels: Kernels;
+  private readonly cost: CostModel;
+  private readonly planes = new Uint8Array(SAMPLE_LANES * SAMPLE_PLACES * LANE_BYTES_MAX);
+  private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
+
+  constructor(kernels: Kernels, cost: CostModel) {
+    this.kernels = kernels;
+    this.cost = cost;
+  }
+
+  /** Estimated bits of a chunk, predicted or not, from at most `sampleLanes` lanes at each place. */
+  bits(raw: Uint8Array, dtype: DType, predictor: Predictor | undefined, sampleLanes = SAMPLE_LANES): number {
+    const info = dtypeInfo(dtype);
+    const lanes = Math.floor(raw.length / info.laneBytes);
+    const isWhole = lanes <= sampleLanes * SAMPLE_PLACES;
+    const places = isWhole ? 1 : SAMPLE_PLACES;
+    const taken = isWhole ? lanes : sampleLanes;
+    const counts = new Uint32Array(256 * info.laneBytes);
+    const side = predictor?.side;
+    const sideCounts = new Uint32Array(256 * (side?.info.laneBytes ?? 0));
+    for (let place = 0; place < places; place++) {
+      const lane = isWhole ? 0 : Math.floor(((lanes - taken) * place) / (places - 1));
+      const start = lane * info.laneBytes;
+      const block = raw.subarray(start, start + taken * info.laneBytes);
+      const sideLanes = side?.recover(block, start);
+      if (side !== undefined && sideLanes !== undefined) {
+        this.addCounts(sideLanes, undefined, side.info, sideCounts);
+      }
+      this.addCounts(block, predictor?.block(start, start + block.length, sideLanes), info, counts);
+    }
+    const bits = this.planeBits(counts) + this.planeBits(sideCounts);
+    return taken === 0 ? 0 : (bits * lanes) / (taken * places);
+  }
+
+  /** Adds the histograms of the planes of a block's residual. */
+  private addCounts(
+    block: Uint8Array,
+    predicted: Uint8Array | undefined,
+    info: DTypeInfo,
+    counts: Uint32Array,
+  ): void {
+    this.kernels.splitPlanes(block, predicted, info, this.planes.subarray(0, block.length), this.counts);
+    for (let index = 0; index < counts.length; index++) counts[index] += this.counts[index];
+  }
+
+  private planeBits(counts: Uint32Array): number {
+    let bits = 0;
+    for (let start = 0; start < counts.length; start += 256) bits += this.cost.entropyBits(counts, start);
+    return bits;
+  }
+}

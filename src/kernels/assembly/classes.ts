@@ -1,0 +1,174 @@
+// Classes of residuals: symbols, exponents of the base and the bits that follow apart; the formulas are in
+// ../reference-classes.ts. Vector steps take 16 lanes; the caller pads every window to whole steps.
+//
+// A class is read off the float that the size converts to: the top bits of its bits are 4 * (127 + k) + two mantissa
+// bits. Sizes of more than 24 bits lose the lower 8 first, so that the conversion never rounds up.
+
+function residual16(raw: usize, base: usize): v128 {
+  const mask = i16x8.splat(0x7fff);
+  const a = v128.load(raw);
+  const b = v128.load(base);
+  return i16x8.sub(
+    v128.xor(a, v128.and(i16x8.shr_s(a, 15), mask)),
+    v128.xor(b, v128.and(i16x8.shr_s(b, 15), mask)),
+  );
+}
+
+function ordered32(x: v128): v128 {
+  return v128.xor(x, i32x4.shr_u(i32x4.shr_s(x, 31), 1));
+}
+
+// Returns four symbols and stores their sizes. `b` need only have the sign of the base.
+function symbolsOf(d: v128, b: v128, sizes: usize): v128 {
+  const size = i32x4.abs(d);
+  v128.store(sizes, size);
+  const long = i32x4.gt_u(size, i32x4.splat(0xffffff));
+  const exact = v128.andnot(size, v128.and(long, i32x4.splat(0xff)));
+  const scaled = i32x4.sub(i32x4.shr_u(f32x4.convert_i32x4_u(exact), 21), i32x4.splat(512));
+  const level = v128.bitselect(size, scaled, i32x4.lt_u(size, i32x4.splat(4)));
+  const sign = v128.andnot(i32x4.shr_u(v128.xor(d, b), 31), i32x4.eq(size, i32x4.splat(0)));
+  return i32x4.add(i32x4.shl(level, 1), sign);
+}
+
+function narrowed(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+}
+
+function exponents16(base: usize, shift: i32, mask: v128): v128 {
+  const a = v128.and(i16x8.shr_u(v128.load(base), shift), mask);
+  const b = v128.and(i16x8.shr_u(v128.load(base, 16), shift), mask);
+  return i8x16.narrow_i16x8_u(a, b);
+}
+
+function exponents32(base: usize, shift: i32, mask: v128): v128 {
+  const a = v128.and(i32x4.shr_u(v128.load(base), shift), mask);
+  const b = v128.and(i32x4.shr_u(v128.load(base, 16), shift), mask);
+  const c = v128.and(i32x4.shr_u(v128.load(base, 32), shift), mask);
+  const d = v128.and(i32x4.shr_u(v128.load(base, 48), shift), mask);
+  return narrowed(a, b, c, d);
+}
+
+export function laneExponents16(base: usize, lanes: usize, bits: i32, exponents: usize): void {
+  const ones: i32 = (1 << bits) - 1;
+  const mask = i16x8.splat(<i16>ones);
+  for (let i: usize = 0; i < lanes; i += 16) {
+    v128.store(exponents + i, exponents16(base + (i << 1), 15 - bits, mask));
+  }
+}
+
+export function laneExponents32(base: usize, lanes: usize, bits: i32, exponents: usize): void {
+  const mask = i32x4.splat((1 << bits) - 1);
+  for (let i: usize = 0; i < lanes; i += 16) {
+    v128.store(exponents + i, exponents32(base + (i << 2), 31 - bits, mask));
+  }
+}
+
+export function splitClasses16(raw: usize, base: usize, lanes: usize, symbols: usize, sizes: usize): void {
+  for (let i: usize = 0; i < lanes; i += 16) {
+    const d = residual16(raw + (i << 1), base + (i << 1));
+    const e = residual16(raw + (i << 1) + 16, base + (i << 1) + 16);
+    const b = v128.load(base + (i << 1));
+    const c = v128.load(base + (i << 1), 16);
+    const to = sizes + (i << 2);
+    const s0 = symbolsOf(i32x4.extend_low_i16x8_s(d), i32x4.extend_low_i16x8_s(b), to);
+    const s1 = symbolsOf(i32x4.extend_high_i16x8_s(d), i32x4.extend_high_i16x8_s(b), to + 16);
+    const s2 = symbolsOf(i32x4.extend_low_i16x8_s(e), i32x4.extend_low_i16x8_s(c), to + 32);
+    const s3 = symbolsOf(i32x4.extend_high_i16x8_s(e), i32x4.extend_high_i16x8_s(c), to + 48);
+    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+  }
+}
+
+function symbols32(raw: usize, base: usize, sizes: usize): v128 {
+  const b = v128.load(base);
+  return symbolsOf(i32x4.sub(ordered32(v128.load(raw)), ordered32(b)), b, sizes);
+}
+
+export function splitClasses32(raw: usize, base: usize, lanes: usize, symbols: usize, sizes: usize): void {
+  for (let i: usize = 0; i < lanes; i += 16) {
+    const at = i << 2;
+    const s0 = symbols32(raw + at, base + at, sizes + at);
+    const s1 = symbols32(raw + at + 16, base + at + 16, sizes + at + 16);
+    const s2 = symbols32(raw + at + 32, base + at + 32, sizes + at + 32);
+    const s3 = symbols32(raw + at + 48, base + at + 48, sizes + at + 48);
+    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+  }
+}
+
+// Symbols below this have no bits apart.
+const PLAIN_MASK: u64 = 0xf0f0f0f0f0f0f0f0;
+
+function restBits(symbol: u32): u32 {
+  return <u32>max<i32>(<i32>(symbol >> 3) - 1, 0);
+}
+
+// Packs the lower bits of the sizes and returns the bytes written; up to 8 more are overwritten.
+export function packRests(symbols: usize, sizes: usize, lanes: usize, rests: usize): usize {
+  let out = rests;
+  let pending: u64 = 0;
+  let count: u32 = 0;
+  for (let i: usize = 0; i < lanes; i++) {
+    if ((i & 7) == 0 && i + 8 <= lanes && (load<u64>(symbols + i) & PLAIN_MASK) == 0) {
+      i += 7;
+      continue;
+    }
+    const bits = restBits(load<u8>(symbols + i));
+    pending |= (<u64>(load<u32>(sizes + (i << 2)) & ((1 << bits) - 1))) << count;
+    count += bits;
+    store<u64>(out, pending);
+    out += count >> 3;
+    pending >>= count & ~7;
+    count &= 7;
+  }
+  return out - rests + <usize>(count > 0);
+}
+
+// Adds up `counts`, 256 u32 for each exponent.
+export function countClasses(symbols: usize, exponents: usize, lanes: usize, counts: usize): void {
+  memory.fill(counts, 0, 262144);
+  for (let i: usize = 0; i < lanes; i++) {
+    const entry = counts + (((<usize>load<u8>(exponents + i)) << 10) | ((<usize>load<u8>(symbols + i)) << 2));
+    store<u32>(entry, load<u32>(entry) + 1);
+  }
+}
+
+// Writes the sizes and returns the bits read, which may lie past what the caller put there.
+export function unpackRests(symbols: usize, rests: usize, lanes: usize, sizes: usize): usize {
+  let position: usize = 0;
+  for (let i: usize = 0; i < lanes; i++) {
+    const symbol = <u32>load<u8>(symbols + i);
+    const level = symbol >> 1;
+    const bits = restBits(symbol);
+    const rest = <u32>(load<u64>(rests + (position >> 3)) >> (position & 7)) & ((1 << bits) - 1);
+    const top = select<u32>(level, 4 + (level & 3), level < 4);
+    store<u32>(sizes + (i << 2), (top << bits) + rest);
+    position += bits;
+  }
+  return position;
+}
+
+// The signed difference of four lanes; `b` need only have the sign of the base.
+function differences(symbols: usize, sizes: usize, b: v128): v128 {
+  const bytes = i16x8.extend_low_i8x16_u(v128.load32_zero(symbols));
+  const sign = i32x4.shr_s(v128.xor(i32x4.shl(i32x4.extend_low_i16x8_u(bytes), 31), b), 31);
+  return i32x4.sub(v128.xor(v128.load(sizes), sign), sign);
+}
+
+export function mergeClasses16(symbols: usize, sizes: usize, base: usize, lanes: usize, raw: usize): void {
+  const mask = i16x8.splat(0x7fff);
+  for (let i: usize = 0; i < lanes; i += 8) {
+    const b = v128.load(base + (i << 1));
+    const low = differences(symbols + i, sizes + (i << 2), i32x4.extend_low_i16x8_s(b));
+    const high = differences(symbols + i + 4, sizes + (i << 2) + 16, i32x4.extend_high_i16x8_s(b));
+    const d = v128.shuffle<u16>(low, high, 0, 2, 4, 6, 8, 10, 12, 14);
+    const o = i16x8.add(d, v128.xor(b, v128.and(i16x8.shr_s(b, 15), mask)));
+    v128.store(raw + (i << 1), v128.xor(o, v128.and(i16x8.shr_s(o, 15), mask)));
+  }
+}
+
+export function mergeClasses32(symbols: usize, sizes: usize, base: usize, lanes: usize, raw: usize): void {
+  for (let i: usize = 0; i < lanes; i += 4) {
+    const b = v128.load(base + (i << 2));
+    const o = i32x4.add(differences(symbols + i, sizes + (i << 2), b), ordered32(b));
+    v128.store(raw + (i << 2), ordered32(o));
+  }
+}

@@ -1,0 +1,21 @@
+/** The layout of a kernel instance's memory: tables first, then three windows. */
+import { BLOCK_BYTES_MAX } from './kernels.js';
+
+export const HASH_SUMS = 1024;
+export const HASH_OUTPUT = 1152;
+export const HASH_SECRET = 1280;
+export const GEAR = 2048;
+export const FREQUENCIES = 4096;
+export const COUNTS = 8192;
+export const SPARE_COUNTS = COUNTS + 1024;
+export const TABLE = 16_384;
+
+/** A window holds a block and the padding that kernels may read or write beyond it. */
+export const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;
+export const RAW = 65_536;
+export const BASE = RAW + WINDOW_BYTES;
+export const PLANES = BASE + WINDOW_BYTES;
+export const MEMORY_BYTES = PLANES + WINDOW_BYTES;
+
+/** Predictions are of lanes of at most 4 bytes, so two of their blocks fit into a window. */
+export const FORMULA_INPUTS = [RAW, RAW + WINDOW_BYTES / 2, BASE];

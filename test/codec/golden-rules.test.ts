@@ -1,0 +1,78 @@
+/** Records of rules that were written once must decode for ever. */
+import { describe, expect, it } from 'vitest';
+import { fromHex, toHex } from '../../src/bytes/index.js';
+import { createCodec } from '../../src/codec/index.js';
+import { loadKernels } from '../../src/kernels/index.js';
+
+interface Golden {
+  readonly what: string;
+  readonly record: string;
+  readonly inputs: readonly string[];
+  readonly raw: string;
+}
+
+const GOLDENS: readonly Golden[] = [
+  {
+    what: 'bf16 copy of an fp32 master, one bit off',
+    record: '040e030f020300020001',
+    inputs: ['0000803f000001bf0000003c'],
+    raw: '803f00bf003c',
+  },
+  {
+    what: 'fp32 from an f16 copy',
+    record: '040f030d01',
+    inputs: ['003c00b80180'],
+    raw: '0000803f000000bf000080b3',
+  },
+  {
+    what: 'Adam second moment, lerp, fused',
+    record: '040f04006666663fcdcccc3d77be7f3f6f12833a01',
+    inputs: ['bd378635bb928936ccbc8c2b', '6f12833a6f1203bb82a8fb37', 'e02d903a6c09f9baacc5a737'],
+    raw: 'b9158635c1b789367773872d',
+  },
+  {
+    what: 'Adam second moment, products, bf16 gradients',
+    record: '040f041b6666663fcdcccc3d77be7f3f6f12833a01',
+    inputs: ['bd378635bb928936ccbc8c2b', '6f12833a6f1203bb82a8fb37', 'e02d903a6c09f9baacc5a737'],
+    raw: 'b9158635b6b7893699cb872d',
+  },
+  {
+    what: 'AdamW weights of torch',
+    record: '040f050172f97f3f6f1283ba6666663f0000003f77cc2b3201',
+    inputs: ['0000803f000000bf0ad7a33c', '6f12833a6f1203bb82a8fb37', 'bd378635bd37863600000000'],
+    raw: 'add87f3fe9b7ffbe5ab83ec0',
+  },
+  {
+    what: 'AdamW weights of optax',
+    record: '040f0558cdcccc3d6f1283ba6666663f0000003f77cc2b3201',
+    inputs: ['0000803f000000bf0ad7a33c', '6f12833a6f1203bb82a8fb37', 'bd378635bd37863600000000'],
+    raw: 'f5c57f3f7892ffbeb10d54c0',
+  },
+  {
+    what: 'momentum weights, fused',
+    record: '040f0601cdccccbd6666663f0000803f01',
+    inputs: ['0000803f000000bf0ad7a33c', '6f12833a6f1203bb82a8fb37'],
+    raw: '72f97f3fc9e5ffbebfd0a33c',
+  },
+  {
+    what: 'Nesterov weights',
+    record: '040f0700cdccccbd6666663f0000803f01',
+    inputs: ['0000803f000000bf0ad7a33c', '6f12833a6f1203bb82a8fb37', 'e02d903a6c09f9baacc5a737'],
+    raw: '09fa7f3f9be4ffbedccea33c',
+  },
+  {
+    what: 'Adam first moment, gradients in the record',
+    record: '040f08006666663fcdcccc3d020300020003007f8001',
+    inputs: ['e02d903a6c09f9baacc5a737'],
+    raw: 'e3c2813adee5ca3d85d14c3e',
+  },
+];
+
+describe.each(['wasm', 'typescript'] as const)('golden records of rules over %s', (implementation) => {
+  const codec = createCodec(loadKernels(implementation));
+  it.each(GOLDENS)('$what', ({ record, inputs, raw }) => {
+    const decoded = codec.decode(fromHex(record), raw.length / 2, inputs.map(fromHex), 'golden');
+    expect(toHex(decoded)).toBe(raw);
+    expect(codec.inputsOf(fromHex(record))).toBe(inputs.length);
+  });
+});

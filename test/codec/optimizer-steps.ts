@@ -1,0 +1,94 @@
+/** One step of an optimizer in single precision, as training frameworks take it, with the predictions that fit. */
+import type { AdamWeightsRule, MomentumWeightsRule, Prediction } from '../../src/codec/index.js';
+import { loadKernels } from '../../src/kernels/index.js';
+import { randomNumbers } from '../kernels/kernel-inputs.js';
+
+const f = Math.fround;
+
+const ADAM_WEIGHTS: AdamWeightsRule = {
+  kind: 'adam-weights',
+  lr: 3e-4,
+  beta1: 0.9,
+  beta2: 0.95,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  decoupled: true,
+  step: 40,
+};
+
+const MOMENTUM_WEIGHTS: MomentumWeightsRule = {
+  kind: 'momentum-weights',
+  lr: 0.05,
+  momentum: 0.9,
+  dampening: 0,
+  nesterov: false,
+};
+
+export const RULES = { adamWeights: ADAM_WEIGHTS, momentumWeights: MOMENTUM_WEIGHTS };
+
+export function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** Numbers of several magnitudes around 0.02. */
+export function spread(length: number, seed: number): Float32Array {
+  const next = randomNumbers(seed);
+  const uniform = () => next() / 2 ** 31 - 1;
+  return Float32Array.from({ length }, () => 0.04 * uniform() * uniform() * uniform());
+}
+
+export function castOf(master: Uint8Array, dtype: 'bf16' | 'f16'): Uint8Array {
+  const copy = new Uint8Array(master.length / 2);
+  const kernels = loadKernels('typescript');
+  for (let start = 0; start < master.length; start += 4096) {
+    const part = master.subarray(start, start + 4096);
+    const output = copy.subarray(start / 2, (start + part.length) / 2);
+    kernels.predict(`narrow-${dtype}`, 0, new Float32Array(0), [part], output);
+  }
+  return copy;
+}
+
+/** Numbers with the precision of bf16. */
+function shortened(values: Float32Array): Float32Array {
+  const halves = castOf(bytesOf(values), 'bf16');
+  const bits = new Uint16Array(halves.buffer);
+  return new Float32Array(Uint32Array.from(bits, (half) => half * 65_536).buffer);
+}
+
+/** AdamW of torch 2 on a processor with fused multiply-add; the gradients are bf16 values. */
+export function adamStep(length: number, seed: number) {
+  const { lr, beta1, beta2, eps, weightDecay, step } = ADAM_WEIGHTS;
+  const [w0, m0, root0] = [0, 1, 2].map((index) => spread(length, seed + index));
+  const v0 = root0.map((value) => value * value);
+  const g = shortened(spread(length, seed + 3));
+  const m = m0.map((before, lane) => f(f(1 - beta1) * f(g[lane] - before) + before));
+  const rest2 = f(1 - beta2);
+  const v = v0.map((before, lane) => f(f(rest2 * g[lane]) * g[lane] + f(before * f(beta2))));
+  const scale = f(-(lr / (1 - beta1 ** step)));
+  const root = f(Math.sqrt(1 - beta2 ** step));
+  const w = w0.map((before, lane) => {
+    const denominator = f(f(f(Math.sqrt(v[lane])) / root) + f(eps));
+    return f(f(before * f(1 - lr * weightDecay)) + f(f(scale * m[lane]) / denominator));
+  });
+  const [bm, bm0, bv, bv0, bw, bw0] = [m, m0, v, v0, w, w0].map(bytesOf);
+  const predictions: Record<'m' | 'v' | 'w', Prediction> = {
+    m: { rule: { kind: 'adam-first-moment-16bit', beta1 }, inputs: [bm0] },
+    v: { rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs: [bv0, bm, bm0] },
+    w: { rule: ADAM_WEIGHTS, inputs: [bw0, bm, bv] },
+  };
+  return { w: bw, m: bm, v: bv, predictions };
+}
+
+/** SGD with momentum of torch; the gradients are of full precision. */
+export function momentumStep(length: number, seed: number, nesterov: boolean) {
+  const { lr, momentum } = MOMENTUM_WEIGHTS;
+  const [w0, buffer0, g] = [0, 1, 2].map((index) => spread(length, seed + index));
+  const buffer = buffer0.map((before, lane) => f(f(before * f(momentum)) + g[lane]));
+  const w = w0.map((before, lane) => {
+    const ahead = nesterov ? f(f(momentum) * buffer[lane] + g[lane]) : buffer[lane];
+    return f(f(-lr) * ahead + before);
+  });
+  const inputs = nesterov ? [w0, buffer, buffer0] : [w0, buffer];
+  const rule = { ...MOMENTUM_WEIGHTS, nesterov };
+  return { w: bytesOf(w), prediction: { rule, inputs: inputs.map(bytesOf) } };
+}
