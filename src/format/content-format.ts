@@ -157,7 +157,8 @@ function readSettings(reader: ByteReader): OptimizerSettings {
     const name = readText(reader);
     const kind = reader.u8();
     if (kind === SETTING.number) return [name, reader.f64()];
-    if (kind !== SETTING.true && kind !== SETTING.false) reader.fail('bad-setting', 'an unknown kind of setting');
+    if (kind !== SETTING.true && kind !== SETTING.false)
+      reader.fail('bad-setting', 'an unknown kind of setting');
     return [name, kind === SETTING.true];
   });
   return Object.fromEntries(entries);

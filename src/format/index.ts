@@ -7,8 +7,8 @@ export {
   decodeContent,
   encodeFacts,
   encodeIdPages,
-  type OptimizerSettings,
   type FileContent,
+  type OptimizerSettings,
   type StreamContent,
   streamBytes,
 } from './content-format.js';

@@ -90,3 +90,40 @@ export function ghostsBelow(
   }
   return ghosts;
 }
+
+/** A ghost that more lineages than this read (a chunk of zeros, say) ties nothing together and is not expected to go. */
+const GHOST_LINEAGES_MAX = 16;
+
+/** Lineages that have ghosts in common, and the ghosts that go if none of them reads any more. */
+export interface LineageGroup {
+  lineages: number[];
+  ghosts: ChunkId[];
+}
+
+/** Groups lineages by the ghosts they read: update rules make weights read moments, so that ghosts are shared. */
+export function groupByGhosts(
+  ghostsOf: readonly ReadonlySet<ChunkId>[],
+  isReadElsewhere: (ghost: ChunkId) => boolean,
+): LineageGroup[] {
+  const readers = new Map<ChunkId, number[]>();
+  for (const [at, ghosts] of ghostsOf.entries()) {
+    for (const ghost of ghosts) readers.set(ghost, [...(readers.get(ghost) ?? []), at]);
+  }
+  const groups = new Map<number, LineageGroup>();
+  const groupOf = ghostsOf.map((_, at): LineageGroup => ({ lineages: [at], ghosts: [] }));
+  for (const [ghost, lineages] of readers) {
+    if (lineages.length > GHOST_LINEAGES_MAX) continue;
+    const [first, ...others] = lineages;
+    for (const other of others) join(groupOf, groupOf[first], groupOf[other]);
+    if (!isReadElsewhere(ghost)) groupOf[first].ghosts.push(ghost);
+  }
+  for (const group of groupOf) if (group.ghosts.length > 0) groups.set(Math.min(...group.lineages), group);
+  return [...groups.values()];
+}
+
+function join(groupOf: LineageGroup[], target: LineageGroup, source: LineageGroup): void {
+  if (target === source) return;
+  target.lineages.push(...source.lineages);
+  target.ghosts.push(...source.ghosts);
+  for (const at of source.lineages) groupOf[at] = target;
+}

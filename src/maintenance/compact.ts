@@ -22,7 +22,7 @@ import {
 } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkReader, ObjectWriter, PackWriter, readRecord } from '../packs/index.js';
-import { findLineages, ghostsBelow } from './compact-plan.js';
+import { findLineages, ghostsBelow, groupByGhosts } from './compact-plan.js';
 import {
   closureOf,
   contentIds,
@@ -35,7 +35,7 @@ import {
   trueHeights,
 } from './live-encodings.js';
 import { LiveStore, objectsOf, type ResolvedCheckpoint } from './live-store.js';
-import { reencodeLineage } from './reencode.js';
+import { reencodeGroup } from './reencode.js';
 import { packsToRewrite } from './repack.js';
 
 /** Entries in a merged index segment: about 3 MiB. */
@@ -131,17 +131,16 @@ class Compaction {
     const { context } = this;
     const content = contentIds(checkpoints);
     const lineages = findLineages(scope);
-    const users = new Map<ChunkId, number>();
     const ghostsOf = lineages.map((lineage) => {
       const ghosts = new Set<ChunkId>();
       for (const { id } of lineage.versions)
         for (const ghost of ghostsBelow(id, encodings, content)) ghosts.add(ghost);
-      for (const ghost of ghosts) users.set(ghost, (users.get(ghost) ?? 0) + 1);
       return ghosts;
     });
+    const elsewhere = new Set<ChunkId>();
     for (const checkpoint of checkpoints) {
       if (scope.includes(checkpoint)) continue;
-      for (const id of checkpoint.closure.keys()) if (users.has(id)) users.set(id, Number.POSITIVE_INFINITY);
+      for (const id of checkpoint.closure.keys()) elsewhere.add(id);
     }
     const index = { get: (id: ChunkId) => encodings.get(id) };
     const old = new Map(encodings);
@@ -149,11 +148,10 @@ class Compaction {
       get: (id) => old.get(id),
     });
     let count = 0;
-    for (const [at, lineage] of lineages.entries()) {
+    for (const group of groupByGhosts(ghostsOf, (ghost) => elsewhere.has(ghost))) {
       throwIfAborted(this.options.signal);
-      const freed = [...ghostsOf[at]].filter((ghost) => users.get(ghost) === 1);
-      if (freed.length === 0) continue;
-      const records = await reencodeLineage(context.codec, reader, index, lineage, content, freed);
+      const members = group.lineages.map((at) => lineages[at]);
+      const records = await reencodeGroup(context.codec, reader, index, members, content, group.ghosts);
       for (const record of records) {
         const entry = this.options.dryRun === true ? planned(record) : await this.packs.append(record);
         encodings.set(record.id, entry);
