@@ -143,7 +143,7 @@ function orderOf(range: PlannedRange): string {
   return range.pack?.order ?? range.key;
 }
 
-/** Yields the chunks of a stream in order. */
+/** Yields the chunks of a stream in order, reading one ahead of the caller. */
 export async function* chunksOf(
   stream: StreamLayout,
   source: ByteSource,
@@ -157,8 +157,13 @@ export async function* chunksOf(
   }
   const size =
     stream.chunking === 'bytes' ? limits.BYTE_CHUNK_BYTES : chunkElements * dtypeInfo(stream.dtype).bytes;
+  let ahead: Promise<Uint8Array> | undefined;
   for (let offset = 0; offset < total; offset += size) {
-    yield await source.read(offset, Math.min(size, total - offset));
+    const chunk = await (ahead ?? source.read(offset, Math.min(size, total - offset)));
+    const next = offset + size;
+    ahead = next < total ? source.read(next, Math.min(size, total - next)) : undefined;
+    ahead?.catch(() => {});
+    yield chunk;
   }
 }
 

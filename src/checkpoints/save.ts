@@ -105,7 +105,7 @@ class Save {
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects);
-    const reader = new ChunkReader(context.storage, context.codec, context.hasher, index);
+    const reader = new ChunkReader(context, index);
     const writer = new ChunkWriter({
       index,
       reader,

@@ -27,11 +27,7 @@ export class StreamReader {
   /** Prepares to read a checkpoint. */
   static async open(context: StoreContext, loaded: LoadedManifest): Promise<StreamReader> {
     const index = await loadIndex(context, loaded.manifest.segments);
-    return new StreamReader(
-      context,
-      loaded,
-      new ChunkReader(context.storage, context.codec, context.hasher, index),
-    );
+    return new StreamReader(context, loaded, new ChunkReader(context, index));
   }
 
   /** Yields the bytes `[offset, offset + length)` of a stream in order, as views that must not be changed. */

@@ -144,7 +144,7 @@ class Compaction {
     }
     const index = { get: (id: ChunkId) => encodings.get(id) };
     const old = new Map(encodings);
-    const reader = new ChunkReader(context.storage, context.codec, context.hasher, {
+    const reader = new ChunkReader(context, {
       get: (id) => old.get(id),
     });
     let count = 0;

@@ -37,7 +37,7 @@ export class RecordCheck {
   constructor(context: StoreContext, needed: NeededRecords, options: RecordCheckOptions) {
     this.context = context;
     this.options = options;
-    this.siblings = new ChunkReader(context.storage, context.codec, context.hasher, {
+    this.siblings = new ChunkReader(context, {
       get: (id) => lowestOf(this.chosen.get(id)),
     });
     this.choose(needed);

@@ -10,8 +10,21 @@ export interface Encodings {
   get(id: ChunkId): ChunkEntry | undefined;
 }
 
-/** Decoded chunks kept for the next reader of the same base, in bytes. */
-const CACHE_BYTES_MAX = 32 * 2 ** 20;
+/**
+ * Whole chunks of fp32 whose decoded bytes are kept. Weights predicted by an update rule read three chains of up to ten
+ * chunks; with less, links would be decoded again and again.
+ */
+const CACHED_CHUNKS = 48;
+const FP32_BYTES = 4;
+const CACHE_BYTES_MIN = 32 * 2 ** 20;
+
+/** What reading chunks takes: a store's context has it. */
+export interface ChunkSource {
+  readonly storage: Storage;
+  readonly codec: Codec;
+  readonly hasher: Hasher;
+  readonly config: { readonly chunkElements: number };
+}
 
 export class ChunkReader {
   private readonly storage: Storage;
@@ -19,13 +32,15 @@ export class ChunkReader {
   private readonly hasher: Hasher;
   private readonly index: Encodings;
   private readonly cache = new Map<ChunkId, Uint8Array>();
+  private readonly cacheBytesMax: number;
   private cachedBytes = 0;
 
-  constructor(storage: Storage, codec: Codec, hasher: Hasher, index: Encodings) {
+  constructor({ storage, codec, hasher, config }: ChunkSource, index: Encodings) {
     this.storage = storage;
     this.codec = codec;
     this.hasher = hasher;
     this.index = index;
+    this.cacheBytesMax = Math.max(CACHE_BYTES_MIN, CACHED_CHUNKS * config.chunkElements * FP32_BYTES);
   }
 
   /**
@@ -34,7 +49,11 @@ export class ChunkReader {
    */
   async read(id: ChunkId): Promise<Uint8Array> {
     const cached = this.cache.get(id);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) {
+      this.cache.delete(id);
+      this.cache.set(id, cached);
+      return cached;
+    }
     const entry = this.index.get(id);
     if (entry === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
     const object = objectKey('packs', entry.pack);
@@ -69,7 +88,7 @@ export class ChunkReader {
     this.cache.set(id, raw);
     this.cachedBytes += raw.length;
     for (const [oldest, bytes] of this.cache) {
-      if (this.cachedBytes <= CACHE_BYTES_MAX) break;
+      if (this.cachedBytes <= this.cacheBytesMax) break;
       this.cache.delete(oldest);
       this.cachedBytes -= bytes.length;
     }
