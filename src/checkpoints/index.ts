@@ -9,7 +9,6 @@ export {
   type LoadedManifest,
   loadIndex,
   loadManifest,
-  readManifestHead,
   rewriteManifest,
   sectionHolders,
 } from './manifest-store.js';
@@ -17,7 +16,7 @@ export { forkRun, pinCheckpoint, tagCheckpoint, unpinCheckpoint, untagCheckpoint
 export { type CreateOptions, createContext, type OpenOptions, openContext } from './open-store.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
-export { globPattern, restoreTensors } from './restore-tensors.js';
+export { restoreTensors } from './restore-tensors.js';
 export { saveCheckpoint } from './save.js';
 export { planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';

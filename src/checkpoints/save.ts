@@ -114,7 +114,6 @@ class Save {
       hasher: context.hasher,
       heightMax: SAVE_HEIGHT_MAX,
       ruleHeightMax: RULE_HEIGHT_MAX,
-      level: 'fast',
       onDamage: (error) => this.warn(error),
     });
     const streams = await storeStreams(context, plan, writer, base?.loaded, (bytes) =>

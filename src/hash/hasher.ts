@@ -28,13 +28,6 @@ export interface Hasher {
   file(): FileDigest;
 }
 
-const CHUNK_ID_PATTERN = /^[0-9a-f]{32}$/;
-
-/** Returns true for the text form of a chunk id. */
-export function isChunkId(text: unknown): text is ChunkId {
-  return typeof text === 'string' && CHUNK_ID_PATTERN.test(text);
-}
-
 /** Returns a hasher over the given kernels. */
 export async function loadHasher(kernels: Kernels): Promise<Hasher> {
   const xx = await xxhash();

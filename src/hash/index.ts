@@ -1,1 +1,1 @@
-export { type ChunkId, type FileDigest, type Hasher, isChunkId, loadHasher } from './hasher.js';
+export { type ChunkId, type FileDigest, type Hasher, loadHasher } from './hasher.js';

@@ -1,5 +1,5 @@
 /** Stores chunks: finds those that are there already, encodes the others against their base, appends them to packs. */
-import type { Codec, Level, Prediction, Rule } from '../codec/index.js';
+import type { Codec, Prediction, Rule } from '../codec/index.js';
 import { isThetalogError, type ThetalogError } from '../errors.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
@@ -31,7 +31,6 @@ export interface ChunkWriterOptions {
   heightMax: number;
   /** The same for chunks predicted by an update rule, whose inputs stand on one another in one save. */
   ruleHeightMax: number;
-  level: Level;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
   onDamage(error: ThetalogError): void;
 }
@@ -64,13 +63,13 @@ export class ChunkWriter {
     dtype: DType,
     planned: readonly PlannedPrediction[],
   ): Promise<void> {
-    const { packs, codec, level } = this.options;
+    const { packs, codec } = this.options;
     const entriesOf = new Map<Prediction, ChunkEntry[]>();
     for (const { rule, inputs } of planned) {
       const read = await this.readInputs(rule, inputs);
       if (read !== undefined) entriesOf.set({ rule, inputs: read.bytes }, read.entries);
     }
-    const { record, prediction } = codec.encode(raw, dtype, [...entriesOf.keys()], level);
+    const { record, prediction } = codec.encode(raw, dtype, [...entriesOf.keys()], 'fast');
     const reads = prediction === undefined ? [] : (entriesOf.get(prediction) ?? []);
     const entry = await packs.append({
       id,
