@@ -33,14 +33,18 @@ export class ChunkIndex {
   }
 
   /**
-   * Returns the encodings that decoding the given chunks needs, bases included. A missing one or a cycle is `corrupt`,
-   * naming `object` as the one that refers to it.
+   * Returns the encodings that decoding the given chunks needs, bases included, but nothing for chunks that are known. A
+   * missing one or a cycle is `corrupt`, naming `object` as the one that refers to it.
    */
-  closure(ids: Iterable<ChunkId>, object: string): Map<ChunkId, ChunkEntry> {
+  closure(
+    ids: Iterable<ChunkId>,
+    object: string,
+    isKnown: (id: ChunkId) => boolean = () => false,
+  ): Map<ChunkId, ChunkEntry> {
     const needed = new Map<ChunkId, ChunkEntry>();
     const open: ChunkId[] = [...ids];
     for (let id = open.pop(); id !== undefined; id = open.pop()) {
-      if (needed.has(id)) continue;
+      if (needed.has(id) || isKnown(id)) continue;
       const entry = this.get(id);
       if (entry === undefined)
         throw corrupt('missing-chunk', `needs chunk ${id}, which no index segment has`, object);

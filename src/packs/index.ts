@@ -3,3 +3,4 @@ export { ChunkReader, readRecord } from './chunk-reader.js';
 export { ChunkWriter, type PlannedPrediction, type PredictionInput } from './chunk-writer.js';
 export { ObjectWriter } from './object-writer.js';
 export { type EncodedRecord, PACK_BYTES_TARGET, PackWriter } from './pack-writer.js';
+export { encodingsToDecode, readRecords, type StoredRecord } from './record-batches.js';

@@ -1,0 +1,93 @@
+/** Reads many records at once: what chunks need, lowest first, in few large reads. */
+import { corrupt } from '../errors.js';
+import { type ChunkEntry, objectKey } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import type { Storage } from '../storage/index.js';
+import type { ChunkIndex } from './chunk-index.js';
+
+/** Bytes between two records that are read along: cheaper than another read. */
+const GAP_BYTES_MAX = 128 * 1024;
+/** Larger reads gain nothing, and would hold more than is needed at once. */
+const READ_BYTES_MAX = 8 * 2 ** 20;
+
+/** A record as it lies in its pack; nothing but its length was checked. */
+export interface StoredRecord {
+  entry: ChunkEntry;
+  bytes: Uint8Array;
+}
+
+/** Records next to one another in one pack. */
+interface RecordRun {
+  pack: string;
+  start: number;
+  end: number;
+  entries: ChunkEntry[];
+}
+
+/**
+ * Returns the encodings to decode, each after all that it reads, so that the wanted chunks come out; chunks that `isKnown`
+ * says are at hand already are left out. What no segment has and cycles are `corrupt`, naming `object` as what refers to
+ * them.
+ */
+export function encodingsToDecode(
+  index: ChunkIndex,
+  wanted: Iterable<ChunkId>,
+  object: string,
+  isKnown: (id: ChunkId) => boolean = () => false,
+): ChunkEntry[] {
+  return [...index.closure(wanted, object, isKnown).values()].sort(inDecodeOrder);
+}
+
+/** Of equal heights the one that lies first in its pack comes first, so that reading goes forward. */
+function inDecodeOrder(a: ChunkEntry, b: ChunkEntry): number {
+  return a.height - b.height || comparePlaces(a, b);
+}
+
+function comparePlaces(a: ChunkEntry, b: ChunkEntry): number {
+  if (a.pack !== b.pack) return a.pack < b.pack ? -1 : 1;
+  return a.offset - b.offset;
+}
+
+/**
+ * Reads the records of the given encodings, in the order given; those that lie near one another in one read, all reads at
+ * once. The records are views of few buffers that nothing else uses, so these can be transferred. A missing pack or one
+ * that ends too early is `corrupt`; checksums are left to who decodes.
+ */
+export async function readRecords(storage: Storage, entries: readonly ChunkEntry[]): Promise<StoredRecord[]> {
+  const bytesOf = new Map<ChunkEntry, Uint8Array>();
+  const readRun = async ({ pack, start, end, entries: members }: RecordRun): Promise<void> => {
+    const object = objectKey('packs', pack);
+    const bytes = await storage.get(object, { offset: start, length: end - start });
+    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', object);
+    for (const entry of members) {
+      const record = bytes.subarray(entry.offset - start, entry.offset - start + entry.length);
+      if (record.length !== entry.length)
+        throw corrupt('truncated', 'ends inside a chunk', object, entry.offset);
+      bytesOf.set(entry, record);
+    }
+  };
+  await Promise.all(recordRuns(entries).map(readRun));
+  return entries.map((entry) => ({ entry, bytes: bytesOf.get(entry) ?? new Uint8Array(0) }));
+}
+
+/** Puts together records that lie near one another; a read is longer than READ_BYTES_MAX only for a single record. */
+function recordRuns(entries: readonly ChunkEntry[]): RecordRun[] {
+  const runs: RecordRun[] = [];
+  let run: RecordRun | undefined;
+  for (const entry of [...entries].sort(comparePlaces)) {
+    const end = entry.offset + entry.length;
+    const isNear =
+      run !== undefined &&
+      run.pack === entry.pack &&
+      entry.offset - run.end <= GAP_BYTES_MAX &&
+      Math.max(end, run.end) - run.start <= READ_BYTES_MAX;
+    if (run === undefined || !isNear) {
+      run = { pack: entry.pack, start: entry.offset, end, entries: [entry] };
+      runs.push(run);
+    } else {
+      run.end = Math.max(run.end, end);
+      run.entries.push(entry);
+    }
+  }
+  return runs;
+}
