@@ -21,8 +21,9 @@ import {
 } from './manifest-store.js';
 import type { SavePlan } from './plan.js';
 import { resolveRef } from './refs.js';
+import { ExplanationLog } from './save-explanation.js';
 import { storeStreams } from './store-streams.js';
-import type { SaveRequest, Warning } from './types.js';
+import type { SaveExplanation, SaveRequest, Warning } from './types.js';
 
 /** Longest delta chain that saves make: decoding d links costs about 1 + 0.8 d times a full chunk, so at most 8 times. */
 const SAVE_HEIGHT_MAX = 8;
@@ -35,6 +36,8 @@ export interface SavedCheckpoint {
   entry: CatalogueEntry;
   /** All bytes added to the store. */
   storedBytes: number;
+  /** Present if it was asked for. */
+  explain?: SaveExplanation;
 }
 
 /** The checkpoint that a save follows; without a base if what it stored cannot be read. */
@@ -106,6 +109,8 @@ class Save {
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects);
     const reader = new ChunkReader(context, index);
+    const log =
+      this.request.explain === true ? new ExplanationLog(() => context.environment.now()) : undefined;
     const writer = new ChunkWriter({
       index,
       reader,
@@ -115,6 +120,7 @@ class Save {
       heightMax: SAVE_HEIGHT_MAX,
       ruleHeightMax: RULE_HEIGHT_MAX,
       onDamage: (error) => this.warn(error),
+      log,
     });
     const streams = await storeStreams(context, plan, writer, base?.loaded, (bytes) =>
       this.report(bytes, writer),
@@ -144,7 +150,9 @@ class Save {
     ];
     const rootBytes = await this.commit(root, entry, needed);
     plan.warnings.push(...this.warnings);
-    return { entry, storedBytes: objects.bytes + rootBytes };
+    const { chunkElements } = context.config;
+    const explain = log?.explain(plan.layout, streams, chunkElements, objects, rootBytes);
+    return { entry, storedBytes: objects.bytes + rootBytes, ...(explain && { explain }) };
   }
 
   private async findParent(root: Root): Promise<Parent | undefined> {

@@ -10,3 +10,4 @@ export {
   type Prediction,
   type Rule,
 } from './prediction.js';
+export { orderOfRecord } from './stored-predictor.js';

@@ -11,7 +11,7 @@ import {
   type Predictor,
   type PredictorRoom,
 } from './predictor.js';
-import { PREDICTOR } from './record-ids.js';
+import { ENCODING, PREDICTOR } from './record-ids.js';
 import { formsOf } from './rule-forms.js';
 import { unsupported } from './unsupported.js';
 
@@ -31,6 +31,12 @@ const floatBits = new Uint32Array(float.buffer);
 export function predictorInputs(id: number): number {
   if (id === PREDICTOR.base || id === PREDICTOR.cast) return 1;
   return RULES.find((rule) => rule[0] === id)?.[2] ?? 0;
+}
+
+/** Returns the order of operations that a planes record of a rule names; null for any other record. */
+export function orderOfRecord(record: Uint8Array): number | null {
+  const [encoding, , predictor, order] = record;
+  return encoding === ENCODING.planes && RULES.some(([id]) => id === predictor) ? order : null;
 }
 
 /** Returns the predictors to try for a chunk of `length` bytes; none where the prediction does not fit it. */

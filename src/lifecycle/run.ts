@@ -50,10 +50,23 @@ export class Run {
     const previous = this.pending;
     const perform = async (): Promise<SaveResult> => {
       await previous;
-      const { entry, storedBytes } = await saveCheckpoint(this.context, plan, { ...options, run: this.name });
+      const { entry, storedBytes, explain } = await saveCheckpoint(this.context, plan, {
+        ...options,
+        run: this.name,
+      });
       const { id, step, logicalBytes } = entry;
       const seconds = (environment.now() - started) / 1000;
-      return { id, run: this.name, step, logicalBytes, storedBytes, seconds, warnings: plan.warnings };
+      const { warnings } = plan;
+      return {
+        id,
+        run: this.name,
+        step,
+        logicalBytes,
+        storedBytes,
+        seconds,
+        warnings,
+        ...(explain && { explain }),
+      };
     };
     const committed = perform();
     this.pending = committed.catch(() => {});

@@ -107,7 +107,7 @@ export class Store {
     const started = this.context.environment.now();
     const plan = await planFiles(this.context.hasher, paths, options);
     try {
-      const { entry, storedBytes } = await saveCheckpoint(this.context, plan, options);
+      const { entry, storedBytes, explain } = await saveCheckpoint(this.context, plan, options);
       return {
         id: entry.id,
         run: options.run,
@@ -116,6 +116,7 @@ export class Store {
         storedBytes,
         seconds: this.secondsSince(started),
         warnings: plan.warnings,
+        ...(explain && { explain }),
       };
     } finally {
       await plan.close();

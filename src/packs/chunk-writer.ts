@@ -1,5 +1,5 @@
 /** Stores chunks: finds those that are there already, encodes the others against their base, appends them to packs. */
-import type { Codec, Prediction, Rule } from '../codec/index.js';
+import type { Codec, EncodedChunk, Prediction, Rule } from '../codec/index.js';
 import { isThetalogError, type ThetalogError } from '../errors.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
@@ -20,6 +20,13 @@ export interface PlannedPrediction {
   inputs: PredictionInput[];
 }
 
+/** Told of every chunk that is encoded. Times are for people: nothing that is stored depends on them. */
+export interface EncodingLog {
+  /** Milliseconds of any clock. */
+  now(): number;
+  add(entry: ChunkEntry, encoded: EncodedChunk, milliseconds: number): void;
+}
+
 export interface ChunkWriterOptions {
   /** What the base checkpoint resolves; chunks in it are not stored again. */
   index: ChunkIndex;
@@ -33,6 +40,7 @@ export interface ChunkWriterOptions {
   ruleHeightMax: number;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
   onDamage(error: ThetalogError): void;
+  log?: EncodingLog;
 }
 
 export class ChunkWriter {
@@ -63,13 +71,16 @@ export class ChunkWriter {
     dtype: DType,
     planned: readonly PlannedPrediction[],
   ): Promise<void> {
-    const { packs, codec } = this.options;
+    const { packs, codec, log } = this.options;
+    const started = log?.now() ?? 0;
     const entriesOf = new Map<Prediction, ChunkEntry[]>();
     for (const { rule, inputs } of planned) {
       const read = await this.readInputs(rule, inputs);
       if (read !== undefined) entriesOf.set({ rule, inputs: read.bytes }, read.entries);
     }
-    const { record, prediction } = codec.encode(raw, dtype, [...entriesOf.keys()], 'fast');
+    const encoded = codec.encode(raw, dtype, [...entriesOf.keys()], 'fast');
+    const { record, prediction } = encoded;
+    const milliseconds = (log?.now() ?? 0) - started;
     const reads = prediction === undefined ? [] : (entriesOf.get(prediction) ?? []);
     const entry = await packs.append({
       id,
@@ -79,6 +90,7 @@ export class ChunkWriter {
       references: reads.map((read) => read.id),
     });
     this.added.set(id, entry);
+    log?.add(entry, encoded, milliseconds);
   }
 
   /** Returns the inputs if all are low enough and sound. Old damage must not keep anyone from saving anew. */

@@ -1,6 +1,11 @@
 export { ChunkIndex } from './chunk-index.js';
 export { ChunkReader, readRecord } from './chunk-reader.js';
-export { ChunkWriter, type PlannedPrediction, type PredictionInput } from './chunk-writer.js';
+export {
+  ChunkWriter,
+  type EncodingLog,
+  type PlannedPrediction,
+  type PredictionInput,
+} from './chunk-writer.js';
 export { ObjectWriter } from './object-writer.js';
 export { type EncodedRecord, PACK_BYTES_TARGET, PackWriter } from './pack-writer.js';
 export { encodingsToDecode, readRecords, type StoredRecord } from './record-batches.js';

@@ -1,5 +1,6 @@
 /** Writes the immutable objects of one writing operation under names of its own and counts their bytes. */
 import { ThetalogError } from '../errors.js';
+import type { ObjectKind } from '../format/index.js';
 import type { Storage } from '../storage/index.js';
 
 export class ObjectWriter {
@@ -10,6 +11,7 @@ export class ObjectWriter {
   /** Bytes written so far. */
   bytes = 0;
   private readonly storage: Storage;
+  private readonly bytesByKind = new Map<string, number>();
   private counter = 0;
 
   constructor(storage: Storage, attempt: string) {
@@ -28,6 +30,14 @@ export class ObjectWriter {
       throw new ThetalogError('conflict', 'name-taken', `${key} exists already.`, { object: key });
     }
     this.keys.push(key);
-    for (const part of parts) this.bytes += part.length;
+    const size = parts.reduce((sum, part) => sum + part.length, 0);
+    this.bytes += size;
+    const kind = key.slice(0, key.indexOf('/'));
+    this.bytesByKind.set(kind, this.bytesOf(kind as ObjectKind) + size);
+  }
+
+  /** Returns the bytes of the objects of one kind. */
+  bytesOf(kind: ObjectKind): number {
+    return this.bytesByKind.get(kind) ?? 0;
   }
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { SaveResult } from '../../src/index.js';
 import {
   jsonError,
   jsonLines,
@@ -180,4 +181,14 @@ describe('what save takes', () => {
     expect(outcome.code).toBe(0);
     expect((await thetalog(['list', 'diverged'], env)).stdout).toContain('loss=NaN');
   });
+});
+
+test('save --explain shows where the bytes went, in text and in JSON', async () => {
+  const store = await newStore(await temporaryFolder());
+  const args = ['--store', store, '--run', 'e', '--explain'];
+  const json = jsonResult(await thetalog(['save', first, ...args, '--json'])) as unknown as SaveResult;
+  expect(json.explain).toMatchObject({ storedBytes: json.storedBytes, groups: [{}, {}] });
+  const text = (await thetalog(['save', first, ...args])).stdout;
+  expect(text).toMatch(/PART +DTYPE +PREDICTOR.*\nmodel weights +f32 +unchanged/);
+  expect(text).toMatch(/\ntotal +\d+$/m);
 });

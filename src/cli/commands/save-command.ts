@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { SaveFilesOptions, SaveResult } from '../../index.js';
 import { collectMeta, collectMetric, parseEpoch, parseStep } from '../arguments.js';
+import { explanationLines } from '../save-table.js';
 import type { CommandHost } from '../session.js';
 import { checkpointName } from '../summaries.js';
 import { formatBytes, formatDuration, formatRatio } from '../units.js';
@@ -29,6 +30,7 @@ export function addSaveCommand(program: Command, host: CommandHost): void {
     .option('--meta <name=text>', 'a note; may be repeated', collectMeta)
     .option('--parent <ref>', "what it was resumed from; default: the run's latest checkpoint")
     .option('--strict', 'refuse damaged files')
+    .option('--explain', 'say what each part was predicted from, and what it cost')
     .addHelpText('after', EXAMPLES)
     .action(async (paths: string[], flags: SaveFlags, command: Command) => {
       const session = host.openSession(command);
@@ -36,8 +38,12 @@ export function addSaveCommand(program: Command, host: CommandHost): void {
       const options = { ...given, ...(metrics === undefined ? {} : { metrics }), ...session.operation() };
       const result = await session.withStore((store) => store.saveFiles(paths, options));
       for (const warning of result.warnings) session.output.warn(warning);
-      session.output.print({ json: [result], quiet: [result.id], text: () => [savedLine(result)] });
+      session.output.print({ json: [result], quiet: [result.id], text: () => savedLines(result) });
     });
+}
+
+function savedLines(result: SaveResult): string[] {
+  return [savedLine(result), ...(result.explain === undefined ? [] : explanationLines(result.explain))];
 }
 
 function savedLine(result: SaveResult): string {
