@@ -1,5 +1,6 @@
 /** What every operation on an open store works with. */
 import type { Codec } from '../codec/index.js';
+import type { ComputePool } from '../compute/index.js';
 import type { StoreConfig } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
@@ -14,6 +15,7 @@ export interface StoreContext {
   readonly kernels: Kernels;
   readonly hasher: Hasher;
   readonly codec: Codec;
+  readonly compute: ComputePool;
   readonly environment: Environment;
   readonly roots: RootStore;
   readonly catalogue: Catalogue;

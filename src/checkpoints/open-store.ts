@@ -1,5 +1,6 @@
 /** Creates and opens stores. */
 import { createCodec } from '../codec/index.js';
+import { ComputePool } from '../compute/index.js';
 import { ThetalogError } from '../errors.js';
 import {
   CONFIG_KEY,
@@ -17,14 +18,15 @@ import type { StoreContext } from './context.js';
 import { type Environment, systemEnvironment } from './environment.js';
 import { RootStore } from './root-store.js';
 
-export interface CreateOptions {
-  /** Elements in a chunk: 1,024 to 1,048,576, default 262,144. Fixed for the store's life. */
-  chunkElements?: number;
+export interface OpenOptions {
+  /** Threads that encode and decode, at most 16; 0: none. Default: one for every core. */
+  workers?: number;
   environment?: Environment;
 }
 
-export interface OpenOptions {
-  environment?: Environment;
+export interface CreateOptions extends OpenOptions {
+  /** Elements in a chunk: 1,024 to 1,048,576, default 262,144. Fixed for the store's life. */
+  chunkElements?: number;
 }
 
 /**
@@ -42,10 +44,10 @@ export async function createContext(
     throw new ThetalogError('invalid', 'bad-chunk-elements', message, { object: 'chunkElements', hint });
   }
   const storage = typeof location === 'string' ? await createFileStorage(localPath(location)) : location;
-  const environment = options.environment ?? systemEnvironment;
   if ((await storage.get(CONFIG_KEY)) !== undefined) throw storeExists(storage);
+  const { environment = systemEnvironment, workers } = options;
   const config = { id: environment.randomHex(16), chunkElements };
-  const context = await makeContext(storage, environment, () => config);
+  const context = await makeContext(storage, { environment, workers }, () => config);
   await context.roots.create();
   const bytes = encodeStoreConfig(context.hasher, config);
   if (!(await storage.putIfAbsent(CONFIG_KEY, [bytes]))) throw storeExists(storage);
@@ -72,23 +74,25 @@ export async function openContext(
       hint: 'Create one with: thetalog init',
     });
   }
-  const environment = options.environment ?? systemEnvironment;
-  return makeContext(storage, environment, (hasher) => decodeStoreConfig(hasher, config, CONFIG_KEY));
+  return makeContext(storage, options, (hasher) => decodeStoreConfig(hasher, config, CONFIG_KEY));
 }
 
 async function makeContext(
   storage: Storage,
-  environment: Environment,
+  { environment = systemEnvironment, workers }: OpenOptions,
   configOf: (hasher: Hasher) => StoreConfig,
 ): Promise<StoreContext> {
   const kernels = loadKernels();
   const hasher = await loadHasher(kernels);
+  const config = configOf(hasher);
+  const codec = createCodec(kernels);
   return {
     storage,
-    config: configOf(hasher),
+    config,
     kernels,
     hasher,
-    codec: createCodec(kernels),
+    codec,
+    compute: new ComputePool({ codec, hasher }, workers),
     environment,
     roots: new RootStore(storage, hasher, environment),
     catalogue: new Catalogue(storage, hasher),

@@ -20,3 +20,4 @@ export {
   type StateCount,
 } from './kernels.js';
 export { loadKernels } from './loader.js';
+export { adoptKernels, compiledKernels } from './wasm-module.js';

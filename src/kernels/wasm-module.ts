@@ -143,10 +143,22 @@ function compiledModule(wasm: WasmHost): object | undefined {
   return compiled;
 }
 
+/** Returns the compiled module, which can be posted to another thread; undefined where there is no WebAssembly SIMD. */
+export function compiledKernels(): object | undefined {
+  const wasm = host();
+  return wasm === undefined ? undefined : compiledModule(wasm);
+}
+
+/** Takes over a module that another thread compiled: threads then share its machine code. */
+export function adoptKernels(module: object): void {
+  compiled = module;
+}
+
 /** Returns a new instance with its own memory, or undefined where this machine has no WebAssembly SIMD. */
 export function instantiateWasm(): WasmExports | undefined {
   const wasm = host();
-  if (wasm === undefined) return undefined;
-  const module = compiledModule(wasm);
-  return module === undefined ? undefined : (new wasm.Instance(module, {}).exports as WasmExports);
+  const module = compiledKernels();
+  return wasm === undefined || module === undefined
+    ? undefined
+    : (new wasm.Instance(module, {}).exports as WasmExports);
 }

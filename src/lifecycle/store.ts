@@ -93,9 +93,10 @@ export class Store {
     return run;
   }
 
-  /** Waits for saves under way and releases open files. The store may be used again. */
+  /** Waits for saves under way, ends worker threads and releases open files. The store may be used again. */
   async close(): Promise<void> {
     await Promise.all([...this.runs.values()].map((run) => run.settled()));
+    await this.context.compute.close();
     await this.context.storage.close();
   }
 

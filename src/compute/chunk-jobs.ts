@@ -1,0 +1,106 @@
+/**
+ * Work on chunks as plain data, so that it can be handed to another thread, and the functions that do it. They touch
+ * nothing but what is in the job: what they return depends on nothing else.
+ */
+import type { Codec } from '../codec/index.js';
+import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
+import { type ChunkEntry, objectKey } from '../format/index.js';
+import type { ChunkId, Hasher } from '../hash/index.js';
+
+/** What work on chunks takes; every thread has its own. */
+export interface ChunkTools {
+  readonly codec: Codec;
+  readonly hasher: Hasher;
+}
+
+/** A record as it lies in a pack; whoever decodes it checks it. */
+export interface StoredRecord {
+  readonly entry: ChunkEntry;
+  readonly bytes: Uint8Array;
+}
+
+/** A chunk whose bytes are at hand. */
+export interface KnownChunk {
+  readonly id: ChunkId;
+  readonly bytes: Uint8Array;
+}
+
+/** Decodes chunks through their chains. Whatever a record reads is among the records, or known. */
+export interface DecodeJob {
+  readonly kind: 'decode';
+  readonly records: readonly StoredRecord[];
+  /** Trusted to be what their ids say. */
+  readonly known: readonly KnownChunk[];
+  readonly wanted: readonly ChunkId[];
+}
+
+export interface DecodeResult {
+  /** The bytes of the wanted chunks, in the order in which they were asked for; those of known ones are not copied. */
+  readonly chunks: Uint8Array[];
+}
+
+/** Decodes the wanted chunks; any damage is thrown as `corrupt`, naming the object and the offset. */
+export function decodeChunks(tools: ChunkTools, job: DecodeJob): DecodeResult {
+  const decoded = new DecodedChunks(tools, job.records);
+  for (const { id, bytes } of job.known) decoded.add(id, bytes);
+  return { chunks: job.wanted.map((id) => decoded.get(id)) };
+}
+
+/** Chunks that are decoded when first asked for, what they read before them. */
+export class DecodedChunks {
+  private readonly tools: ChunkTools;
+  private readonly records = new Map<ChunkId, StoredRecord>();
+  private readonly outcomes = new Map<ChunkId, Uint8Array | ThetalogError>();
+
+  constructor(tools: ChunkTools, records: readonly StoredRecord[]) {
+    this.tools = tools;
+    for (const record of records) this.records.set(record.entry.id, record);
+  }
+
+  /** Adds a chunk whose bytes are at hand. */
+  add(id: ChunkId, bytes: Uint8Array): void {
+    this.outcomes.set(id, bytes);
+  }
+
+  /** Returns the bytes of a chunk, checked against its id, or throws what is wrong with it or below it. */
+  get(id: ChunkId): Uint8Array {
+    const outcome = this.outcomes.get(id) ?? this.outcomeOf(id);
+    this.outcomes.set(id, outcome);
+    if (outcome instanceof Uint8Array) return outcome;
+    throw outcome;
+  }
+
+  private outcomeOf(id: ChunkId): Uint8Array | ThetalogError {
+    try {
+      return this.decode(id);
+    } catch (error) {
+      if (isThetalogError(error, 'corrupt')) return error;
+      throw error;
+    }
+  }
+
+  private decode(id: ChunkId): Uint8Array {
+    const { codec, hasher } = this.tools;
+    const stored = this.records.get(id);
+    if (stored === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
+    const { entry, bytes } = stored;
+    const object = objectKey('packs', entry.pack);
+    if (Number(hasher.checksum(bytes) & 0xffffffffn) !== entry.checksum)
+      throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
+    const inputs = entry.references.map((reference) => this.input(entry, reference));
+    const raw = codec.decode(bytes, entry.rawLength, inputs, object);
+    if (hasher.chunkId(raw) !== id)
+      throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
+    return raw;
+  }
+
+  /** What a record reads must be lower than itself, so that nothing can go in a circle. */
+  private input({ id, height, pack, offset }: ChunkEntry, reference: ChunkId): Uint8Array {
+    const read = this.records.get(reference)?.entry;
+    if (read !== undefined && read.height >= height) {
+      const message = `chunk ${id} reads chunk ${reference}, which is not lower`;
+      throw corrupt('height-order', message, objectKey('packs', pack), offset);
+    }
+    return this.get(reference);
+  }
+}

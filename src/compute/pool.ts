@@ -1,0 +1,160 @@
+/**
+ * Worker threads that do jobs. They start when there is work worth it; where they cannot (the sources run as they are, or
+ * everything was put into one file) or shall not, jobs are done on this thread. What comes out is the same.
+ */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { ThetalogError, throwIfAborted } from '../errors.js';
+import { compiledKernels } from '../kernels/index.js';
+import type { ChunkTools } from './chunk-jobs.js';
+import { type Job, perform, type ResultOf } from './jobs.js';
+import { fromPlainError, type JobMessage, type ResultMessage, type WorkerData } from './messages.js';
+
+/** Work in bytes from which on starting threads, about 50 ms each, pays. */
+const WORTH_THREADS_BYTES = 16 * 2 ** 20;
+/** Jobs that a worker has at once, so that it never waits for the next. */
+const JOBS_PER_WORKER = 2;
+/** More threads than this only wait for memory. */
+const WORKERS_MAX = 16;
+
+export interface RunOptions {
+  /** Buffers that are handed over with the job; views of any other buffer are copied, with ALL of their buffer. */
+  transfer?: ArrayBuffer[];
+  signal?: AbortSignal;
+}
+
+interface Ticket {
+  readonly job: Job;
+  readonly options: RunOptions;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly tickets: Map<number, Ticket>;
+}
+
+export class ComputePool {
+  private readonly tools: ChunkTools;
+  private readonly size: number;
+  private threads: Thread[] = [];
+  private readonly queue: Ticket[] = [];
+  private started = false;
+  private counter = 0;
+
+  /** `workers`: threads at most; 0 for none. Default: one for every core. */
+  constructor(tools: ChunkTools, workers: number | undefined) {
+    this.tools = tools;
+    this.size = Math.min(WORKERS_MAX, workers ?? availableParallelism());
+  }
+
+  /** Jobs that are worth having under way at once. */
+  get width(): number {
+    return this.started ? JOBS_PER_WORKER * this.size : 1;
+  }
+
+  /** Says that about so many bytes of work are coming; starts the threads if that is worth it. */
+  expect(bytes: number): void {
+    if (this.size > 0 && bytes >= WORTH_THREADS_BYTES && existsSync(workerPath())) this.started = true;
+  }
+
+  /** Does a job; what it throws is thrown. A thread that dies is `unavailable`, and its jobs are lost. */
+  async run<J extends Job>(job: J, options: RunOptions = {}): Promise<ResultOf<J>> {
+    throwIfAborted(options.signal);
+    if (!this.started) {
+      await new Promise(setImmediate);
+      throwIfAborted(options.signal);
+      return perform(this.tools, job).result as ResultOf<J>;
+    }
+    return new Promise<ResultOf<J>>((resolve, reject) => {
+      this.queue.push({ job, options, resolve: resolve as (result: unknown) => void, reject });
+      this.dispatch();
+    });
+  }
+
+  /** Ends the threads; jobs under way are lost. The pool may be used again. */
+  async close(): Promise<void> {
+    this.started = false;
+    const { threads } = this;
+    this.threads = [];
+    for (const { reject } of this.queue.splice(0)) reject(workerLost('was closed'));
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
+  }
+
+  private dispatch(): void {
+    while (this.queue.length > 0) {
+      const thread = this.idlest();
+      if (thread === undefined) return;
+      const next = this.queue.shift();
+      if (next !== undefined) this.send(thread, next);
+    }
+  }
+
+  /** The thread with the fewest jobs, if it can take one more. */
+  private idlest(): Thread | undefined {
+    const [first] = [...this.threads].sort((a, b) => a.tickets.size - b.tickets.size);
+    if (first !== undefined && first.tickets.size === 0) return first;
+    if (this.threads.length < this.size) return this.start();
+    return first !== undefined && first.tickets.size < JOBS_PER_WORKER ? first : undefined;
+  }
+
+  private send({ worker, tickets }: Thread, ticket: Ticket): void {
+    const { job, options } = ticket;
+    try {
+      throwIfAborted(options.signal);
+      const number = this.counter++;
+      const message: JobMessage = { ticket: number, job };
+      worker.postMessage(message, options.transfer ?? []);
+      tickets.set(number, ticket);
+      worker.ref();
+    } catch (error) {
+      ticket.reject(error);
+    }
+  }
+
+  /** A thread keeps the process alive only while it has jobs. */
+  private start(): Thread {
+    const workerData: WorkerData = { kernels: compiledKernels() };
+    const worker = new Worker(workerPath(), { workerData });
+    const thread: Thread = { worker, tickets: new Map() };
+    worker.unref();
+    worker.on('message', (message: ResultMessage) => this.receive(thread, message));
+    worker.on('error', (cause) => this.lose(thread, cause));
+    worker.on('exit', () => this.lose(thread, undefined));
+    this.threads.push(thread);
+    return thread;
+  }
+
+  private receive(thread: Thread, message: ResultMessage): void {
+    const ticket = thread.tickets.get(message.ticket);
+    thread.tickets.delete(message.ticket);
+    if (thread.tickets.size === 0) thread.worker.unref();
+    if ('error' in message) ticket?.reject(fromPlainError(message.error));
+    else ticket?.resolve(message.result);
+    this.dispatch();
+  }
+
+  private lose(thread: Thread, cause: unknown): void {
+    this.threads = this.threads.filter((other) => other !== thread);
+    const lost = [...thread.tickets.values()];
+    thread.tickets.clear();
+    for (const { reject } of lost) reject(workerLost('ended', cause));
+    this.dispatch();
+  }
+}
+
+function workerPath(): string {
+  return fileURLToPath(new URL('./worker.js', import.meta.url));
+}
+
+function workerLost(how: string, cause?: unknown): ThetalogError {
+  const reason = cause instanceof Error ? ` (${cause.message})` : '';
+  const message = `A worker thread ${how} before its work was done${reason}.`;
+  return new ThetalogError('unavailable', 'worker-lost', message, {
+    cause,
+    hint: 'Try again; with less memory to spare use fewer workers.',
+  });
+}

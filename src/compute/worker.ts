@@ -1,0 +1,26 @@
+/** A worker thread of the pool: does one job after another. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { createCodec } from '../codec/index.js';
+import { loadHasher } from '../hash/index.js';
+import { adoptKernels, loadKernels } from '../kernels/index.js';
+import { perform } from './jobs.js';
+import { type JobMessage, type ResultMessage, toPlainError, type WorkerData } from './messages.js';
+
+const { kernels: compiled } = workerData as WorkerData;
+if (compiled !== undefined) adoptKernels(compiled);
+const kernels = loadKernels();
+const codec = createCodec(kernels);
+const ready = loadHasher(kernels).then((hasher) => ({ codec, hasher }));
+
+parentPort?.on('message', async ({ ticket, job }: JobMessage) => {
+  try {
+    const { result, transfer } = perform(await ready, job);
+    answer({ ticket, result }, transfer);
+  } catch (error) {
+    answer({ ticket, error: toPlainError(error) }, []);
+  }
+});
+
+function answer(message: ResultMessage, transfer: ArrayBuffer[]): void {
+  parentPort?.postMessage(message, transfer);
+}
