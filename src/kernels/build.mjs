@@ -10,7 +10,7 @@ import asc from 'assemblyscript/asc';
 const room = dirname(fileURLToPath(import.meta.url));
 
 /** Pages of 64 KiB; wasm-kernels.ts lays them out and checks the number. */
-const MEMORY_PAGES = '32';
+const MEMORY_PAGES = '1024';
 
 const OPTIONS = [
   'assembly/index.ts',

@@ -1,3 +1,4 @@
+export { Arena } from './arena.js';
 export { type Formula, type FormulaShape, formulaShape, knowsOrder } from './formulas.js';
 export {
   BLOCK_BYTES_MAX,

@@ -3,9 +3,10 @@
  * and both give the same bytes for the same input: the TypeScript one is the reference, the fallback and the oracle.
  *
  * Arrays may have any alignment. A function that writes into an array handed in never keeps it. Instances are not
- * re-entrant, which a single thread cannot notice.
+ * re-entrant, which a single thread cannot notice. Arrays from the arena of the same instance are used where they are.
  */
 
+import type { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
 
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
@@ -89,6 +90,7 @@ export interface BoundaryRule {
 
 export interface Kernels {
   readonly implementation: KernelImplementation;
+  readonly arena: Arena;
 
   /**
    * Writes the residual of `raw` against `base` as byte planes: plane p (0 is the least significant byte) of all lanes
@@ -122,6 +124,9 @@ export interface Kernels {
     output: Uint8Array,
   ): void;
 
+  /** Returns whether two arrays of any length hold the same bytes. */
+  isSame(a: Uint8Array, b: Uint8Array): boolean;
+
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
 
@@ -131,7 +136,8 @@ export interface Kernels {
    * to PROBABILITY_TOTAL, each below it, and none is 0 for a byte that occurs. Algorithm: J. Duda, arXiv:1311.2540;
    * interleaving: F. Giesen, arXiv:1402.3392.
    *
-   * Returns an own copy, or undefined where the result would be longer than `bytes`.
+   * Returns a view that stays valid until the next call of the same kernels, or undefined where the result would be
+   * longer than `bytes`.
    */
   encodeEntropy(bytes: Uint8Array, frequencies: Uint16Array, states: StateCount): Uint8Array | undefined;
 

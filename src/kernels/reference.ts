@@ -1,4 +1,5 @@
 /** The plain TypeScript kernels: the reference, the fallback and the oracle. */
+import { Arena } from './arena.js';
 import { gearTable } from './gear-table.js';
 import type { Kernels } from './kernels.js';
 import {
@@ -19,6 +20,7 @@ import { contentHashReference } from './reference-hash.js';
 import { histogramReference, mergePlanesReference, splitPlanesReference } from './reference-planes.js';
 import { predictReference } from './reference-predict.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
+import { ARENA_BYTES } from './wasm-memory.js';
 import { xxh3Secret } from './xxh3-secret.js';
 
 const LANE_KERNELS: Pick<Kernels, 'splitPlanes' | 'mergePlanes' | 'predict'> = {
@@ -41,7 +43,9 @@ export function typescriptKernels(): Kernels {
   const gear = gearTable();
   return {
     implementation: 'typescript',
+    arena: new Arena(new ArrayBuffer(ARENA_BYTES), 0, ARENA_BYTES),
     ...LANE_KERNELS,
+    isSame: (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]),
     histogram(bytes, counts) {
       demandWindow(bytes);
       histogramReference(bytes, counts);

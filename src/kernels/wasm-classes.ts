@@ -12,6 +12,7 @@ import {
 import { demandClasses, demandContexts, demandFloats } from './preconditions.js';
 import { BASE, COUNTS, FREQUENCIES, PLANES, RAW, WINDOW_BYTES } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
+import type { WasmViews } from './wasm-views.js';
 
 /** Kernels read and write whole steps and words: what they may touch beyond a stream. */
 const PADDING = 64;
@@ -35,13 +36,15 @@ const STATE_BYTES = 16;
 
 export class WasmClasses {
   private readonly wasm: WasmExports;
+  private readonly views: WasmViews;
   private readonly memory: Uint8Array;
   private readonly memory16: Uint16Array;
   private readonly memory32: Uint32Array;
 
-  constructor(wasm: WasmExports) {
+  constructor(wasm: WasmExports, views: WasmViews) {
     const { buffer } = wasm.memory;
     this.wasm = wasm;
+    this.views = views;
     this.memory = new Uint8Array(buffer);
     this.memory16 = new Uint16Array(buffer);
     this.memory32 = new Uint32Array(buffer);
@@ -49,25 +52,33 @@ export class WasmClasses {
 
   split(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, streams: ClassStreams): number {
     const lanes = demandClasses(raw, base, layout, streams);
-    this.memory.set(raw, RAW);
-    this.exponents(base, layout, streams.exponents);
-    const split = layout.laneBytes === 2 ? this.wasm.splitClasses16 : this.wasm.splitClasses32;
-    split(RAW, BASE, lanes, SYMBOLS, SIZES);
-    const restBytes = this.wasm.packRests(SYMBOLS, SIZES, lanes, RESTS);
-    this.wasm.countClasses(SYMBOLS, EXPONENTS, lanes, CLASS_COUNTS);
-    streams.symbols.set(this.memory.subarray(SYMBOLS, SYMBOLS + lanes));
+    const { views, wasm } = this;
+    const from = views.input(raw, RAW);
+    const before = views.input(base, BASE);
+    const symbols = views.output(streams.symbols, lanes, SYMBOLS);
+    const exponents = views.output(streams.exponents, lanes, EXPONENTS);
+    const split = layout.laneBytes === 2 ? wasm.splitClasses16 : wasm.splitClasses32;
+    this.writeExponents(before, lanes, layout, exponents);
+    split(from, before, lanes, symbols, SIZES);
+    const restBytes = wasm.packRests(symbols, SIZES, lanes, RESTS);
+    wasm.countClasses(symbols, exponents, lanes, CLASS_COUNTS);
+    views.finish(streams.symbols, symbols);
+    views.finish(streams.exponents, exponents);
     streams.rests.set(this.memory.subarray(RESTS, RESTS + restBytes));
     streams.counts.set(this.memory32.subarray(CLASS_COUNTS / 4, CLASS_COUNTS / 4 + COUNT_ENTRIES));
     return restBytes;
   }
 
-  /** Leaves the base and the exponents where split reads them. */
   exponents(base: Uint8Array, layout: FloatLayout, exponents: Uint8Array): void {
     const lanes = demandFloats(base, exponents, layout);
-    this.memory.set(base, BASE);
+    const to = this.views.output(exponents, lanes, EXPONENTS);
+    this.writeExponents(this.views.input(base, BASE), lanes, layout, to);
+    this.views.finish(exponents, to);
+  }
+
+  private writeExponents(base: number, lanes: number, layout: FloatLayout, to: number): void {
     const write = layout.laneBytes === 2 ? this.wasm.laneExponents16 : this.wasm.laneExponents32;
-    write(BASE, lanes, layout.exponentBits, EXPONENTS);
-    exponents.set(this.memory.subarray(EXPONENTS, EXPONENTS + lanes));
+    write(base, lanes, layout.exponentBits, to);
   }
 
   merge(
@@ -79,40 +90,50 @@ export class WasmClasses {
   ): number {
     const lanes = demandFloats(raw, symbols, layout);
     demandFloats(base, symbols, layout);
+    const { views, wasm } = this;
     const given = Math.min(rests.length, lanes * REST_BYTES_MAX);
-    this.memory.set(symbols, SYMBOLS);
-    this.memory.set(rests.subarray(0, given), RESTS);
-    const bits = this.wasm.unpackRests(SYMBOLS, RESTS, lanes, SIZES);
+    const from = views.input(symbols, SYMBOLS);
+    const bits = wasm.unpackRests(from, views.input(rests.subarray(0, given), RESTS), lanes, SIZES);
     const used = Math.ceil(bits / 8);
     if (used > given) return -1;
     if (bits % 8 !== 0 && rests[used - 1] >>> (bits % 8) !== 0) return -1;
-    this.memory.set(base, BASE);
-    const merge = layout.laneBytes === 2 ? this.wasm.mergeClasses16 : this.wasm.mergeClasses32;
-    merge(SYMBOLS, SIZES, BASE, lanes, RAW);
-    raw.set(this.memory.subarray(RAW, RAW + raw.length));
+    const merge = layout.laneBytes === 2 ? wasm.mergeClasses16 : wasm.mergeClasses32;
+    const to = views.output(raw, lanes, RAW);
+    merge(from, SIZES, views.input(base, BASE), lanes, to);
+    views.finish(raw, to);
     return used;
   }
 
   encode(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): Uint8Array | undefined {
     demandContexts(symbols, contexts, tables);
     this.placeTables(tables, ENCODE_TABLE_BYTES, this.wasm.buildEncodeTable);
-    this.memory.set(symbols, SYMBOLS);
-    this.memory.set(contexts, EXPONENTS);
-    const length = this.wasm.encodeContexts(SYMBOLS, EXPONENTS, symbols.length, CONTEXT_MAP, CODED_END);
-    return length < 0 ? undefined : this.memory.slice(CODED_END - length, CODED_END);
+    const length = this.wasm.encodeContexts(
+      this.views.input(symbols, SYMBOLS),
+      this.views.input(contexts, EXPONENTS),
+      symbols.length,
+      CONTEXT_MAP,
+      CODED_END,
+    );
+    return length < 0 ? undefined : this.memory.subarray(CODED_END - length, CODED_END);
   }
 
   decode(coded: Uint8Array, contexts: Uint8Array, tables: ContextTables, symbols: Uint8Array): boolean {
     demandContexts(symbols, contexts, tables);
     if (coded.length < STATE_BYTES || coded.length > symbols.length) return false;
     this.placeTables(tables, DECODE_TABLE_BYTES, this.wasm.buildDecodeTable);
-    this.memory.set(coded, CODED);
-    this.memory.set(contexts, EXPONENTS);
-    const end = CODED + coded.length;
     const { length } = symbols;
-    const whole = this.wasm.decodeContexts(CODED, end, CONTEXT_MAP, EXPONENTS, SYMBOLS, length) === 1;
-    if (whole) symbols.set(this.memory.subarray(SYMBOLS, SYMBOLS + length));
-    return whole;
+    const from = this.views.input(coded, CODED);
+    const to = this.views.output(symbols, 0, SYMBOLS);
+    const whole = this.wasm.decodeContexts(
+      from,
+      from + coded.length,
+      CONTEXT_MAP,
+      this.views.input(contexts, EXPONENTS),
+      to,
+      length,
+    );
+    if (whole === 1) this.views.finish(symbols, to);
+    return whole === 1;
   }
 
   private placeTables(

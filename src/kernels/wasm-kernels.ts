@@ -1,19 +1,21 @@
 /**
- * The WebAssembly kernels. Inputs are copied into a bounded window of the instance's memory and results out of it; this
- * class owns the layout of that memory. Blocks are small enough that both copies stay in the L2 cache.
+ * The WebAssembly kernels. What does not lie in the arena is copied into a bounded window of the instance's memory, and
+ * results out of one; blocks are small enough that both copies stay in the L2 cache.
  */
+import { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
 import { gearTable } from './gear-table.js';
-import type {
-  BoundaryRule,
-  ClassStreams,
-  ContextTables,
-  FloatLayout,
-  Kernels,
-  LaneBytes,
-  LaneLayout,
-  SparseStreams,
-  StateCount,
+import {
+  BLOCK_BYTES_MAX,
+  type BoundaryRule,
+  type ClassStreams,
+  type ContextTables,
+  type FloatLayout,
+  type Kernels,
+  type LaneBytes,
+  type LaneLayout,
+  type SparseStreams,
+  type StateCount,
 } from './kernels.js';
 import {
   demand,
@@ -25,6 +27,7 @@ import {
 } from './preconditions.js';
 import { WasmClasses } from './wasm-classes.js';
 import {
+  ARENA,
   BASE,
   COUNTS,
   FORMULA_INPUTS,
@@ -39,16 +42,15 @@ import {
   SPARE_COUNTS,
   TABLE,
   WINDOW_BYTES,
+  ZEROS,
 } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import { runFormula } from './wasm-predict.js';
+import { WasmViews } from './wasm-views.js';
 import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
 
 /** SIMD steps take 16 lanes: planes are padded to whole steps. */
 const STEP_LANES = 16;
-
-/** The sparse kernel reads whole 64-byte lines. */
-const LINE_BYTES = 64;
 
 /** XXH3: the longest input of the short form, a block of the striped loop, and the stripe its end may reach back to. */
 const HASH_SHORT_MAX = 240;
@@ -61,7 +63,9 @@ type Split = WasmExports['split8'];
 
 export class WasmKernels implements Kernels {
   readonly implementation = 'wasm';
+  readonly arena: Arena;
   private readonly wasm: WasmExports;
+  private readonly views: WasmViews;
   private readonly memory: Uint8Array;
   private readonly memory16: Uint16Array;
   private readonly memory32: Uint32Array;
@@ -78,7 +82,9 @@ export class WasmKernels implements Kernels {
     this.memory32 = new Uint32Array(buffer);
     this.splits = { 1: wasm.split8, 2: wasm.split16, 4: wasm.split32, 8: wasm.split64 };
     this.merges = { 1: wasm.merge8, 2: wasm.merge16, 4: wasm.merge32, 8: wasm.merge64 };
-    this.classes = new WasmClasses(wasm);
+    this.views = new WasmViews(wasm);
+    this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
+    this.classes = new WasmClasses(wasm, this.views);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
@@ -93,12 +99,17 @@ export class WasmKernels implements Kernels {
   ): void {
     const lanes = demandBlock(raw, base, layout, planes);
     const stride = paddedLanes(lanes);
-    this.memory.set(raw, RAW);
-    this.placeBase(base, stride * layout.laneBytes);
-    this.splits[layout.laneBytes](RAW, BASE, PLANES, stride, layout.lane === 'float' ? 1 : 0);
+    const to = this.views.output(planes, lanes, PLANES);
+    this.splits[layout.laneBytes](
+      this.views.input(raw, RAW),
+      this.placeBase(base),
+      to,
+      stride,
+      layout.lane === 'float' ? 1 : 0,
+    );
     for (let plane = 0; plane < layout.laneBytes; plane++) {
-      const start = PLANES + plane * stride;
-      planes.set(this.memory.subarray(start, start + lanes), plane * lanes);
+      const start = to + plane * stride;
+      if (to === PLANES) this.views.finish(planes.subarray(plane * lanes, (plane + 1) * lanes), start);
       this.wasm.histogram(start, lanes, COUNTS, SPARE_COUNTS);
       counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256), plane * 256);
     }
@@ -107,17 +118,28 @@ export class WasmKernels implements Kernels {
   mergePlanes(planes: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, raw: Uint8Array): void {
     const lanes = demandBlock(raw, base, layout, planes);
     const stride = paddedLanes(lanes);
-    for (let plane = 0; plane < layout.laneBytes; plane++) {
-      this.memory.set(planes.subarray(plane * lanes, (plane + 1) * lanes), PLANES + plane * stride);
-    }
-    this.placeBase(base, stride * layout.laneBytes);
-    this.merges[layout.laneBytes](PLANES, BASE, RAW, stride, layout.lane === 'float' ? 1 : 0);
-    raw.set(this.memory.subarray(RAW, RAW + raw.length));
+    const to = this.views.output(raw, lanes, RAW);
+    this.merges[layout.laneBytes](
+      this.placePlanes(planes, lanes, layout.laneBytes),
+      this.placeBase(base),
+      to,
+      stride,
+      layout.lane === 'float' ? 1 : 0,
+    );
+    this.views.finish(raw, to);
   }
 
-  private placeBase(base: Uint8Array | undefined, paddedBytes: number): void {
-    if (base === undefined) this.memory.fill(0, BASE, BASE + paddedBytes);
-    else this.memory.set(base, BASE);
+  private placePlanes(planes: Uint8Array, lanes: number, count: number): number {
+    const stride = paddedLanes(lanes);
+    if (stride === lanes) return this.views.input(planes, PLANES);
+    for (let plane = 0; plane < count; plane++) {
+      this.memory.set(planes.subarray(plane * lanes, (plane + 1) * lanes), PLANES + plane * stride);
+    }
+    return PLANES;
+  }
+
+  private placeBase(base: Uint8Array | undefined): number {
+    return base === undefined ? ZEROS : this.views.input(base, BASE);
   }
 
   predict(
@@ -128,30 +150,38 @@ export class WasmKernels implements Kernels {
     output: Uint8Array,
   ): void {
     const lanes = demandFormula(formula, order, constants, inputs, output);
-    inputs.forEach((input, index) => {
-      this.memory.set(input, FORMULA_INPUTS[index]);
-    });
-    runFormula(this.wasm, formula, order, constants, FORMULA_INPUTS, PLANES, lanes);
-    output.set(this.memory.subarray(PLANES, PLANES + output.length));
+    const pointers = inputs.map((input, index) => this.views.input(input, FORMULA_INPUTS[index]));
+    const to = this.views.output(output, lanes, PLANES);
+    runFormula(this.wasm, formula, order, constants, pointers, to, lanes);
+    this.views.finish(output, to);
+  }
+
+  isSame(a: Uint8Array, b: Uint8Array): boolean {
+    if (a.length !== b.length) return false;
+    for (let start = 0; start < a.length; start += BLOCK_BYTES_MAX) {
+      const end = Math.min(a.length, start + BLOCK_BYTES_MAX);
+      const first = this.views.input(a.subarray(start, end), RAW);
+      const second = this.views.input(b.subarray(start, end), BASE);
+      if (this.wasm.isSame(first, second, end - start) === 0) return false;
+    }
+    return true;
   }
 
   histogram(bytes: Uint8Array, counts: Uint32Array): void {
     demandWindow(bytes);
-    this.memory.set(bytes, RAW);
-    this.wasm.histogram(RAW, bytes.length, COUNTS, SPARE_COUNTS);
+    this.wasm.histogram(this.views.input(bytes, RAW), bytes.length, COUNTS, SPARE_COUNTS);
     counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
   }
 
   encodeEntropy(bytes: Uint8Array, frequencies: Uint16Array, states: StateCount): Uint8Array | undefined {
     demandWindow(bytes);
     demandFrequencies(frequencies);
-    this.memory.set(bytes, RAW);
     this.memory16.set(frequencies, FREQUENCIES / 2);
     this.wasm.buildEncodeTable(FREQUENCIES, TABLE);
     const end = PLANES + WINDOW_BYTES;
     const encode = states === 1 ? this.wasm.encode1 : this.wasm.encode4;
-    const length = encode(RAW, bytes.length, TABLE, end);
-    return length < 0 ? undefined : this.memory.slice(end - length, end);
+    const length = encode(this.views.input(bytes, RAW), bytes.length, TABLE, end);
+    return length < 0 ? undefined : this.memory.subarray(end - length, end);
   }
 
   decodeEntropy(
@@ -163,12 +193,13 @@ export class WasmKernels implements Kernels {
     demandWindow(output);
     demandFrequencies(frequencies);
     if (coded.length < 4 * states || coded.length > output.length) return false;
-    this.memory.set(coded, PLANES);
     this.memory16.set(frequencies, FREQUENCIES / 2);
     this.wasm.buildDecodeTable(FREQUENCIES, TABLE);
     const decode = states === 1 ? this.wasm.decode1 : this.wasm.decode4;
-    const whole = decode(PLANES, PLANES + coded.length, TABLE, RAW, output.length) === 1;
-    if (whole) output.set(this.memory.subarray(RAW, RAW + output.length));
+    const from = this.views.input(coded, PLANES);
+    const to = this.views.output(output, 0, RAW);
+    const whole = decode(from, from + coded.length, TABLE, to, output.length) === 1;
+    if (whole) this.views.finish(output, to);
     return whole;
   }
 
@@ -205,9 +236,7 @@ export class WasmKernels implements Kernels {
 
   gatherSparse(plane: Uint8Array): SparseStreams {
     demandPlane(plane);
-    this.memory.set(plane, RAW);
-    this.memory.fill(0, RAW + plane.length, RAW + plane.length + LINE_BYTES);
-    const counts = this.wasm.gatherSparse(RAW, plane.length, BASE, PLANES);
+    const counts = this.wasm.gatherSparse(this.views.paddedInput(plane, RAW), plane.length, BASE, PLANES);
     return {
       gaps: this.memory.subarray(BASE, BASE + Number(counts >> 32n)),
       values: this.memory.subarray(PLANES, PLANES + Number(counts & 0xffffffffn)),
@@ -217,17 +246,21 @@ export class WasmKernels implements Kernels {
   scatterSparse(gaps: Uint8Array, values: Uint8Array, plane: Uint8Array): boolean {
     demandPlane(plane);
     if (gaps.length > plane.length || values.length > plane.length) return false;
-    this.memory.set(gaps, BASE);
-    this.memory.set(values, PLANES);
-    const fits = this.wasm.scatterSparse(BASE, gaps.length, PLANES, values.length, RAW, plane.length) === 1;
-    if (fits) plane.set(this.memory.subarray(RAW, RAW + plane.length));
-    return fits;
+    const fits = this.wasm.scatterSparse(
+      this.views.input(gaps, BASE),
+      gaps.length,
+      this.views.input(values, PLANES),
+      values.length,
+      RAW,
+      plane.length,
+    );
+    if (fits === 1) this.views.finish(plane, RAW);
+    return fits === 1;
   }
 
   contentHash(bytes: Uint8Array): Uint8Array {
     if (bytes.length <= HASH_SHORT_MAX) {
-      this.memory.set(bytes, RAW);
-      this.wasm.hashShort(RAW, bytes.length, HASH_SECRET, HASH_OUTPUT);
+      this.wasm.hashShort(this.views.input(bytes, RAW), bytes.length, HASH_SECRET, HASH_OUTPUT);
     } else {
       this.hashLong(bytes);
     }
@@ -236,18 +269,19 @@ export class WasmKernels implements Kernels {
 
   private hashLong(bytes: Uint8Array): void {
     const blocks = Math.floor((bytes.length - 1) / HASH_BLOCK_BYTES);
+    const windowBlocks = this.arena.holds(bytes) ? blocks : HASH_WINDOW_BLOCKS;
     this.wasm.hashStart(HASH_SUMS);
-    for (let block = 0; block < blocks; block += HASH_WINDOW_BLOCKS) {
-      const count = Math.min(HASH_WINDOW_BLOCKS, blocks - block);
+    for (let block = 0; block < blocks; block += windowBlocks) {
+      const count = Math.min(windowBlocks, blocks - block);
       const start = block * HASH_BLOCK_BYTES;
-      this.memory.set(bytes.subarray(start, start + count * HASH_BLOCK_BYTES), RAW);
-      this.wasm.hashBlocks(RAW, count, HASH_SECRET, HASH_SUMS);
+      const piece = bytes.subarray(start, start + count * HASH_BLOCK_BYTES);
+      this.wasm.hashBlocks(this.views.input(piece, RAW), count, HASH_SECRET, HASH_SUMS);
     }
     const tailStart = blocks * HASH_BLOCK_BYTES;
     const from = Math.max(0, tailStart - HASH_STRIPE_BYTES);
-    this.memory.set(bytes.subarray(from), RAW);
+    const end = this.views.input(bytes.subarray(from), RAW);
     this.wasm.hashFinish(
-      RAW + tailStart - from,
+      end + tailStart - from,
       bytes.length - tailStart,
       bytes.length,
       HASH_SECRET,
@@ -258,10 +292,9 @@ export class WasmKernels implements Kernels {
 
   contentBoundary(bytes: Uint8Array, rule: BoundaryRule): number {
     demandWindow(bytes);
-    this.memory.set(bytes, RAW);
     if (bytes.length <= rule.minBytes) return bytes.length;
     return this.wasm.contentBoundary(
-      RAW,
+      this.views.input(bytes, RAW),
       bytes.length,
       GEAR,
       rule.minBytes,

@@ -1,4 +1,4 @@
-/** The layout of a kernel instance's memory: tables first, then three windows. */
+/** The layout of a kernel instance's memory: tables first, then windows, then the arena. */
 import { BLOCK_BYTES_MAX } from './kernels.js';
 
 export const HASH_SUMS = 1024;
@@ -15,7 +15,13 @@ export const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;
 export const RAW = 65_536;
 export const BASE = RAW + WINDOW_BYTES;
 export const PLANES = BASE + WINDOW_BYTES;
-export const MEMORY_BYTES = PLANES + WINDOW_BYTES;
+/** An absent base; never written. */
+export const ZEROS = PLANES + WINDOW_BYTES;
+export const ARENA = ZEROS + WINDOW_BYTES;
+
+/** The inputs, the prediction and the record of a large chunk at once. Pages that nobody touches take no memory. */
+export const ARENA_BYTES = 61 * 2 ** 20;
+export const MEMORY_BYTES = ARENA + ARENA_BYTES;
 
 /** Predictions are of lanes of at most 4 bytes, so two of their blocks fit into a window. */
 export const FORMULA_INPUTS = [RAW, RAW + WINDOW_BYTES / 2, BASE];

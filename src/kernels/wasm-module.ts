@@ -33,6 +33,7 @@ export interface WasmExports {
     output: number,
     length: number,
   ): number;
+  isSame(a: number, b: number, length: number): number;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;
   buildDecodeTable(frequencies: number, table: number): void;

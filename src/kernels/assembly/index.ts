@@ -25,6 +25,7 @@ export {
   predictSecondMoment,
   recoverGradient,
 } from './predict';
+export { isSame } from './same';
 export { gatherSparse, scatterSparse } from './sparse';
 export { split8, split16, split32, split64 } from './split';
 export { hashBlocks, hashFinish, hashStart } from './xxh3';
