@@ -7,7 +7,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, statSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { machine } from './harness.mjs';
+import { machine } from './machine.mjs';
 
 const { values: options } = parseArgs({
   options: { gib: { type: 'string', default: '1' }, json: { type: 'boolean', default: false } },

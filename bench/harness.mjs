@@ -1,9 +1,13 @@
 /**
- * What every benchmark shares: seeded data, timed tasks, a report. Equality is verified by the benchmark before it times
- * anything; times are reported, never asserted.
+ * What every benchmark shares: rounds and their medians, rows set against their targets, reports. A benchmark verifies
+ * that results are equal before it times anything; times are reported, never asserted.
  */
-import { cpus } from 'node:os';
-import { Bench } from 'tinybench';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { machine } from './machine.mjs';
+import { goalText, isReached, targetOf } from './targets.mjs';
+
+export const RESULTS = join(import.meta.dirname, 'results');
 
 /** mulberry32: the same data on every machine. */
 export function randomNumbers(seed) {
@@ -18,53 +22,152 @@ export function randomNumbers(seed) {
 
 /** Throws unless both arrays hold the same bytes. */
 export function verifySame(what, actual, expected) {
-  if (Buffer.compare(actual, expected) !== 0) throw new Error(`${what}: results differ, nothing was timed`);
+  const [a, b] = [actual, expected].map((view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength));
+  if (a.compare(b) !== 0) throw new Error(`${what}: results differ, nothing was timed`);
 }
 
-export function machine() {
-  const processors = cpus();
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Median, least and greatest of some numbers, and how many they are. */
+export function spread(numbers) {
   return {
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: processors[0]?.model.trim() ?? 'unknown',
-    cores: processors.length,
+    median: median(numbers),
+    least: Math.min(...numbers),
+    most: Math.max(...numbers),
+    rounds: numbers.length,
   };
 }
 
-/**
- * Times tasks `{ name, bytes, run }` one after the other, and returns their median and best speed in GB/s of `bytes`, and
- * the ratio of the median to that of the task named `reference`.
- */
-export async function timeTasks(tasks, { reference, milliseconds = 300 }) {
-  const bench = new Bench({ time: milliseconds, warmupTime: milliseconds / 3, iterations: 5 });
-  for (const task of tasks) bench.add(task.name, task.run);
-  await bench.run();
-  const rows = tasks.map((task, index) => {
-    const { result } = bench.tasks[index];
-    if (result?.latency === undefined) throw new Error(`${task.name} failed`, { cause: result?.error });
-    const speed = (time) => task.bytes / time / 1e6;
-    return { name: task.name, median: speed(result.latency.p50), best: speed(result.latency.min) };
-  });
-  const limit = rows.find((row) => row.name === reference)?.median;
-  return rows.map((row, index) => ({ ...row, ratio: row.median / limit, note: tasks[index].note ?? '' }));
+/** Seconds that an operation takes. */
+export function secondsOf(operation) {
+  const started = process.hrtime.bigint();
+  operation();
+  return Number(process.hrtime.bigint() - started) / 1e9;
 }
 
-/** Prints a report for people, or one JSON object. */
-export function printReport(title, rows, asJson) {
-  if (asJson) {
-    console.log(JSON.stringify({ title, machine: machine(), rows }));
-    return;
+/** Seconds until an operation's promise resolves. */
+export async function secondsUntil(operation) {
+  const started = process.hrtime.bigint();
+  await operation();
+  return Number(process.hrtime.bigint() - started) / 1e9;
+}
+
+/**
+ * A figure set against its target. `reached` is a number, or numbers of several rounds; `how` says what was measured against
+ * what, and `more` holds whatever else is worth knowing (sizes, seconds, load).
+ */
+export function row(id, reached, how, more = {}) {
+  const { section, row: name, goal, sense, unit } = targetOf(id);
+  const figures = spread(Array.isArray(reached) ? reached : [reached]);
+  const ok = isReached({ goal, sense }, figures.median);
+  const target = goalText({ goal, sense, unit });
+  return {
+    section,
+    id,
+    row: name,
+    target,
+    goal,
+    sense,
+    unit,
+    reached: figures.median,
+    ok,
+    figures,
+    how,
+    ...more,
+  };
+}
+
+/** A target that was not measured, and why. */
+export function skipped(id, reason) {
+  const { section, row: name, goal, sense, unit } = targetOf(id);
+  const target = goalText({ goal, sense, unit });
+  return { section, id, row: name, target, goal, sense, unit, reached: null, ok: null, skipped: reason };
+}
+
+/** Collects rows and facts of a run; prints them as they come, and writes them down at the end. */
+export class Report {
+  constructor(name, { json = false, folder, settings = {} } = {}) {
+    this.name = name;
+    this.json = json;
+    this.started = new Date().toISOString();
+    this.machine = machine(folder);
+    this.settings = settings;
+    this.limits = {};
+    this.rows = [];
+    this.others = [];
+    this.announce();
   }
-  const { node, platform, cpu, cores } = machine();
-  console.log(`${title}: Node ${node}, ${platform}, ${cores} x ${cpu}`);
-  const width = Math.max(...rows.map((row) => row.name.length));
-  console.log(`${''.padEnd(width)}   median     best   x memcpy`);
-  for (const { name, median, best, ratio, note } of rows) {
-    const figures = [
-      median.toFixed(2).padStart(7),
-      best.toFixed(2).padStart(7),
-      ratio.toFixed(3).padStart(8),
-    ];
-    console.log(`${name.padEnd(width)}  ${figures.join('  ')}  ${note}`);
+
+  announce() {
+    const { node, platform, cpu, cores, memoryGib, fileSystem } = this.machine;
+    const place = fileSystem === undefined ? '' : `, files on ${fileSystem}`;
+    this.say(`${this.name}: Node ${node}, ${platform}, ${cores} x ${cpu}, ${memoryGib} GiB${place}`);
   }
+
+  say(line) {
+    if (!this.json) console.log(line);
+  }
+
+  line(object) {
+    if (this.json) console.log(JSON.stringify(object));
+  }
+
+  /** A physical limit or a peer, measured in this run, in GB/s. */
+  limit(name, gigabytesPerSecond) {
+    this.limits[name] = spread([gigabytesPerSecond].flat());
+    this.line({ limit: name, ...this.limits[name] });
+    const { median: middle, least, most } = this.limits[name];
+    this.say(`  limit ${name.padEnd(34)} ${fixed(middle)} GB/s  (${fixed(least)} to ${fixed(most)})`);
+  }
+
+  /** A row of the tables. */
+  add(...rows) {
+    for (const entry of rows) {
+      this.rows.push(entry);
+      this.line(entry);
+      this.say(rowText(entry));
+    }
+  }
+
+  /** Something worth printing that no target asks for. */
+  note(entry) {
+    this.others.push(entry);
+    this.line(entry);
+    const size = entry.size === undefined ? '' : `  ${entry.size}`;
+    this.say(`        ${entry.name.padEnd(44)} ${fixed(entry.gigabytesPerSecond).padStart(8)} GB/s${size}`);
+  }
+
+  /** Prints the result as one object and writes it to results/NAME.json. */
+  finish() {
+    const { name, started, settings, limits, rows, others } = this;
+    const result = { name, started, machine: this.machine, settings, limits, rows, others };
+    mkdirSync(RESULTS, { recursive: true });
+    writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
+    this.line(result);
+    const measured = rows.filter(({ ok }) => ok !== null);
+    const short = measured.filter(({ ok }) => !ok).length;
+    this.say(
+      `${name}: ${measured.length} figures, ${short} short, ${rows.length - measured.length} not measured`,
+    );
+    return result;
+  }
+}
+
+/** Three significant digits, as people read them. */
+export function fixed(number) {
+  if (number === null || number === undefined || !Number.isFinite(number)) return '-';
+  const size = Math.abs(number);
+  return number.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
+}
+
+function rowText({ row: name, reached, target, ok, figures, skipped: reason, load, note }) {
+  if (ok === null) return `  -     ${name.padEnd(62)} not measured: ${reason}`;
+  const range = figures.rounds > 1 ? `  (${fixed(figures.least)} to ${fixed(figures.most)})` : '';
+  const loaded = load?.loaded ? `  LOADED: others used ${fixed(load.other + load.steal)} cores` : '';
+  const text = note === undefined ? '' : `  ${note}`;
+  return `  ${ok ? 'ok   ' : 'SHORT'} ${name.padEnd(62)} ${fixed(reached).padStart(7)}  ${target}${range}${text}${loaded}`;
 }
