@@ -1,7 +1,7 @@
 /** Links the streams of weights and optimizer slots, so that update rules can predict some from the others. */
 import type { OptimizerSettings } from '../format/index.js';
 import { dtypeInfo, type LinkedParameter, type MasterCopy } from '../tensor/index.js';
-import { type Family, PACKED_BYTES_MAX, type Placement, type PlannedRange } from './plan.js';
+import { type Family, isPacked, type Placement, type PlannedRange } from './plan.js';
 
 /** A parameter whose weights and slots were found among the ranges, all of the same number of elements. */
 interface RangesOfParameter {
@@ -31,6 +31,12 @@ export function linkRanges(
 ): LinkedRanges {
   const byKey = new Map<string, PlannedRange>();
   for (const range of ranges) byKey.set(keyIn(range.file, range.key), range);
+  const copies = pairs.flatMap((pair) => {
+    const master = byKey.get(keyIn(pair.masterFile, pair.master));
+    const copy = byKey.get(keyIn(pair.copyFile, pair.copy));
+    const fits = master !== undefined && copy !== undefined && elementsOf(master) === elementsOf(copy);
+    return fits ? [{ master, copy }] : [];
+  });
   const settings: OptimizerSettings[] = [];
   const known = new Map<string, number>();
   const parameters: RangesOfParameter[] = [];
@@ -41,13 +47,13 @@ export function linkRanges(
     const at = known.get(spelled) ?? settings.push(fact.settings) - 1;
     known.set(spelled, at);
     parameters.push({ settings: at, step: fact.step, members });
-    packTogether(members, at, fact);
+    const first = members.values().next().value;
+    packTogether(withCopies(members, copies), String(at), fact.name ?? fact.weights ?? first?.key ?? '');
   }
-  const copies = pairs.flatMap((pair) => {
-    const master = byKey.get(keyIn(pair.masterFile, pair.master));
-    const copy = byKey.get(keyIn(pair.copyFile, pair.copy));
-    return master === undefined || copy === undefined ? [] : [{ master, copy }];
-  });
+  for (const { master } of copies) {
+    if (master.pack === undefined)
+      packTogether(withCopies(new Map([[WEIGHTS, master]]), copies), 'copied', master.key);
+  }
   return { settings, parameters, copies };
 }
 
@@ -73,16 +79,25 @@ function keyIn(file: number, key: string): string {
   return `${file}:${key}`;
 }
 
-function packTogether(
+/** Adds the copies of members in other types, as roles of their own. */
+function withCopies(
   members: ReadonlyMap<string, PlannedRange>,
-  settings: number,
-  fact: LinkedParameter,
-): void {
+  copies: LinkedRanges['copies'],
+): Map<string, PlannedRange> {
+  const ranges = new Set(members.values());
+  const all = new Map(members);
+  for (const { master, copy } of copies) {
+    if (ranges.has(master) && !ranges.has(copy)) all.set(`copy${all.size - members.size}`, copy);
+  }
+  return all;
+}
+
+/** Gives each member a pack of its role, all in one order: the same place in each belongs to the same parameter. */
+function packTogether(members: ReadonlyMap<string, PlannedRange>, name: string, order: string): void {
   const all = [...members.values()];
-  if (all.some((range) => range.source.size >= PACKED_BYTES_MAX)) return;
+  if (!all.every(isPacked) || all.some((range) => range.pack !== undefined)) return;
   const roles = [...members.keys()].sort().join('+');
-  const order = fact.name ?? fact.weights ?? all[0].key;
-  for (const [role, range] of members) range.pack = { name: `${settings}:${roles}:${role}`, order };
+  for (const [role, range] of members) range.pack = { name: `${name}:${roles}:${role}`, order };
 }
 
 /** Returns the families of streams that the parameters form once they are laid out. */
@@ -108,21 +123,26 @@ export function findFamilies(
   return found;
 }
 
-/** Adds copies that fill streams of their own; small ones are packed with others and stay without. */
+/** Adds the copies whose elements lie where those of their masters do, in streams of their own or in packs. */
 function addCopies(
   families: Family[],
   placementOf: ReadonlyMap<PlannedRange, Placement>,
   linked: LinkedRanges,
 ): void {
+  const pairs = new Map<string, { weights: number; copy: number; isAligned: boolean }>();
   for (const { master, copy } of linked.copies) {
-    const isLarge = Math.min(master.source.size, copy.source.size) >= PACKED_BYTES_MAX;
-    const [weights, stream] = [placementOf.get(master)?.stream, placementOf.get(copy)?.stream];
-    if (!isLarge || weights === undefined || stream === undefined || elementsOf(master) !== elementsOf(copy))
-      continue;
+    const [from, to] = [placementOf.get(master), placementOf.get(copy)];
+    if (from === undefined || to === undefined || from.stream === to.stream) continue;
+    const key = `${from.stream}:${to.stream}`;
+    const isAligned =
+      (pairs.get(key)?.isAligned ?? true) && elementOffset(master, from) === elementOffset(copy, to);
+    pairs.set(key, { weights: from.stream, copy: to.stream, isAligned });
+  }
+  for (const { weights, copy, isAligned } of pairs.values()) {
+    if (!isAligned) continue;
     const family = families.find((candidate) => candidate.weights === weights);
-    if (family === undefined)
-      families.push({ weights, slots: {}, copies: [stream], settings: 0, step: null });
-    else family.copies.push(stream);
+    if (family === undefined) families.push({ weights, slots: {}, copies: [copy], settings: 0, step: null });
+    else family.copies.push(copy);
   }
 }
 

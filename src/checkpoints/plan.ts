@@ -77,8 +77,11 @@ export interface Placement {
   byteOffset: number;
 }
 
-/** Tensors below this size share streams: a chunk of their own would cost more in metadata than it holds. */
-export const PACKED_BYTES_MAX = 4096;
+/**
+ * Tensors of fewer elements share streams: a chunk of their own would cost more in metadata than it holds. Counted in
+ * elements, so that weights, moments and copies in other types agree. Not larger: what is inserted moves all that follow.
+ */
+const PACKED_ELEMENTS_MAX = 1024;
 /** Byte streams up to this size are cut at fixed places and compressed against their parent. */
 const FIXED_BYTES_MAX = 4 * 2 ** 20;
 
@@ -93,7 +96,7 @@ export class StreamPlanner {
     const placements = new Map<PlannedRange, Placement>();
     const packs = new Map<string, PlannedRange[]>();
     for (const range of ranges) {
-      if (range.source.size >= PACKED_BYTES_MAX) {
+      if (!isPacked(range)) {
         placements.set(range, {
           stream: this.add(range.key, range.dtype, 'grid', range.source),
           byteOffset: 0,
@@ -133,6 +136,11 @@ export class StreamPlanner {
     this.sources.push(source);
     return this.streams.length - 1;
   }
+}
+
+/** Returns whether a range shares a stream with others. */
+export function isPacked(range: PlannedRange): boolean {
+  return range.source.size < PACKED_ELEMENTS_MAX * dtypeInfo(range.dtype).bytes;
 }
 
 function packOf(range: PlannedRange): string {
