@@ -20,5 +20,5 @@ export { restoreTensors } from './restore-tensors.js';
 export { saveCheckpoint } from './save.js';
 export { planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';
-export { readTensor, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';
+export { readTensors, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

@@ -1,12 +1,17 @@
 /** Restores the files of a checkpoint: each is written beside its place, verified, and appears whole, by rename. */
 import { join } from 'node:path';
+import { inOrder } from '../compute/index.js';
 import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import type { FileContent, FileLayout } from '../format/index.js';
+import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { StreamReader } from './stream-reader.js';
-import { digestOf, StagedFiles } from './target-files.js';
+import { piecesIntoFiles } from './restore-pieces.js';
+import { digestOf, type StagedFile, StagedFiles } from './target-files.js';
 import type { Progress } from './types.js';
+
+/** Written files that are read once more and made durable at a time. */
+const FILES_FINISHED_AT_ONCE = 4;
 
 export interface RestoreRequest {
   out: string;
@@ -29,7 +34,6 @@ export async function restoreFiles(
   loaded: LoadedManifest,
   request: RestoreRequest,
 ): Promise<RestoredFiles> {
-  const streams = await StreamReader.open(context, loaded);
   const files = loaded.layout.files.map((layout, index) => ({ layout, ...loaded.content.files[index] }));
   for (const path of [...files.map((file) => file.path), ...loaded.content.directories])
     assertContained(path);
@@ -41,53 +45,85 @@ export async function restoreFiles(
     if (present !== undefined && present !== file.digest && request.force !== true)
       throw different(file.path);
   }
-  const total = wanted.reduce((sum, file) => sum + file.layout.size, 0);
   const staged = new StagedFiles(request.out, context.environment);
-  let written = 0;
-  const report = (bytes: number): void => {
-    throwIfAborted(request.signal);
-    written += bytes;
-    request.onProgress?.({ phase: 'restore', bytesRead: written, bytesStored: written, bytesTotal: total });
-  };
   try {
     for (const path of loaded.content.directories) await staged.makeDirectory(path);
-    for (const file of wanted) await stageFile(context, streams, staged, file, report);
+    await stageFiles(context, loaded, staged, wanted, request);
     await staged.publish();
   } catch (error) {
     await staged.discard();
     throw error;
   }
-  return { files: wanted.map((file) => file.path), bytes: total };
+  return { files: wanted.map((file) => file.path), bytes: bytesOf(wanted) };
 }
 
 interface FileToRestore extends FileContent {
   layout: FileLayout;
 }
 
-async function stageFile(
+function bytesOf(files: readonly FileToRestore[]): number {
+  return files.reduce((sum, file) => sum + file.layout.size, 0);
+}
+
+async function stageFiles(
   context: StoreContext,
-  streams: StreamReader,
+  loaded: LoadedManifest,
   staged: StagedFiles,
-  { path, digest, layout }: FileToRestore,
-  report: (bytes: number) => void,
+  files: readonly FileToRestore[],
+  request: RestoreRequest,
 ): Promise<void> {
-  const hash = context.hasher.file();
-  const file = await staged.create(path, layout.mode);
+  const targets: StagedFile[] = [];
+  for (const { path, layout } of files) targets.push(await staged.create(path, layout.mode));
+  const finish = async (number: number): Promise<void> => {
+    throwIfAborted(request.signal);
+    const { path, digest } = files[number];
+    if ((await targets[number].finish(context.hasher)) !== digest)
+      throw corrupt('file-digest', 'does not come out as the file that was saved', path);
+  };
+  const limits = { ahead: FILES_FINISHED_AT_ONCE, bytesMax: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
+  for await (const _ of inOrder(writtenFiles(context, loaded, files, targets, request), limits, finish));
+}
+
+/** Writes the files; yields the number of each once all of its bytes are in it. */
+async function* writtenFiles(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  files: readonly FileToRestore[],
+  targets: readonly StagedFile[],
+  { signal, onProgress }: RestoreRequest,
+): AsyncGenerator<number> {
+  const pieces = files.flatMap((file, target) => filePieces(file, target));
+  const missing = files.map(() => 0);
+  for (const { target, length } of pieces) missing[target] += length;
+  for (const [number, bytes] of missing.entries()) if (bytes === 0) yield number;
+  const bytesTotal = bytesOf(files);
+  const places = targets.map(({ path, final }) => ({ path, name: final }));
+  let written = 0;
+  for await (const parts of piecesIntoFiles(context, loaded, pieces, places, signal)) {
+    const complete: number[] = [];
+    for (const { target, length } of parts) {
+      written += length;
+      missing[target] -= length;
+      if (missing[target] === 0) complete.push(target);
+    }
+    throwIfAborted(signal);
+    onProgress?.({ phase: 'restore', bytesRead: written, bytesStored: written, bytesTotal });
+    yield* complete;
+  }
+}
+
+function filePieces({ path, layout }: FileToRestore, target: number): Piece[] {
+  let position = 0;
   let skeletonOffset = 0;
-  for (const piece of layout.pieces) {
+  return layout.pieces.map((piece): Piece => {
     const stream = piece.kind === 'stream' ? piece.stream : layout.skeleton;
     if (stream === null) throw corrupt('bad-file', `${path} has skeleton pieces but no skeleton`, 'layout');
     const offset = piece.kind === 'stream' ? piece.byteOffset : skeletonOffset;
-    if (piece.kind === 'skeleton') skeletonOffset += piece.length;
-    for await (const part of streams.read(stream, offset, piece.length)) {
-      hash.update(part);
-      await file.write(part);
-      report(part.length);
-    }
-  }
-  await file.finish();
-  if (hash.digest() !== digest)
-    throw corrupt('file-digest', 'does not come out as the file that was saved', path);
+    const { length } = piece;
+    if (piece.kind === 'skeleton') skeletonOffset += length;
+    position += length;
+    return { stream, offset, length, target, position: position - length };
+  });
 }
 
 /** A path from a store must stay inside the folder that is restored into. */

@@ -2,12 +2,13 @@
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
 import type { DType } from '../tensor/index.js';
+import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { RestoredFiles, RestoreRequest } from './restore-files.js';
-import { StreamReader } from './stream-reader.js';
-import { digestOf, StagedFiles } from './target-files.js';
-import { readTensorValues, tensorBytes } from './tensor-reader.js';
+import { piecesIntoFiles } from './restore-pieces.js';
+import { digestOf, type StagedFile, StagedFiles } from './target-files.js';
+import { contiguousPiece, readTensors, tensorBytes } from './tensor-reader.js';
 
 const SAFETENSORS: Partial<Record<DType, string>> = {
   bytes: 'U8',
@@ -50,32 +51,49 @@ export async function restoreTensors(
     const hint = 'Restore into another folder, or use --force to replace it.';
     throw new ThetalogError('conflict', 'file-exists', `${path} exists.`, { object: path, hint });
   }
-  const streams = await StreamReader.open(context, loaded);
   const staged = new StagedFiles(request.out, context.environment);
-  let written = header.length;
   try {
     const file = await staged.create(path, 0o644);
-    await file.write(header);
-    for (const tensor of tensors) {
-      for await (const part of readTensorValues(streams, tensor)) {
-        throwIfAborted(request.signal);
-        await file.write(part);
-        written += part.length;
-        request.onProgress?.({
-          phase: 'restore',
-          bytesRead: written,
-          bytesStored: written,
-          bytesTotal: total,
-        });
-      }
-    }
-    await file.finish();
+    await file.write(header, 0);
+    await writeTensors(context, loaded, tensors, { file, start: header.length, total }, request);
+    await file.finish(context.hasher);
     await staged.publish();
   } catch (error) {
     await staged.discard();
     throw error;
   }
   return { files: [path], bytes: total };
+}
+
+/** Writes the values one after another, beginning at `start`. */
+async function writeTensors(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  tensors: readonly TensorLayout[],
+  { file, start, total }: { file: StagedFile; start: number; total: number },
+  { signal, onProgress }: RestoreRequest,
+): Promise<void> {
+  let written = start;
+  const report = (bytes: number): void => {
+    throwIfAborted(signal);
+    written += bytes;
+    onProgress?.({ phase: 'restore', bytesRead: written, bytesStored: written, bytesTotal: total });
+  };
+  const pieces: Piece[] = [];
+  let position = start;
+  for (const tensor of tensors) {
+    const piece = contiguousPiece(tensor);
+    if (piece !== undefined) pieces.push({ ...piece, target: 0, position });
+    else {
+      const [values] = await readTensors(context, loaded, [tensor]);
+      await file.write(values, position);
+      report(values.length);
+    }
+    position += tensorBytes(tensor);
+  }
+  const target = { path: file.path, name: file.final };
+  for await (const parts of piecesIntoFiles(context, loaded, pieces, [target], signal))
+    report(parts.reduce((sum, { length }) => sum + length, 0));
 }
 
 function encodeHeader(tensors: readonly TensorLayout[]): Uint8Array {

@@ -1,7 +1,7 @@
 /** Turns a state tree into a save plan, and a stored one back into a state. */
 import { parametersOfState } from '../adapters/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
-import type { TensorLayout } from '../format/index.js';
+import { streamBytes, type TensorLayout } from '../format/index.js';
 import {
   dtypeInfo,
   type FoundTensor,
@@ -15,8 +15,8 @@ import type { StoreContext } from './context.js';
 import { findFamilies, linkRanges } from './families.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
-import { StreamReader } from './stream-reader.js';
-import { readTensor } from './tensor-reader.js';
+import { piecesIntoBuffers } from './restore-pieces.js';
+import { readTensors } from './tensor-reader.js';
 
 /** Key of the stream with the plain data of a state. */
 const PLAIN_KEY = 'state:plain';
@@ -133,14 +133,20 @@ export async function readState(
       },
     );
   }
-  const streams = await StreamReader.open(context, loaded);
-  const values = new Map<number, Uint8Array>();
-  for (const [index, tensor] of loaded.layout.tensors.entries()) {
-    if (groups === undefined || groups.includes(tensor.group))
-      values.set(index, await readTensor(streams, tensor));
-  }
+  const kept = [...loaded.layout.tensors.keys()].filter(
+    (at) => groups === undefined || groups.includes(loaded.layout.tensors[at].group),
+  );
+  const tensors = await readTensors(
+    context,
+    loaded,
+    kept.map((at) => loaded.layout.tensors[at]),
+  );
+  const values = new Map(kept.map((at, number) => [at, tensors[number]]));
+  const bytes = streamBytes(loaded.layout.streams[plain]);
+  const piece = { stream: plain, offset: 0, length: bytes, target: 0, position: 0 };
+  const [data] = await piecesIntoBuffers(context, loaded, [piece], [bytes]);
   const object = `manifests/${loaded.name}`;
-  return unflattenState(await streams.readStream(plain), object, (slot) => {
+  return unflattenState(data, object, (slot) => {
     if (slot.index >= loaded.layout.tensors.length)
       throw corrupt('bad-slot', 'names a tensor that is not there', object);
     return values.get(slot.index);

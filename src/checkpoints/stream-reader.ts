@@ -1,8 +1,9 @@
 /** Reads parts of the streams of a stored checkpoint, chunk by chunk. */
 import { corrupt } from '../errors.js';
-import { chunkLengths, objectKey, streamBytes } from '../format/index.js';
+import { objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkReader } from '../packs/index.js';
+import { chunkAt, chunkStarts } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import { type LoadedManifest, loadIndex } from './manifest-store.js';
 
@@ -58,34 +59,12 @@ export class StreamReader {
     return bytes;
   }
 
-  /** Returns a whole stream. */
-  readStream(stream: number): Promise<Uint8Array> {
-    return this.readAll(stream, 0, streamBytes(this.loaded.layout.streams[stream]));
-  }
-
   private map(at: number): ChunkMap {
     const present = this.maps.get(at);
     if (present !== undefined) return present;
-    const stream = this.loaded.layout.streams[at];
-    const content = this.loaded.content.streams[at];
-    const starts = [0];
-    for (const length of chunkLengths(stream, content, this.context.config.chunkElements)) {
-      starts.push(starts[starts.length - 1] + length);
-    }
-    const map = { ids: content.ids, starts };
+    const { ids } = this.loaded.content.streams[at];
+    const map = { ids, starts: chunkStarts(this.context, this.loaded, at) };
     this.maps.set(at, map);
     return map;
   }
-}
-
-/** Returns the index of the chunk that holds the byte at `offset`. */
-function chunkAt(starts: readonly number[], offset: number): number {
-  let low = 0;
-  let high = starts.length - 1;
-  while (low + 1 < high) {
-    const middle = (low + high) >>> 1;
-    if (starts[middle] <= offset) low = middle;
-    else high = middle;
-  }
-  return low;
 }

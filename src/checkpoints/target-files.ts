@@ -1,12 +1,11 @@
 /** Files on their way into a folder: written under temporary names, renamed together once all of them are whole. */
+import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { ThetalogError } from '../errors.js';
+import { notAFile, targetError } from '../compute/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Environment } from './environment.js';
 
-/** Small pieces are collected into writes of this size. */
-const WRITE_BYTES = 2 ** 20;
 const READ_BYTES = 2 ** 20;
 
 /**
@@ -24,85 +23,76 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
   try {
     const status = await handle.stat();
     if (!status.isFile()) throw notAFile(path);
-    if (status.size !== size) return 'differs';
-    const digest = hasher.file();
-    const buffer = new Uint8Array(READ_BYTES);
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES);
-      if (bytesRead === 0) return digest.digest();
-      digest.update(buffer.subarray(0, bytesRead));
-    }
+    return status.size === size ? await digestFrom(hasher, handle) : 'differs';
   } finally {
     await handle.close();
   }
 }
 
-/** One file being written; every failure is a typed error and leaves the file to be discarded. */
-class StagedFile {
-  private readonly handle: FileHandle;
-  private readonly path: string;
-  private readonly mode: number;
-  private readonly buffer = new Uint8Array(WRITE_BYTES);
-  private filled = 0;
-
-  constructor(handle: FileHandle, path: string, mode: number) {
-    this.handle = handle;
-    this.path = path;
-    this.mode = mode;
-  }
-
-  async write(part: Uint8Array): Promise<void> {
-    if (this.filled + part.length > WRITE_BYTES) await this.flush();
-    if (part.length >= WRITE_BYTES) await this.writeAll(part);
-    else {
-      this.buffer.set(part, this.filled);
-      this.filled += part.length;
-    }
-  }
-
-  /** Writes what is left, sets the permissions and makes it durable. */
-  async finish(): Promise<void> {
-    await this.flush();
-    try {
-      await this.handle.chmod(this.mode);
-      await this.handle.sync();
-    } catch (cause) {
-      throw targetError(this.path, cause);
-    } finally {
-      await this.close();
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.handle.close().catch(() => {});
-  }
-
-  private async flush(): Promise<void> {
-    await this.writeAll(this.buffer.subarray(0, this.filled));
-    this.filled = 0;
-  }
-
-  private async writeAll(bytes: Uint8Array): Promise<void> {
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        done += (await this.handle.write(bytes, done, bytes.length - done)).bytesWritten;
-      }
-    } catch (cause) {
-      throw targetError(this.path, cause);
-    }
+/** Reads a file to its end, the next part while this one is hashed. */
+async function digestFrom(hasher: Hasher, handle: FileHandle): Promise<string> {
+  const digest = hasher.file();
+  const read = (buffer: Uint8Array, position: number) => handle.read(buffer, 0, READ_BYTES, position);
+  const buffers = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
+  let position = 0;
+  let next = read(buffers[0], 0);
+  for (let turn = 0; ; turn = 1 - turn) {
+    const { bytesRead } = await next;
+    if (bytesRead === 0) return digest.digest();
+    position += bytesRead;
+    next = read(buffers[1 - turn], position);
+    digest.update(buffers[turn].subarray(0, bytesRead));
   }
 }
 
-interface Staged {
-  temporary: string;
-  final: string;
-  file: StagedFile;
+/** A file under its temporary name; every failure is a typed error and leaves it to be discarded. */
+export class StagedFile {
+  /** Where it is until it is published. */
+  readonly path: string;
+  /** Where it will be. */
+  readonly final: string;
+  private readonly mode: number;
+
+  constructor(path: string, final: string, mode: number) {
+    this.path = path;
+    this.final = final;
+    this.mode = mode;
+  }
+
+  /** Writes all of `bytes` at `position`. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    await this.opened(async (handle) => {
+      for (let done = 0; done < bytes.length; )
+        done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+    });
+  }
+
+  /** Sets the permissions, makes the file durable, and returns the digest of what is in it. */
+  async finish(hasher: Hasher): Promise<string> {
+    return this.opened(async (handle) => {
+      await handle.chmod(this.mode);
+      const [digest] = await Promise.all([digestFrom(hasher, handle), handle.sync()]);
+      return digest;
+    });
+  }
+
+  private async opened<T>(use: (handle: FileHandle) => Promise<T>): Promise<T> {
+    let handle: FileHandle | undefined;
+    try {
+      handle = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
+      return await use(handle);
+    } catch (cause) {
+      throw targetError(this.final, cause);
+    } finally {
+      await handle?.close().catch(() => {});
+    }
+  }
 }
 
 export class StagedFiles {
   private readonly root: string;
   private readonly suffix: string;
-  private readonly staged: Staged[] = [];
+  private readonly staged: StagedFile[] = [];
   /** Directories made here, outermost first. */
   private readonly made: string[] = [];
 
@@ -111,18 +101,19 @@ export class StagedFiles {
     this.suffix = environment.randomHex(6);
   }
 
-  /** Opens a new file that will be `path` below the root, with these permission bits, once published. */
+  /** Makes a new, empty file that will be `path` below the root, with these permission bits, once published. */
   async create(path: string, mode: number): Promise<StagedFile> {
     const final = join(this.root, path);
     await this.ensure(dirname(final));
     const temporary = join(dirname(final), `.${basename(final).slice(0, 200)}.${this.suffix}.partial`);
     try {
-      const file = new StagedFile(await open(temporary, 'wx', 0o600), final, mode);
-      this.staged.push({ temporary, final, file });
-      return file;
+      await (await open(temporary, 'wx', 0o600)).close();
     } catch (cause) {
       throw targetError(final, cause);
     }
+    const file = new StagedFile(temporary, final, mode);
+    this.staged.push(file);
+    return file;
   }
 
   async makeDirectory(path: string): Promise<void> {
@@ -132,9 +123,9 @@ export class StagedFiles {
   /** Renames all files to their places and makes that durable. */
   async publish(): Promise<void> {
     const directories = new Set<string>();
-    for (const { temporary, final } of this.staged) {
+    for (const { path, final } of this.staged) {
       try {
-        await rename(temporary, final);
+        await rename(path, final);
       } catch (cause) {
         throw targetError(final, cause);
       }
@@ -145,10 +136,7 @@ export class StagedFiles {
 
   /** Removes whatever was not published, and the directories made for it. */
   async discard(): Promise<void> {
-    for (const { temporary, file } of this.staged) {
-      await file.close();
-      await rm(temporary, { force: true });
-    }
+    for (const { path } of this.staged) await rm(path, { force: true });
     for (const directory of this.made.reverse()) await rmdir(directory).catch(() => {});
   }
 
@@ -177,29 +165,4 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function targetError(path: string, cause: unknown): ThetalogError {
-  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ThetalogError('unavailable', 'disk-full', `The disk is full: ${path} cannot be written.`, {
-      object: path,
-      hint: 'Free space and restore again; nothing was left behind.',
-      cause,
-    });
-  }
-  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR') return notAFile(path, cause);
-  return new ThetalogError('unavailable', 'file-unwritable', `${path} cannot be written (${code}).`, {
-    object: path,
-    cause,
-  });
-}
-
-function notAFile(path: string, cause?: unknown): ThetalogError {
-  const message = `${path} cannot be written: something else is in its place.`;
-  return new ThetalogError('conflict', 'not-a-file', message, {
-    object: path,
-    hint: 'Restore into another folder.',
-    cause,
-  });
 }

@@ -2,7 +2,13 @@
 import { ThetalogError } from '../errors.js';
 import type { Box, TensorLayout } from '../format/index.js';
 import { dtypeInfo } from '../tensor/index.js';
+import type { Piece } from './chunk-places.js';
+import type { StoreContext } from './context.js';
+import type { LoadedManifest } from './manifest-store.js';
+import { piecesIntoBuffers } from './restore-pieces.js';
 import type { StreamReader } from './stream-reader.js';
+
+type StreamPart = Pick<Piece, 'stream' | 'offset' | 'length'>;
 
 /** A tensor with strides is gathered in memory; JavaScript buffers of Node 20 end at 4 GiB. */
 const GATHERED_BYTES_MAX = 2 ** 31;
@@ -24,41 +30,58 @@ export function soleBox(tensor: TensorLayout): Box {
   });
 }
 
-/** Yields a tensor's values in order, contiguous and row-major, as views that must not be changed. */
-export async function* readTensorValues(
-  streams: StreamReader,
-  tensor: TensorLayout,
-): AsyncGenerator<Uint8Array> {
-  if (tensorBytes(tensor) === 0) return;
+/** Returns the part of a stream that is a tensor's values, row-major; undefined if its strides scatter them. */
+export function contiguousPiece(tensor: TensorLayout): StreamPart | undefined {
+  const length = tensorBytes(tensor);
+  if (length === 0) return { stream: 0, offset: 0, length: 0 };
+  const box = soleBox(tensor);
+  const offset = box.elementOffset * dtypeInfo(tensor.dtype).bytes;
+  return box.strides === null || isContiguous(box) ? { stream: box.stream, offset, length } : undefined;
+}
+
+/** Returns the part of a stream in which a tensor's values lie, in whatever order. */
+function spannedPiece(tensor: TensorLayout): StreamPart {
   const box = soleBox(tensor);
   const elementBytes = dtypeInfo(tensor.dtype).bytes;
-  if (box.strides === null || isContiguous(box)) {
-    yield* streams.read(box.stream, box.elementOffset * elementBytes, tensorBytes(tensor));
-    return;
-  }
   const span = box.extent.reduce((sum, length, axis) => sum + (length - 1) * (box.strides?.[axis] ?? 0), 1);
   if (span * elementBytes > GATHERED_BYTES_MAX || tensorBytes(tensor) > GATHERED_BYTES_MAX) {
     const message = `${tensor.name} has strides and is too large to be gathered in memory.`;
     throw new ThetalogError('unsupported', 'strided-too-large', message, { object: tensor.name });
   }
-  const source = await streams.readAll(box.stream, box.elementOffset * elementBytes, span * elementBytes);
-  yield gather(source, box, elementBytes);
+  return { stream: box.stream, offset: box.elementOffset * elementBytes, length: span * elementBytes };
 }
 
-/** Returns a whole tensor's values in one buffer. */
-export async function readTensor(streams: StreamReader, tensor: TensorLayout): Promise<Uint8Array> {
-  const length = tensorBytes(tensor);
-  if (length > GATHERED_BYTES_MAX) {
+/** Yields a tensor's values in order, contiguous and row-major, as views that must not be changed. */
+export async function* readTensorValues(
+  streams: StreamReader,
+  tensor: TensorLayout,
+): AsyncGenerator<Uint8Array> {
+  const piece = contiguousPiece(tensor);
+  if (piece === undefined) {
+    const { stream, offset, length } = spannedPiece(tensor);
+    yield gather(await streams.readAll(stream, offset, length), tensor);
+  } else if (piece.length > 0) yield* streams.read(piece.stream, piece.offset, piece.length);
+}
+
+/** Returns the values of whole tensors, contiguous and row-major, each in one buffer of its own. */
+export async function readTensors(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  tensors: readonly TensorLayout[],
+): Promise<Uint8Array[]> {
+  const parts = tensors.map((tensor) => {
+    const length = tensorBytes(tensor);
+    const piece = contiguousPiece(tensor);
+    if (piece === undefined || length <= GATHERED_BYTES_MAX) return piece ?? spannedPiece(tensor);
     const message = `${tensor.name} has ${length} bytes, too many for one buffer.`;
     throw new ThetalogError('unsupported', 'tensor-too-large', message, { object: tensor.name });
-  }
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  for await (const part of readTensorValues(streams, tensor)) {
-    bytes.set(part, done);
-    done += part.length;
-  }
-  return bytes;
+  });
+  const pieces = parts.map((part, target): Piece => ({ ...part, target, position: 0 }));
+  const sizes = parts.map(({ length }) => length);
+  const buffers = await piecesIntoBuffers(context, loaded, pieces, sizes);
+  return tensors.map((tensor, at) =>
+    contiguousPiece(tensor) === undefined ? gather(buffers[at], tensor) : buffers[at],
+  );
 }
 
 function isContiguous(box: Box): boolean {
@@ -70,8 +93,10 @@ function isContiguous(box: Box): boolean {
   return true;
 }
 
-/** Copies the elements of a strided box into row-major order. */
-function gather(source: Uint8Array, box: Box, elementBytes: number): Uint8Array {
+/** Copies the elements of a strided tensor into row-major order. */
+function gather(source: Uint8Array, tensor: TensorLayout): Uint8Array {
+  const box = soleBox(tensor);
+  const elementBytes = dtypeInfo(tensor.dtype).bytes;
   const { extent } = box;
   const strides = box.strides ?? [];
   const count = extent.reduce((product, length) => product * length, 1);

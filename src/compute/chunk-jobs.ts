@@ -62,6 +62,11 @@ export class DecodedChunks {
     this.outcomes.set(id, bytes);
   }
 
+  /** Forgets a chunk: its bytes are not asked for again. */
+  release(id: ChunkId): void {
+    this.outcomes.delete(id);
+  }
+
   /** Returns the bytes of a chunk, checked against its id, or throws what is wrong with it or below it. */
   get(id: ChunkId): Uint8Array {
     const outcome = this.outcomes.get(id) ?? this.outcomeOf(id);

@@ -1,9 +1,11 @@
 /** The kinds of work that the pool does, and which function does each. */
 import { type ChunkTools, type DecodeJob, type DecodeResult, decodeChunks } from './chunk-jobs.js';
+import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-jobs.js';
 
 /** Every kind of job with its result. */
 export interface Jobs {
   decode: { job: DecodeJob; result: DecodeResult };
+  restore: { job: RestoreJob; result: RestoreOutcome };
 }
 
 export type JobKind = keyof Jobs;
@@ -18,6 +20,10 @@ export interface Outcome {
 
 /** Does a job on this thread. */
 export function perform(tools: ChunkTools, job: Job): Outcome {
+  if (job.kind === 'restore') {
+    const result = restoreChunks(tools, job);
+    return { result, transfer: wholeBuffers(result.buffers) };
+  }
   const result = decodeChunks(tools, job);
   return { result, transfer: wholeBuffers(result.chunks) };
 }

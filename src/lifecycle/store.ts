@@ -23,7 +23,7 @@ import {
   planFiles,
   type RestoreFilesOptions,
   type RestoreResult,
-  readTensor,
+  readTensors,
   resolveRef,
   restoreFiles,
   restoreTensors,
@@ -31,7 +31,6 @@ import {
   type SaveResult,
   type StoreContext,
   type StoreStats,
-  StreamReader,
   saveCheckpoint,
   type TensorData,
   tagCheckpoint,
@@ -187,8 +186,8 @@ export class Store {
           hint,
         });
       }
-      const streams = await StreamReader.open(this.context, loaded);
-      return { dtype: tensor.dtype, shape: tensor.shape, data: await readTensor(streams, tensor) };
+      const [data] = await readTensors(this.context, loaded, [tensor]);
+      return { dtype: tensor.dtype, shape: tensor.shape, data };
     });
   }
 

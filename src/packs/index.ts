@@ -6,6 +6,7 @@ export {
   type PlannedPrediction,
   type PredictionInput,
 } from './chunk-writer.js';
+export { type DecodeUnit, decodeUnits } from './decode-units.js';
 export { ObjectWriter } from './object-writer.js';
 export { type EncodedRecord, PACK_BYTES_TARGET, PackWriter } from './pack-writer.js';
-export { encodingsToDecode, readRecords, type StoredRecord } from './record-batches.js';
+export { encodingsToDecode, readRecords } from './record-batches.js';

@@ -1,4 +1,5 @@
 /** Reads many records at once: what chunks need, lowest first, in few large reads. */
+import type { StoredRecord } from '../compute/index.js';
 import { corrupt } from '../errors.js';
 import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
@@ -9,12 +10,6 @@ import type { ChunkIndex } from './chunk-index.js';
 const GAP_BYTES_MAX = 128 * 1024;
 /** Larger reads gain nothing, and would hold more than is needed at once. */
 const READ_BYTES_MAX = 8 * 2 ** 20;
-
-/** A record as it lies in its pack; nothing but its length was checked. */
-export interface StoredRecord {
-  entry: ChunkEntry;
-  bytes: Uint8Array;
-}
 
 /** Records next to one another in one pack. */
 interface RecordRun {
@@ -38,8 +33,8 @@ export function encodingsToDecode(
   return [...index.closure(wanted, object, isKnown).values()].sort(inDecodeOrder);
 }
 
-/** Of equal heights the one that lies first in its pack comes first, so that reading goes forward. */
-function inDecodeOrder(a: ChunkEntry, b: ChunkEntry): number {
+/** Orders chunks after all that they read; of equal heights the one that lies first in its pack comes first. */
+export function inDecodeOrder(a: ChunkEntry, b: ChunkEntry): number {
   return a.height - b.height || comparePlaces(a, b);
 }
 

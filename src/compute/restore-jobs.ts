@@ -1,0 +1,114 @@
+/** Decodes chunks and puts their bytes where they belong: into files, or into buffers that are handed back. */
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import type { ChunkId } from '../hash/index.js';
+import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
+import { targetError } from './target-error.js';
+
+/** A file that is there already, and the name to be used in messages; or a new buffer. */
+export type RestoreTarget =
+  | { readonly kind: 'file'; readonly path: string; readonly name: string }
+  | { readonly kind: 'buffer'; readonly bytes: number };
+
+/** Part of a chunk and where it belongs, in bytes. */
+export interface RestorePart {
+  readonly id: ChunkId;
+  readonly from: number;
+  readonly length: number;
+  /** Number of the target. */
+  readonly target: number;
+  readonly position: number;
+}
+
+export interface RestoreJob {
+  readonly kind: 'restore';
+  /** Each after all that it reads. */
+  readonly records: readonly StoredRecord[];
+  readonly targets: readonly RestoreTarget[];
+  readonly parts: readonly RestorePart[];
+}
+
+export interface RestoreOutcome {
+  /** The buffers among the targets, in order. */
+  readonly buffers: Uint8Array[];
+}
+
+/** Throws `corrupt` for damage, naming object and offset, and `unavailable` for a file that cannot be written. */
+export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): RestoreOutcome {
+  const places = new OpenTargets(targets);
+  const partsOf = groupParts(parts);
+  const uses = countUses(records);
+  try {
+    const decoded = new DecodedChunks(tools, records);
+    for (const { entry } of records) {
+      const raw = decoded.get(entry.id);
+      for (const part of partsOf.get(entry.id) ?? []) places.write(part, raw);
+      for (const id of [entry.id, ...entry.references]) {
+        const left = (uses.get(id) ?? 1) - 1;
+        uses.set(id, left);
+        if (left === 0) decoded.release(id);
+      }
+    }
+    return { buffers: places.buffers() };
+  } finally {
+    places.close();
+  }
+}
+
+function groupParts(parts: readonly RestorePart[]): Map<ChunkId, RestorePart[]> {
+  const partsOf = new Map<ChunkId, RestorePart[]>();
+  for (const part of parts) {
+    const known = partsOf.get(part.id);
+    if (known === undefined) partsOf.set(part.id, [part]);
+    else known.push(part);
+  }
+  return partsOf;
+}
+
+/** How often each chunk is looked at: by its own turn, and by each that reads it. */
+function countUses(records: readonly StoredRecord[]): Map<ChunkId, number> {
+  const uses = new Map<ChunkId, number>();
+  for (const { entry } of records) {
+    for (const id of [entry.id, ...entry.references]) uses.set(id, (uses.get(id) ?? 0) + 1);
+  }
+  return uses;
+}
+
+/** Files are opened when first written to: a job has few, a restore may have more than a process may hold open. */
+class OpenTargets {
+  private readonly targets: readonly RestoreTarget[];
+  private readonly files = new Map<number, number>();
+  private readonly made: (Uint8Array | undefined)[];
+
+  constructor(targets: readonly RestoreTarget[]) {
+    this.targets = targets;
+    this.made = targets.map((target) =>
+      target.kind === 'buffer' ? new Uint8Array(target.bytes) : undefined,
+    );
+  }
+
+  write({ from, length, target: at, position }: RestorePart, raw: Uint8Array): void {
+    const bytes = raw.subarray(from, from + length);
+    const target = this.targets[at];
+    if (target.kind === 'buffer') this.made[at]?.set(bytes, position);
+    else this.writeFile(at, target.path, target.name, bytes, position);
+  }
+
+  buffers(): Uint8Array[] {
+    return this.made.filter((buffer) => buffer !== undefined);
+  }
+
+  close(): void {
+    for (const file of this.files.values()) closeSync(file);
+  }
+
+  private writeFile(at: number, path: string, name: string, bytes: Uint8Array, position: number): void {
+    try {
+      const file = this.files.get(at) ?? openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      this.files.set(at, file);
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(file, bytes, done, bytes.length - done, position + done);
+    } catch (cause) {
+      throw targetError(name, cause);
+    }
+  }
+}
