@@ -1,5 +1,6 @@
 /** The public door of thetalog. Everything else is internal. */
 export type {
+  ChainOptions,
   CheckpointDetail,
   CheckpointInfo,
   CheckReport,

@@ -2,7 +2,7 @@
 import type { Rule } from '../codec/index.js';
 import type { OptimizerSettings } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import type { PlannedPrediction, PredictionInput } from '../packs/index.js';
+import type { ChainChoice, ChainPolicy, PlannedPrediction, PredictionInput } from '../packs/index.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { Family, SavePlan } from './plan.js';
 
@@ -18,13 +18,15 @@ interface Sibling {
 export class ChunkPredictions {
   private readonly plan: SavePlan;
   private readonly base: LoadedManifest | undefined;
+  private readonly chains: ChainPolicy;
   private readonly baseIds: (readonly ChunkId[] | undefined)[];
   private readonly familyOf = new Map<number, Family>();
   private readonly siblings = new Map<number, Sibling>();
 
-  constructor(plan: SavePlan, base: LoadedManifest | undefined) {
+  constructor(plan: SavePlan, base: LoadedManifest | undefined, chains: ChainPolicy) {
     this.plan = plan;
     this.base = base;
+    this.chains = chains;
     const baseStreams = new Map(base?.layout.streams.map((stream, at) => [stream.key, at]));
     this.baseIds = plan.layout.streams.map((stream) => {
       const at = baseStreams.get(stream.key);
@@ -66,8 +68,22 @@ export class ChunkPredictions {
     const casts = family === undefined ? [] : this.casts(family, stream, index);
     const base = this.baseInput(stream, index);
     if (base === undefined) return casts;
+    const choice = this.chains.choose(this.basesBeside(family, stream, index));
+    if (choice !== 'newest') return [...this.skipDelta(choice, base), ...casts];
     const rules = family === undefined ? [] : this.ruled(family, stream, index, base);
     return [{ rule: { kind: 'base' }, inputs: [base] }, ...casts, ...rules];
+  }
+
+  /** Where chains have to start again, rules do not hold: other steps lie between. */
+  private skipDelta(choice: ChainChoice, base: PredictionInput): PlannedPrediction[] {
+    const id = choice === 'ancestor' ? this.chains.ancestor(base.id) : undefined;
+    return id === undefined ? [] : [{ rule: { kind: 'base' }, inputs: [{ id }] }];
+  }
+
+  /** Returns the base's chunks in the same place of all streams that predict one another. */
+  private basesBeside(family: Family | undefined, stream: number, index: number): ChunkId[] {
+    const members = family === undefined ? [stream] : streamsOf(family);
+    return members.map((member) => this.baseIds[member]?.[index]).filter((id) => id !== undefined);
   }
 
   /** A copy of the weights is their rounding, whatever came before. */

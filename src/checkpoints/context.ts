@@ -4,6 +4,7 @@ import type { ComputePool } from '../compute/index.js';
 import type { StoreConfig } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
+import type { ChainLimits } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { Environment } from './environment.js';
@@ -15,6 +16,8 @@ export interface StoreContext {
   readonly kernels: Kernels;
   readonly hasher: Hasher;
   readonly codec: Codec;
+  /** How long saves let chains get. */
+  readonly chainLimits: ChainLimits;
   readonly compute: ComputePool;
   readonly environment: Environment;
   readonly roots: RootStore;

@@ -12,13 +12,15 @@ import {
 } from '../format/index.js';
 import { type Hasher, loadHasher } from '../hash/index.js';
 import { loadKernels } from '../kernels/index.js';
+import { CHAIN_LIMITS, chainLimits } from '../packs/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
 import type { StoreContext } from './context.js';
 import { type Environment, systemEnvironment } from './environment.js';
 import { RootStore } from './root-store.js';
+import type { ChainOptions } from './types.js';
 
-export interface OpenOptions {
+export interface OpenOptions extends ChainOptions {
   /** Threads that encode and decode, at most 16; 0: none. Default: one for every core. */
   workers?: number;
   environment?: Environment;
@@ -45,9 +47,9 @@ export async function createContext(
   }
   const storage = typeof location === 'string' ? await createFileStorage(localPath(location)) : location;
   if ((await storage.get(CONFIG_KEY)) !== undefined) throw storeExists(storage);
-  const { environment = systemEnvironment, workers } = options;
+  const { environment = systemEnvironment } = options;
   const config = { id: environment.randomHex(16), chunkElements };
-  const context = await makeContext(storage, { environment, workers }, () => config);
+  const context = await makeContext(storage, { ...options, environment }, () => config);
   await context.roots.create();
   const bytes = encodeStoreConfig(context.hasher, config);
   if (!(await storage.putIfAbsent(CONFIG_KEY, [bytes]))) throw storeExists(storage);
@@ -79,9 +81,10 @@ export async function openContext(
 
 async function makeContext(
   storage: Storage,
-  { environment = systemEnvironment, workers }: OpenOptions,
+  options: OpenOptions,
   configOf: (hasher: Hasher) => StoreConfig,
 ): Promise<StoreContext> {
+  const { environment = systemEnvironment, workers } = options;
   const kernels = loadKernels();
   const hasher = await loadHasher(kernels);
   const config = configOf(hasher);
@@ -92,6 +95,7 @@ async function makeContext(
     kernels,
     hasher,
     codec,
+    chainLimits: chainLimits(options, CHAIN_LIMITS),
     compute: new ComputePool({ codec, hasher }, workers),
     environment,
     roots: new RootStore(storage, hasher, environment),

@@ -8,7 +8,16 @@ import {
   objectKey,
   type Root,
 } from '../format/index.js';
-import { ChunkIndex, ChunkReader, ChunkWriter, ObjectWriter, PackWriter } from '../packs/index.js';
+import {
+  ChainPolicy,
+  ChunkIndex,
+  ChunkReader,
+  ChunkWriter,
+  chainLimits,
+  ObjectWriter,
+  PackWriter,
+} from '../packs/index.js';
+import { ChunkPredictions } from './chunk-predictions.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
 import { WriterLease } from './lease.js';
@@ -25,10 +34,6 @@ import { ExplanationLog } from './save-explanation.js';
 import { storeStreams } from './store-streams.js';
 import type { SaveExplanation, SaveRequest, Warning } from './types.js';
 
-/** Longest delta chain that saves make: decoding d links costs about 1 + 0.8 d times a full chunk, so at most 8 times. */
-const SAVE_HEIGHT_MAX = 8;
-/** Update rules put weights on second moments on first moments: two more links in each save, but not in the next. */
-const RULE_HEIGHT_MAX = SAVE_HEIGHT_MAX + 2;
 /** Times a save starts over because gc took what it had built on. */
 const RESTARTS_MAX = 3;
 
@@ -111,19 +116,23 @@ class Save {
     const reader = new ChunkReader(context, index);
     const log =
       this.request.explain === true ? new ExplanationLog(() => context.environment.now()) : undefined;
+    const chains = chainLimits(this.request, context.chainLimits);
     const writer = new ChunkWriter({
       index,
       reader,
       packs,
       codec: context.codec,
       hasher: context.hasher,
-      heightMax: SAVE_HEIGHT_MAX,
-      ruleHeightMax: RULE_HEIGHT_MAX,
+      maxHeight: chains.maxHeight,
       onDamage: (error) => this.warn(error),
       log,
     });
-    const streams = await storeStreams(context, plan, writer, base?.loaded, (bytes) =>
-      this.report(bytes, writer),
+    const streams = await storeStreams(
+      context,
+      plan,
+      writer,
+      new ChunkPredictions(plan, base?.loaded, new ChainPolicy(index, chains)),
+      (bytes) => this.report(bytes, writer),
     );
     await packs.finish();
     const files = await plan.files();

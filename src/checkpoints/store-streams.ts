@@ -1,9 +1,8 @@
 /** Stores the streams of a plan chunk by chunk; those that predict one another go side by side. */
 import type { StreamContent } from '../format/index.js';
 import type { ChunkWriter } from '../packs/index.js';
-import { ChunkPredictions } from './chunk-predictions.js';
+import type { ChunkPredictions } from './chunk-predictions.js';
 import type { StoreContext } from './context.js';
-import type { LoadedManifest } from './manifest-store.js';
 import { chunksOf, type SavePlan } from './plan.js';
 
 /** Returns the chunks of all streams, in the order of the layout. `onChunk` is called after each with its raw bytes. */
@@ -11,14 +10,13 @@ export async function storeStreams(
   context: StoreContext,
   plan: SavePlan,
   writer: ChunkWriter,
-  base: LoadedManifest | undefined,
+  predictions: ChunkPredictions,
   onChunk: (bytes: number) => Promise<void>,
 ): Promise<StreamContent[]> {
   const { streams } = plan.layout;
   const contents = streams.map((stream): StreamContent => {
     return { ids: [], lengths: stream.chunking === 'content' ? [] : null };
   });
-  const predictions = new ChunkPredictions(plan, base);
   const { chunkElements } = context.config;
   for (const unit of predictions.order()) {
     const members = unit.map((at) => ({

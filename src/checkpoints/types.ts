@@ -51,8 +51,16 @@ export interface Warning {
   offset: number | null;
 }
 
+/** How long delta chains may get. What is not given is as the store was opened with. */
+export interface ChainOptions {
+  /** Longest chain: 0 (everything in full) to 16, the default. */
+  maxHeight?: number;
+  /** Restoring any checkpoint may take this many times the work of restoring one that is stored in full; default 8. */
+  maxRestoreFactor?: number;
+}
+
 /** What goes on record of a checkpoint beside what is found in it; what is given here wins. */
-export interface SaveOptions extends OperationOptions {
+export interface SaveOptions extends OperationOptions, ChainOptions {
   step?: number;
   epoch?: number;
   metrics?: Record<string, number>;
@@ -195,6 +203,8 @@ export interface StoreStats {
   chunks: number;
   packs: number;
   maxHeight: number;
+  /** Work of restoring the checkpoint that takes most, against that of one stored in full. */
+  restoreFactor: number;
 }
 
 /** One damaged object and the checkpoints that cannot be restored whole because of it. */

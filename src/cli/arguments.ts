@@ -35,6 +35,13 @@ export function parseEpoch(text: string): number {
   return value;
 }
 
+/** Parses how many times more than at best something may take: a number from 1. */
+export function parseFactor(text: string): number {
+  const value = parseNumber(text);
+  if (value === undefined || !(value >= 1)) throw new InvalidArgumentError('Expected a number from 1.');
+  return value;
+}
+
 /** Parses one `name=number`; `nan` and `inf` are numbers, since diverged runs are saved, too. */
 export function collectMetric(
   text: string,

@@ -1,6 +1,7 @@
 /** Sets of encodings: what live checkpoints resolve to, and what decoding given chunks reads. */
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
+import { restoreCost } from '../packs/index.js';
 import type { ResolvedCheckpoint } from './live-store.js';
 
 /** The encodings that live checkpoints resolve to: of each chunk the lowest. */
@@ -73,6 +74,14 @@ export function trueHeights(
     heights.set(id, moving.has(id) && read.length > 0 ? 1 + Math.max(...read) : entry.height);
   }
   return heights;
+}
+
+/** Returns what restoring a checkpoint costs against one of the same size that is stored in full. */
+export function restoreFactor({ loaded, closure }: ResolvedCheckpoint): number {
+  const ids = new Set(loaded.content.streams.flatMap((stream) => stream.ids));
+  let raw = 0;
+  for (const id of ids) raw += closure.get(id)?.rawLength ?? 0;
+  return raw === 0 ? 1 : restoreCost(closure, ids) / raw;
 }
 
 export function isSame(a: ReadonlyMap<ChunkId, ChunkEntry>, b: ReadonlyMap<ChunkId, ChunkEntry>): boolean {

@@ -8,6 +8,7 @@ import {
   type Root,
 } from '../format/index.js';
 import { Inventory } from './inventory.js';
+import { restoreFactor } from './live-encodings.js';
 import { LiveStore, objectsOf, pagesOf, type ResolvedCheckpoint } from './live-store.js';
 import { NeededRecords } from './needed-records.js';
 
@@ -18,7 +19,8 @@ import { NeededRecords } from './needed-records.js';
  * Of the store: `logicalBytes` sums over the live checkpoints, `storedBytes` over all physical objects.
  * `reclaimableBytes` are the objects that no live checkpoint refers to (those of a save under way count, too) and the
  * records in live packs that none needs; gc frees the former, compact and gc the latter. `chunks` counts the encodings
- * that live checkpoints resolve to, `packs` those that hold them, `maxHeight` is the longest delta chain.
+ * that live checkpoints resolve to, `packs` those that hold them, `maxHeight` is the longest delta chain,
+ * `restoreFactor` that of the checkpoint that takes most to restore.
  *
  * Of a checkpoint: `storedBytes` are the records it needs, bases included, its manifest with the sections it shares, and
  * its index segments, though others may need them, too. `reclaimableBytes` are the records that it alone needs: what
@@ -33,12 +35,14 @@ async function wholeStore(context: StoreContext, root: Root): Promise<StoreStats
   const inventory = await Inventory.take(context.storage);
   const live = new LiveStore(context);
   const needed = new NeededRecords();
+  let worst = 1;
   const objects = new Set(pagesOf(root));
   const checkpoints = await live.checkpoints(root);
   for (const checkpoint of checkpoints) {
     const resolved = await live.resolve(checkpoint);
     for (const key of objectsOf(resolved)) objects.add(key);
     for (const entry of resolved.closure.values()) needed.add(entry);
+    worst = Math.max(worst, restoreFactor(resolved));
   }
   let reclaimableBytes = 0;
   for (const { size } of inventory.unreferenced(objects)) reclaimableBytes += size;
@@ -50,6 +54,7 @@ async function wholeStore(context: StoreContext, root: Root): Promise<StoreStats
     storedBytes: inventory.totalBytes,
     reclaimableBytes,
     ...countsOf(needed),
+    restoreFactor: worst,
   };
 }
 
@@ -85,6 +90,7 @@ async function oneCheckpoint(context: StoreContext, root: Root, ref: string): Pr
     storedBytes,
     reclaimableBytes: [...alone].reduce((sum, entry) => sum + entry.length, 0),
     ...countsOf(needed),
+    restoreFactor: restoreFactor(own),
   };
 }
 

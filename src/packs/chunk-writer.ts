@@ -35,9 +35,7 @@ export interface ChunkWriterOptions {
   codec: Codec;
   hasher: Hasher;
   /** Longest chain of deltas to make. */
-  heightMax: number;
-  /** The same for chunks predicted by an update rule, whose inputs stand on one another in one save. */
-  ruleHeightMax: number;
+  maxHeight: number;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
   onDamage(error: ThetalogError): void;
   log?: EncodingLog;
@@ -75,7 +73,7 @@ export class ChunkWriter {
     const started = log?.now() ?? 0;
     const entriesOf = new Map<Prediction, ChunkEntry[]>();
     for (const { rule, inputs } of planned) {
-      const read = await this.readInputs(rule, inputs);
+      const read = await this.readInputs(inputs);
       if (read !== undefined) entriesOf.set({ rule, inputs: read.bytes }, read.entries);
     }
     const encoded = codec.encode(raw, dtype, [...entriesOf.keys()], 'fast');
@@ -95,13 +93,11 @@ export class ChunkWriter {
 
   /** Returns the inputs if all are low enough and sound. Old damage must not keep anyone from saving anew. */
   private async readInputs(
-    rule: Rule,
     inputs: readonly PredictionInput[],
   ): Promise<{ entries: ChunkEntry[]; bytes: Uint8Array[] } | undefined> {
-    const { index, reader, heightMax, ruleHeightMax, onDamage } = this.options;
+    const { index, reader, maxHeight, onDamage } = this.options;
     const entries = inputs.map(({ id }) => this.added.get(id) ?? index.get(id));
-    const limit = rule.kind === 'base' ? heightMax : ruleHeightMax;
-    const low = entries.filter((entry) => entry !== undefined && entry.height < limit) as ChunkEntry[];
+    const low = entries.filter((entry) => entry !== undefined && entry.height < maxHeight) as ChunkEntry[];
     if (low.length < entries.length) return undefined;
     try {
       const bytes: Uint8Array[] = [];

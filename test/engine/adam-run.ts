@@ -27,7 +27,7 @@ export class AdamRun {
   private readonly next: () => number;
   private readonly bf16Gradients: boolean;
 
-  constructor({ elements = 20_000, seed = 1, bf16Gradients = false } = {}) {
+  constructor({ elements = 32_768, seed = 1, bf16Gradients = false } = {}) {
     this.next = randomNumbers(seed);
     this.bf16Gradients = bf16Gradients;
     this.w = Float32Array.from({ length: elements }, () => (this.next() - 0.5) * 0.1);

@@ -9,6 +9,7 @@ const VALUES = ['MemoryStorage', 'ThetalogError', 'createStore', 'isThetalogErro
 
 /** The same for types. */
 const TYPES = [
+  'ChainOptions',
   'CheckReport',
   'CheckpointDetail',
   'CheckpointInfo',

@@ -24,6 +24,7 @@ test('an empty store has its config and its root', async () => {
     chunks: 0,
     packs: 0,
     maxHeight: 0,
+    restoreFactor: 1,
   });
 });
 

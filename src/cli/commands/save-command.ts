@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { SaveFilesOptions, SaveResult } from '../../index.js';
-import { collectMeta, collectMetric, parseEpoch, parseStep } from '../arguments.js';
+import { collectMeta, collectMetric, parseEpoch, parseFactor, parseStep } from '../arguments.js';
 import { explanationLines } from '../save-table.js';
 import type { CommandHost } from '../session.js';
 import { checkpointName } from '../summaries.js';
@@ -30,6 +30,12 @@ export function addSaveCommand(program: Command, host: CommandHost): void {
     .option('--meta <name=text>', 'a note; may be repeated', collectMeta)
     .option('--parent <ref>', "what it was resumed from; default: the run's latest checkpoint")
     .option('--strict', 'refuse damaged files')
+    .option(
+      '--max-restore-factor <n>',
+      'work of a restore against that of a full checkpoint (default: 8)',
+      parseFactor,
+    )
+    .option('--max-height <n>', 'longest delta chain (default: 16)', parseStep)
     .option('--explain', 'say what each part was predicted from, and what it cost')
     .addHelpText('after', EXAMPLES)
     .action(async (paths: string[], flags: SaveFlags, command: Command) => {

@@ -47,10 +47,11 @@ function checkpointLines(stats: StoreStats): string[] {
   ]);
 }
 
-function countPairs({ chunks, packs, maxHeight }: StoreStats): [string, string][] {
+function countPairs({ chunks, packs, maxHeight, restoreFactor }: StoreStats): [string, string][] {
   return [
     ['chunks', String(chunks)],
     ['packs', String(packs)],
     ['longest chain', String(maxHeight)],
+    ['restore factor', `${restoreFactor.toFixed(2)} x a full checkpoint, at most`],
   ];
 }
