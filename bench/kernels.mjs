@@ -32,8 +32,8 @@ const report = new Report('kernels', { json: values.json, settings: { ...setting
 
 await memoryRows({ kernels, oracle, hasher: await loadHasher(kernels) }, report, settings);
 const codec = createCodec(kernels);
-await fp32Rows(codec, report, settings);
-await bf16Rows(codec, report, settings);
+await fp32Rows({ codec, kernels }, report, settings);
+await bf16Rows({ codec, kernels }, report, settings);
 await noteTwin();
 report.finish();
 

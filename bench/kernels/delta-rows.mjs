@@ -4,11 +4,13 @@ import { median, row, skipped, verifySame } from '../harness.mjs';
 import { nativeZstd } from '../limits.mjs';
 import { watchLoad } from '../machine.mjs';
 import { bf16Chunks, contextBound, deltaChunks, residualPlanes } from './deltas.mjs';
-import { memcpy, speeds } from './timing.mjs';
+import { memcpy, placed, speeds } from './timing.mjs';
 
 const HOW = 'codec.encode and codec.decode of one chunk of 262,144 elements, records and choices included';
 
-function codingTasks(codec, { name, dtype, raw, base }) {
+function codingTasks({ codec, kernels }, chunk) {
+  const { name, dtype } = chunk;
+  const [raw, base] = [chunk.raw, chunk.base].map((bytes) => placed(kernels, bytes));
   const predictions = [{ rule: { kind: 'base' }, inputs: [base] }];
   const { record, prediction } = codec.encode(raw, dtype, predictions, 'fast');
   const inputs = prediction?.inputs ?? [];
@@ -25,8 +27,9 @@ function codingTasks(codec, { name, dtype, raw, base }) {
 }
 
 /** Speeds of ours, memcpy and zstd in each of some rounds. */
-async function measure(codec, chunk, { rounds, milliseconds }) {
-  const { size, tasks } = codingTasks(codec, chunk);
+async function measure(coder, chunk, { rounds, milliseconds }) {
+  const mark = coder.kernels.arena.mark();
+  const { size, tasks } = codingTasks(coder, chunk);
   const planes = residualPlanes(chunk);
   const loadOf = watchLoad();
   const results = [];
@@ -34,14 +37,15 @@ async function measure(codec, chunk, { rounds, milliseconds }) {
     const zstd = nativeZstd(planes, { seconds: milliseconds >= 200 ? 1 : 0 });
     results.push({ ours: await speeds([memcpy, ...tasks], milliseconds), zstd });
   }
+  coder.kernels.arena.release(mark);
   const zstdBlocks = nativeZstd(residualPlanes(chunk, BLOCK_LANES), { seconds: milliseconds >= 200 ? 1 : 0 });
   return { size, results, load: loadOf(), zstdSize: results[0].zstd?.size, zstdBlocks };
 }
 
-/** Rows of fp32 weights and moments, one to a hundred steps apart. */
-export async function fp32Rows(codec, report, settings) {
+/** Rows of fp32 weights and moments, one to a hundred steps apart; `coder` is a codec and its kernels. */
+export async function fp32Rows(coder, report, settings) {
   for (const chunk of deltaChunks()) {
-    const { size, results, load, zstdSize, zstdBlocks } = await measure(codec, chunk, settings);
+    const { size, results, load, zstdSize, zstdBlocks } = await measure(coder, chunk, settings);
     const note = sizeNote(chunk.raw.length, size, zstdSize);
     report.add(
       ...['encode', 'decode'].map((way) => zstdRow(chunk, way, results, { load, note, zstdBlocks })),
@@ -57,10 +61,10 @@ export async function fp32Rows(codec, report, settings) {
 }
 
 /** Rows of bf16 weights: the context path against zstd, the sparse one against memcpy, both against the bound. */
-export async function bf16Rows(codec, report, settings) {
+export async function bf16Rows(coder, report, settings) {
   const [dense, sparse] = bf16Chunks();
   for (const chunk of [dense, sparse]) {
-    const { size, results, load, zstdSize } = await measure(codec, chunk, settings);
+    const { size, results, load, zstdSize } = await measure(coder, chunk, settings);
     const changed = `${(100 * chunk.changed).toFixed(1)} % changed`;
     const more = { load, note: `${sizeNote(chunk.raw.length, size, zstdSize)}, ${changed}` };
     for (const way of ['encode', 'decode']) {

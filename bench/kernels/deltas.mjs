@@ -91,8 +91,11 @@ export function residualPlanes({ dtype, base, raw }, blockLanes = CHUNK_ELEMENTS
   const planes = new Uint8Array(raw.length);
   for (let at = 0; at < after.length; at++) {
     const residual = zigzag(ordered(after[at]) - ordered(before[at]), bits);
+    const start = at - (at % blockLanes);
+    const lanesOfBlock = Math.min(blockLanes, after.length - start);
+    const first = start * lanes.BYTES_PER_ELEMENT + (at - start);
     for (let plane = 0; plane < bits / 8; plane++)
-      planes[plane * after.length + at] = residual >>> (8 * plane);
+      planes[first + plane * lanesOfBlock] = residual >>> (8 * plane);
   }
   return planes;
 }

@@ -24,3 +24,11 @@ export async function speeds(tasks, milliseconds) {
   });
   return Object.fromEntries(entries);
 }
+
+/** Puts bytes into the memory of the kernels, where these use them in place. */
+export function placed(kernels, bytes) {
+  const place = kernels.arena.take(bytes.length);
+  if (place === undefined) throw new Error('the arena of the kernels is full');
+  place.set(bytes);
+  return place;
+}
