@@ -1,0 +1,182 @@
+/** Rows of saves and restores of a state in memory. */
+import { rmSync } from 'node:fs';
+import { runTask, scratchFolder } from '../children.mjs';
+import { row, skipped } from '../harness.mjs';
+import { availableMemory } from '../machine.mjs';
+
+const GIB = 2 ** 30;
+const MB = 1e6;
+
+/** A folder for one scenario, removed after it. */
+export async function inFolder({ dir }, work) {
+  const folder = scratchFolder(dir);
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const ratios = (results, top, bottom) => results.map((result) => result[top] / result[bottom]);
+
+/** Says why a state does not fit into memory `times` over, or undefined where it does. */
+export function tooLarge(gib, times) {
+  const free = availableMemory() / GIB;
+  if (gib * times + 0.5 <= free) return undefined;
+  return `needs ${(gib * times).toFixed(1)} GiB of memory, ${free.toFixed(1)} are free`;
+}
+
+/** Saves of a state: unchanged, one step, ten and a hundred steps apart; the stall is of those one step apart. */
+export async function saveRows(context) {
+  const { report, gib, rounds, workers } = context;
+  const reason = tooLarge(gib, 3.3);
+  const scenarios = [
+    { id: 'save-1', steps: 1, against: 'write' },
+    { id: 'save-10', steps: 10, against: 'write' },
+    { id: 'save-100', steps: 100, against: 'write' },
+    { id: 'same-memory', steps: 0, against: 'memcpy' },
+    { id: 'same-disk', steps: 0, against: 'memcpy', base: 'disk' },
+  ];
+  if (reason !== undefined) {
+    report.add(skipped('stall', reason), ...scenarios.map(({ id }) => skipped(id, reason)));
+    return;
+  }
+  for (const { id, steps, against, base = 'memory' } of scenarios) {
+    const found = await inFolder(context, (folder) =>
+      runTask('save-tasks', 'saveRepeatedly', { folder, gib, steps, rounds, workers, base }),
+    );
+    const { results, bytes, load, peakBytes } = found;
+    const more = {
+      load,
+      peakBytes,
+      note: saveNote(results, bytes),
+      seconds: results.map((one) => one.durable),
+    };
+    const how = `a state of ${gib} GiB saved ${rounds} times, ${against} of the same bytes right before each`;
+    report.add(row(id, ratios(results, against, 'durable'), how, more));
+    if (id !== 'save-1') continue;
+    report.add(row('stall', ratios(results, 'stall', 'memcpy'), `until save() resolves; ${how}`, { load }));
+    report.limit(
+      'memcpy',
+      results.map(({ memcpy }) => bytes / memcpy / 1e9),
+    );
+    report.limit(
+      'raw write + fsync',
+      results.map(({ write }) => bytes / write / 1e9),
+    );
+  }
+}
+
+function saveNote(results, bytes) {
+  const best = Math.min(...results.map(({ durable }) => durable));
+  const last = results.at(-1).stored;
+  return `${(bytes / best / 1e9).toFixed(2)} GB/s at best, ${(bytes / last).toFixed(2)}x smaller`;
+}
+
+export async function firstSaveRows(context) {
+  const { report, gib, rounds, workers } = context;
+  const reason = tooLarge(gib, 2.3);
+  if (reason !== undefined) return report.add(skipped('first-save', reason));
+  const { results, bytes, load, peakBytes } = await inFolder(context, (folder) =>
+    runTask('save-tasks', 'saveFirst', { folder, gib, rounds, workers }),
+  );
+  const more = {
+    load,
+    peakBytes,
+    note: saveNote(results, bytes),
+    seconds: results.map((one) => one.durable),
+  };
+  report.add(row('first-save', ratios(results, 'write', 'durable'), 'into a fresh store, durable', more));
+}
+
+export async function restoreRows(context) {
+  const { report, gib, rounds, workers } = context;
+  const reason = tooLarge(gib, 2);
+  if (reason !== undefined) {
+    report.add(skipped('restore-cold', reason), skipped('restore-warm', reason));
+    return;
+  }
+  await inFolder(context, async (folder) => {
+    const { bytes } = await runTask('restore-tasks', 'prepareFull', { folder, gib, workers });
+    for (const [id, against] of [
+      ['restore-cold', 'read'],
+      ['restore-warm', 'memcpy'],
+    ]) {
+      const cold = id === 'restore-cold';
+      const results = [];
+      for (let round = 0; round < rounds; round++)
+        results.push(await runTask('restore-tasks', 'restoreOnce', { folder, workers, cold }));
+      const best = Math.min(...results.map(({ seconds }) => seconds));
+      const unproven = cold && results.some(({ isCold }) => !isCold) ? ', not proven cold' : '';
+      const note = `${(bytes / best / 1e9).toFixed(2)} GB/s at best${unproven}`;
+      const how = 'run.restore() in a fresh process, store opened before';
+      const peakBytes = Math.max(...results.map((result) => result.peakBytes));
+      report.add(
+        row(id, ratios(results, against, 'seconds'), how, { note, load: results[0].load, peakBytes }),
+      );
+      const name = cold ? 'raw cold read' : 'raw warm read';
+      report.limit(
+        name,
+        results.map(({ read }) => bytes / read / 1e9),
+      );
+    }
+  });
+}
+
+/** Memory above the state, in processes that do nothing else. */
+export async function memoryRows(context) {
+  const { report, gib, workers } = context;
+  const cases = [
+    { id: 'memory-sync', base: 'memory', ahead: false, bound: (bytes) => bytes + 256 * MB },
+    { id: 'memory-disk', base: 'disk', ahead: false, bound: () => MB },
+    { id: 'memory-async', base: 'memory', ahead: true, bound: (bytes) => 2 * bytes + 256 * MB },
+  ];
+  for (const { id, base, ahead, bound } of cases) {
+    const reason = tooLarge(gib, ahead ? 4 : 3);
+    if (reason !== undefined) {
+      report.add(skipped(id, reason));
+      continue;
+    }
+    const { bytes, above, load } = await inFolder(context, (folder) =>
+      runTask('save-tasks', 'saveMemory', { folder, gib, workers, base, ahead }),
+    );
+    const note = `${(above / MB).toFixed(0)} MB above a state of ${(bytes / MB).toFixed(0)} MB`;
+    const how = 'peak of a process that saves three times, less what it held before the first';
+    report.add(row(id, above / bound(bytes), how, { note, load }));
+  }
+}
+
+/** From one worker to two, where the disk is no limit. */
+export async function scalingRows(context) {
+  const { report, gib, rounds, memoryFolder } = context;
+  const small = Math.min(gib, 0.5);
+  const place = { dir: memoryFolder ?? context.dir };
+  const where = memoryFolder === undefined ? 'on disk' : 'on a file system in memory';
+  const times = { save: [], restore: [] };
+  for (const workers of [1, 2]) {
+    await inFolder(place, async (folder) => {
+      const parameters = { folder, gib: small, steps: 1, rounds, workers, base: 'memory' };
+      const { results } = await runTask('save-tasks', 'saveRepeatedly', parameters);
+      times.save.push(results.map(({ durable }) => durable));
+    });
+    await inFolder(place, async (folder) => {
+      await runTask('restore-tasks', 'prepareFull', { folder, gib: small, workers });
+      const seconds = [];
+      for (let round = 0; round < rounds; round++) {
+        const found = await runTask('restore-tasks', 'restoreOnce', { folder, workers, cold: false });
+        seconds.push(found.seconds);
+      }
+      times.restore.push(seconds);
+    });
+  }
+  const how = `${small} GiB ${where}; the seconds with one worker over those with two`;
+  for (const [name, [one, two]] of Object.entries(times)) {
+    report.add(
+      row(
+        `scaling-${name}`,
+        one.map((seconds, round) => seconds / two[round]),
+        how,
+      ),
+    );
+  }
+}
