@@ -4,9 +4,10 @@ export class ByteWriter {
   private view: DataView;
   length = 0;
 
-  constructor(capacity = 256) {
-    this.buffer = new Uint8Array(capacity);
-    this.view = new DataView(this.buffer.buffer);
+  /** Writes into the given buffer, or one of the given size, and into a larger one when that is full. */
+  constructor(start: number | Uint8Array = 256) {
+    this.buffer = typeof start === 'number' ? new Uint8Array(start) : start;
+    this.view = viewOf(this.buffer);
   }
 
   private reserve(count: number): number {
@@ -15,7 +16,7 @@ export class ByteWriter {
       const grown = new Uint8Array(Math.max(this.buffer.length * 2, start + count));
       grown.set(this.buffer.subarray(0, start));
       this.buffer = grown;
-      this.view = new DataView(grown.buffer);
+      this.view = viewOf(grown);
     }
     this.length = start + count;
     return start;
@@ -67,6 +68,17 @@ export class ByteWriter {
     this.buffer.set(source, at);
   }
 
+  /** Returns room for `count` bytes behind what was written; `close` says how many of them were used. */
+  open(count: number): Uint8Array {
+    const at = this.reserve(count);
+    this.length = at;
+    return this.buffer.subarray(at, at + count);
+  }
+
+  close(used: number): void {
+    this.length += used;
+  }
+
   /** The bytes written so far, as a view that stays valid until the next write. */
   written(): Uint8Array {
     return this.buffer.subarray(0, this.length);
@@ -76,4 +88,8 @@ export class ByteWriter {
   finish(): Uint8Array {
     return this.buffer.slice(0, this.length);
   }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -24,6 +24,8 @@ export interface StreamEffort {
   readonly entropyShareMax: number;
   /** Gaps and values, which skip zeros at memory speed, are taken up to this share of the best other form. */
   readonly sparseShareMax: number;
+  /** Prefix codes are taken up to this share of the bytes of a block's planes. */
+  readonly prefixShareMax: number;
 }
 
 interface PlainPlan {

@@ -47,8 +47,8 @@ const DELTA_SHARE_MAX = 0.98;
 
 /** How much smaller the slower forms of a stream must be: time counts on the save path, and only bytes behind it. */
 const EFFORTS: Record<Level, StreamEffort> = {
-  fast: { entropyShareMax: 1 - 1 / 64, sparseShareMax: 1 + 1 / 32 },
-  max: { entropyShareMax: 1, sparseShareMax: 1 },
+  fast: { entropyShareMax: 1 - 1 / 64, sparseShareMax: 1 + 1 / 32, prefixShareMax: 1 + 1 / 128 },
+  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0 },
 };
 
 /** Opaque bytes up to this length get the best DEFLATE level in any case: skeletons and manifests are small. */

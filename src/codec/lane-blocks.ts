@@ -10,12 +10,16 @@ import {
   type ContextTables,
   type Kernels,
   LANE_BYTES_MAX,
+  type PrefixModel,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
+import { LaneSampler } from './lane-sample.js';
+import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
+import { scratchBytes } from './scratch.js';
 
 /** Blocks of so few lanes are written both ways. */
 const EXACT_LANES_MAX = 32_768;
@@ -47,6 +51,7 @@ interface Block {
 /** The tables that a block of classes brought, for those that follow. */
 interface LastTables {
   last?: ContextTables;
+  lastPrefix?: PrefixModel;
 }
 
 export class LaneBlocks {
@@ -54,7 +59,9 @@ export class LaneBlocks {
   private readonly streams: ByteStreamCoder;
   private readonly cost: CostModel;
   private readonly classes: ClassBlockCoder;
-  private readonly planes = new Uint8Array(BLOCK_BYTES_MAX);
+  private readonly prefix: PrefixBlockCoder;
+  private readonly sampler: LaneSampler;
+  private readonly planes: Uint8Array;
   private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
 
   constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
@@ -62,6 +69,9 @@ export class LaneBlocks {
     this.streams = streams;
     this.cost = cost;
     this.classes = new ClassBlockCoder(kernels, cost);
+    this.prefix = new PrefixBlockCoder(kernels, cost);
+    this.sampler = new LaneSampler(kernels);
+    this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
   /** Writes whole lanes; `base`, their prediction, is as long. */
@@ -73,17 +83,48 @@ export class LaneBlocks {
     effort: StreamEffort,
   ): void {
     const blockBytes = BLOCK_LANES * info.laneBytes;
-    if (base !== undefined && isSame(raw, base)) {
+    if (base !== undefined && this.kernels.isSame(raw, base)) {
       for (let start = 0; start < raw.length; start += blockBytes) writer.u8(BLOCK.zero);
       return;
     }
-    const layout = floatLayout(info);
+    const dense = base && this.densePlan(raw, base, info, effort);
+    if (base !== undefined && dense !== undefined && dense !== 'planes') {
+      this.writePrefix(writer, raw, base, dense);
+      return;
+    }
+    const layout = dense === 'planes' ? undefined : floatLayout(info);
     const plan = layout && base && this.classes.plan(raw, base, layout);
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
       const block = { raw: raw.subarray(start, end), base: base?.subarray(start, end), info, effort };
       if (plan === undefined) this.writePlanes(writer, block);
       else this.writeCheaper(writer, block, plan, start / blockBytes);
+    }
+  }
+
+  /** Of a chunk where most lanes differ from the base: prefix codes or planes, whichever the sample says; else undefined. */
+  private densePlan(
+    raw: Uint8Array,
+    base: Uint8Array,
+    info: DTypeInfo,
+    effort: StreamEffort,
+  ): PrefixPlan | 'planes' | undefined {
+    const layout = floatLayout(info);
+    if (layout?.laneBytes !== 4 || effort.prefixShareMax === 0) return undefined;
+    const sample = this.sampler.take(raw, base, info.laneBytes);
+    const plan = this.prefix.plan(sample, layout);
+    if (plan === undefined) return undefined;
+    const lanes = sample.raw.length / info.laneBytes;
+    const planesBits = this.sampledPlanesBits([sample], info, lanes) / lanes;
+    return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
+  }
+
+  private writePrefix(writer: ByteWriter, raw: Uint8Array, base: Uint8Array, plan: PrefixPlan): void {
+    for (let start = 0; start < raw.length; start += BLOCK_LANES * 4) {
+      const block = raw.subarray(start, start + BLOCK_LANES * 4);
+      const before = base.subarray(start, start + BLOCK_LANES * 4);
+      if (this.kernels.isSame(block, before)) writer.u8(BLOCK.zero);
+      else this.prefix.write(writer, plan, block, before);
     }
   }
 
@@ -106,27 +147,34 @@ export class LaneBlocks {
   /** Estimated bits of a block as planes. */
   private planesBits({ raw, base, info }: Block, lanes: number): number {
     const taken = Math.floor((lanes * SAMPLE_SHARE) / SAMPLE_PLACES);
-    const counts = new Uint32Array(256 * info.laneBytes);
-    const planes = this.planes.subarray(0, taken * info.laneBytes);
-    for (let place = 0; place < SAMPLE_PLACES; place++) {
+    const pieces = Array.from({ length: SAMPLE_PLACES }, (_, place) => {
       const start = Math.floor((lanes * place) / SAMPLE_PLACES) * info.laneBytes;
       const end = start + taken * info.laneBytes;
-      this.kernels.splitPlanes(
-        raw.subarray(start, end),
-        base?.subarray(start, end),
-        info,
-        planes,
-        this.counts,
-      );
+      return { raw: raw.subarray(start, end), base: base?.subarray(start, end) };
+    });
+    return this.sampledPlanesBits(pieces, info, lanes);
+  }
+
+  /** Estimated bits of `lanes` lanes as planes, from pieces of them. */
+  private sampledPlanesBits(
+    pieces: readonly Pick<Block, 'raw' | 'base'>[],
+    info: DTypeInfo,
+    lanes: number,
+  ): number {
+    const counts = new Uint32Array(256 * info.laneBytes);
+    let taken = 0;
+    for (const { raw, base } of pieces) {
+      this.kernels.splitPlanes(raw, base, info, this.planes.subarray(0, raw.length), this.counts);
       for (let entry = 0; entry < counts.length; entry++) counts[entry] += this.counts[entry];
+      taken += raw.length / info.laneBytes;
     }
     let bits = 0;
     for (let start = 0; start < counts.length; start += 256) {
       const values = counts.subarray(start, start + 256).filter((count) => count > 0).length;
       const entropy = this.cost.entropyBits(counts, start) + (values - 1) * VALUE_BIAS_BITS;
-      bits += Math.min(entropy, 8 * taken * SAMPLE_PLACES);
+      bits += Math.min(entropy, 8 * taken);
     }
-    return (bits * lanes) / (taken * SAMPLE_PLACES);
+    return (bits * lanes) / taken;
   }
 
   private writePlanes(writer: ByteWriter, { raw, base, info, effort }: Block): void {
@@ -188,6 +236,10 @@ export class LaneBlocks {
       case BLOCK.classesAgain:
         this.readClasses(reader, raw, base, info, tables);
         return;
+      case BLOCK.prefix:
+      case BLOCK.prefixAgain:
+        this.readPrefix(reader, raw, base, info, tables);
+        return;
       default:
         reader.fail('record-block', `unknown block kind ${kind}`, start);
     }
@@ -205,6 +257,24 @@ export class LaneBlocks {
       this.streams.read(reader, planes.subarray(plane * lanes, (plane + 1) * lanes));
     }
     this.kernels.mergePlanes(planes, base, info, raw);
+  }
+
+  private readPrefix(
+    reader: ByteReader,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    tables: LastTables,
+  ): void {
+    const start = reader.offset - 1;
+    if (floatLayout(info)?.laneBytes !== 4 || base === undefined) {
+      throw corrupt('record-block', 'prefix codes of lanes that have none', reader.object, start);
+    }
+    if (reader.bytes[start] === BLOCK.prefix) tables.lastPrefix = readPrefixModel(reader);
+    if (tables.lastPrefix === undefined) {
+      throw corrupt('record-block', 'prefix codes before their tables', reader.object, start);
+    }
+    this.prefix.read(reader, tables.lastPrefix, raw, base);
   }
 
   private readClasses(
@@ -241,14 +311,4 @@ function isClustered(symbols: Uint8Array): boolean {
     taken += CLUSTER_LANES;
   }
   return pairs > CLUSTER_SLACK + (CLUSTER_FACTOR * changes * changes) / taken;
-}
-
-function isSame(raw: Uint8Array, base: Uint8Array): boolean {
-  const isAligned = raw.byteOffset % 4 === 0 && base.byteOffset % 4 === 0;
-  const words = isAligned ? raw.length >>> 2 : 0;
-  const rawWords = new Int32Array(raw.buffer, isAligned ? raw.byteOffset : 0, words);
-  const baseWords = new Int32Array(base.buffer, isAligned ? base.byteOffset : 0, words);
-  for (let word = 0; word < words; word++) if (rawWords[word] !== baseWords[word]) return false;
-  for (let at = 4 * words; at < raw.length; at++) if (raw[at] !== base[at]) return false;
-  return true;
 }

@@ -1,6 +1,6 @@
 /** Records of tensor chunks: FORMAT.md, "Planes". A header, blocks of lanes, and the bytes that are no whole lane. */
 import { type ByteReader, ByteWriter } from '../bytes/index.js';
-import type { Kernels } from '../kernels/index.js';
+import { type Arena, BLOCK_BYTES_MAX, type Kernels } from '../kernels/index.js';
 import { type DType, type DTypeInfo, dtypeById, dtypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import type { CostModel } from './cost.js';
@@ -11,8 +11,6 @@ import { SampledCost } from './sampled-cost.js';
 import { predictorInputs, readPredictor } from './stored-predictor.js';
 import { unsupported } from './unsupported.js';
 
-/** Encoding, dtype, predictor. */
-const HEADER_BYTES = 3;
 const PREDICTOR_OFFSET = 2;
 
 export class PlanesCoder {
@@ -29,8 +27,24 @@ export class PlanesCoder {
 
   /** Returns the record of `raw`, predicted or not. */
   encode(raw: Uint8Array, dtype: DType, predictor: Predictor | undefined, effort: StreamEffort): Uint8Array {
+    const { arena } = this.room.kernels;
+    const mark = arena.mark();
+    const room = raw.length + BLOCK_BYTES_MAX;
+    const writer = new ByteWriter(arena.take(room) ?? room);
+    this.write(writer, resident(arena, raw), dtype, predictor, effort);
+    const record = writer.finish();
+    arena.release(mark);
+    return record;
+  }
+
+  private write(
+    writer: ByteWriter,
+    raw: Uint8Array,
+    dtype: DType,
+    predictor: Predictor | undefined,
+    effort: StreamEffort,
+  ): void {
     const info = dtypeInfo(dtype);
-    const writer = new ByteWriter(HEADER_BYTES + (raw.length >>> 1) + 64);
     writer.u8(ENCODING.planes);
     writer.u8(info.id);
     if (predictor === undefined) writer.u8(PREDICTOR.none);
@@ -40,11 +54,11 @@ export class PlanesCoder {
     if (side !== undefined && sideLanes !== undefined) {
       this.blocks.encode(writer, sideLanes, undefined, side.info, effort);
     }
-    const base = predictor && wholePrediction(predictor, raw.length, info, sideLanes);
+    const base =
+      predictor && resident(this.room.kernels.arena, wholePrediction(predictor, raw.length, info, sideLanes));
     const laneEnd = raw.length - (raw.length % info.laneBytes);
     this.blocks.encode(writer, raw.subarray(0, laneEnd), base, info, effort);
     writer.bytes(raw.subarray(laneEnd));
-    return writer.finish();
   }
 
   /** Decodes the rest of a record, after its encoding byte. */
@@ -59,6 +73,13 @@ export class PlanesCoder {
     raw.set(reader.view8(tail), rawLength - tail);
     return raw;
   }
+}
+
+/** Returns the same bytes where kernels use them in place, if there is room. */
+function resident(arena: Arena, bytes: Uint8Array): Uint8Array {
+  const placed = arena.holds(bytes) ? undefined : arena.take(bytes.length);
+  placed?.set(bytes);
+  return placed ?? bytes;
 }
 
 /** Returns how many inputs a planes record was predicted from. */

@@ -21,4 +21,13 @@ export {
   type StateCount,
 } from './kernels.js';
 export { loadKernels } from './loader.js';
+export {
+  isCompletePrefix,
+  PREFIX_BITS_MAX,
+  PREFIX_CONTEXTS,
+  PREFIX_LENGTHS,
+  PREFIX_SYMBOLS,
+  type PrefixModel,
+  prefixBytesMax,
+} from './prefix-model.js';
 export { adoptKernels, compiledKernels } from './wasm-module.js';

@@ -8,6 +8,7 @@
 
 import type { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
+import type { PrefixModel } from './prefix-model.js';
 
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
 export const BLOCK_LANES = 65_536;
@@ -179,6 +180,24 @@ export interface Kernels {
     tables: ContextTables,
     symbols: Uint8Array,
   ): boolean;
+
+  /** Sets `counts` (256) to how often each symbol of a prefix code, context * 17 + class, occurs in a block of f32 lanes. */
+  countPrefix(
+    raw: Uint8Array,
+    base: Uint8Array,
+    lowBytes: number,
+    firstExponent: number,
+    counts: Uint32Array,
+  ): void;
+
+  /**
+   * Writes a block of f32 lanes in prefix codes (FORMAT.md, "Prefix codes") to `output`, which has prefixBytesMax bytes or
+   * more, and returns its length.
+   */
+  encodePrefix(raw: Uint8Array, base: Uint8Array, model: PrefixModel, output: Uint8Array): number;
+
+  /** The inverse: fills `raw` from the start of `coded`, and returns how many bytes that took, or -1 for damage. */
+  decodePrefix(coded: Uint8Array, base: Uint8Array, model: PrefixModel, raw: Uint8Array): number;
 
   /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
   gatherSparse(plane: Uint8Array): SparseStreams;

@@ -14,6 +14,7 @@ import {
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
 } from './kernels.js';
+import { isCompletePrefix, PREFIX_LENGTHS, type PrefixModel, prefixBytesMax } from './prefix-model.js';
 
 export function demand(condition: boolean, what: string): asserts condition {
   if (!condition) throw new RangeError(`kernel precondition: ${what}`);
@@ -91,6 +92,28 @@ export function demandClasses(
   demand(base.length === raw.length, 'the base is as long as the raw block');
   demand(streams.rests.length >= lanes * REST_BYTES_MAX, 'room for all rests');
   demand(streams.counts.length === 65_536, '256 counts for each of 256 exponents');
+  return lanes;
+}
+
+/** Returns the number of 32-bit lanes of two arrays. */
+export function demandSameLanes(raw: Uint8Array, base: Uint8Array): number {
+  const lanes = raw.length / 4;
+  demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
+  demand(base.length === raw.length, 'the base is as long as the raw block');
+  return lanes;
+}
+
+/** Returns the number of lanes of a block in prefix codes; `output` is what it is coded into. */
+export function demandPrefix(
+  raw: Uint8Array,
+  base: Uint8Array,
+  { firstExponent, lengths }: PrefixModel,
+  output: Uint8Array | undefined,
+): number {
+  const lanes = demandSameLanes(raw, base);
+  demand(Number.isInteger(firstExponent) && firstExponent >= 0 && firstExponent < 256, 'a first exponent');
+  demand(lengths.length === PREFIX_LENGTHS && isCompletePrefix(lengths), 'complete codes');
+  demand(output === undefined || output.length >= prefixBytesMax(lanes), 'room for any block');
   return lanes;
 }
 

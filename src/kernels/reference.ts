@@ -10,6 +10,8 @@ import {
   demandFormula,
   demandFrequencies,
   demandPlane,
+  demandPrefix,
+  demandSameLanes,
   demandWindow,
 } from './preconditions.js';
 import { contentBoundaryReference } from './reference-boundary.js';
@@ -19,6 +21,7 @@ import { decodeEntropyReference, encodeEntropyReference } from './reference-entr
 import { contentHashReference } from './reference-hash.js';
 import { histogramReference, mergePlanesReference, splitPlanesReference } from './reference-planes.js';
 import { predictReference } from './reference-predict.js';
+import { countPrefixReference, decodePrefixReference, encodePrefixReference } from './reference-prefix.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
 import { ARENA_BYTES } from './wasm-memory.js';
 import { xxh3Secret } from './xxh3-secret.js';
@@ -61,6 +64,18 @@ export function typescriptKernels(): Kernels {
       return decodeEntropyReference(coded, frequencies, states, output);
     },
     ...classKernels(),
+    countPrefix(raw, base, lowBytes, firstExponent, counts) {
+      demandSameLanes(raw, base);
+      countPrefixReference(raw, base, lowBytes, firstExponent, counts);
+    },
+    encodePrefix(raw, base, model, output) {
+      demandPrefix(raw, base, model, output);
+      return encodePrefixReference(raw, base, model, output);
+    },
+    decodePrefix(coded, base, model, raw) {
+      demandPrefix(raw, base, model, undefined);
+      return decodePrefixReference(coded, base, model, raw);
+    },
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);

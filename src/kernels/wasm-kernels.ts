@@ -25,6 +25,7 @@ import {
   demandPlane,
   demandWindow,
 } from './preconditions.js';
+import type { PrefixModel } from './prefix-model.js';
 import { WasmClasses } from './wasm-classes.js';
 import {
   ARENA,
@@ -46,6 +47,7 @@ import {
 } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import { runFormula } from './wasm-predict.js';
+import { WasmPrefix } from './wasm-prefix.js';
 import { WasmViews } from './wasm-views.js';
 import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
 
@@ -72,6 +74,7 @@ export class WasmKernels implements Kernels {
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
+  private readonly prefix: WasmPrefix;
 
   constructor(wasm: WasmExports) {
     const { buffer } = wasm.memory;
@@ -85,6 +88,7 @@ export class WasmKernels implements Kernels {
     this.views = new WasmViews(wasm);
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
+    this.prefix = new WasmPrefix(wasm, this.views);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
@@ -232,6 +236,24 @@ export class WasmKernels implements Kernels {
     symbols: Uint8Array,
   ): boolean {
     return this.classes.decode(coded, contexts, tables, symbols);
+  }
+
+  countPrefix(
+    raw: Uint8Array,
+    base: Uint8Array,
+    lowBytes: number,
+    firstExponent: number,
+    counts: Uint32Array,
+  ): void {
+    this.prefix.count(raw, base, lowBytes, firstExponent, counts);
+  }
+
+  encodePrefix(raw: Uint8Array, base: Uint8Array, model: PrefixModel, output: Uint8Array): number {
+    return this.prefix.encode(raw, base, model, output);
+  }
+
+  decodePrefix(coded: Uint8Array, base: Uint8Array, model: PrefixModel, raw: Uint8Array): number {
+    return this.prefix.decode(coded, base, model, raw);
   }
 
   gatherSparse(plane: Uint8Array): SparseStreams {

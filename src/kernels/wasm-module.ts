@@ -33,6 +33,54 @@ export interface WasmExports {
     output: number,
     length: number,
   ): number;
+  buildPrefixEncode(lengths: number, table: number): void;
+  buildPrefixDecode(lengths: number, table: number): void;
+  prefixSymbols(
+    raw: number,
+    base: number,
+    lanes: number,
+    lowBytes: number,
+    firstExponent: number,
+    symbols: number,
+  ): void;
+  prefixSplit(
+    raw: number,
+    base: number,
+    lanes: number,
+    lowBytes: number,
+    firstExponent: number,
+    low: number,
+    symbols: number,
+    values: number,
+    tops: number,
+  ): number;
+  prefixEncode(
+    symbols: number,
+    values: number,
+    lanes: number,
+    first: number,
+    table: number,
+    out: number,
+  ): number;
+  prefixContexts(base: number, lanes: number, firstExponent: number, output: number): void;
+  prefixDecode(
+    sizes: number,
+    coded: number,
+    contexts: number,
+    table: number,
+    lanes: number,
+    values: number,
+  ): number;
+  prefixMerge(
+    values: number,
+    low: number,
+    lowBytes: number,
+    tops: number,
+    topCount: number,
+    base: number,
+    lanes: number,
+    raw: number,
+  ): number;
   isSame(a: number, b: number, length: number): number;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;

@@ -31,6 +31,7 @@ const EXAMPLES: Record<string, Pair> = {
   sparse: sparseUpdate(4000, 30, 5),
   classes: scaledUpdate('bf16', 3000, 1e-4),
   classesWithRests: scaledUpdate('f32', 1500, 1e-5),
+  prefix: scaledUpdate('f32', 20_000, 1e-4),
   near: { dtype: 'f16', raw: nudged(skewedBytes(3000, 7), 2, 2, 1), base: skewedBytes(3000, 7) },
 };
 

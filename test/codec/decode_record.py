@@ -183,6 +183,54 @@ def read_classes(reader, groups, before, lane_bytes, exponent_bits):
     return differences
 
 
+def read_prefix_model(reader):
+    low_bytes, first = reader.u8(), reader.u8()
+    packed = reader.take(128)
+    nibbles = [half for byte in packed for half in (byte & 15, byte >> 4)]
+    assert low_bytes in (1, 2) and nibbles.pop() == 0
+    codes = []
+    for start in range(0, 255, 17):
+        table, code, before = {}, 0, 1
+        for length, symbol in sorted((nibbles[start + symbol], symbol) for symbol in range(17)):
+            assert 1 <= length <= 9
+            code <<= length - before
+            before = length
+            table[length, code] = symbol
+            code += 1
+        assert code == 1 << before
+        codes.append(table)
+    return low_bytes, first, codes
+
+
+def read_prefix(reader, model, before):
+    """The differences of a block in prefix codes; `before` are its predicted lanes."""
+    low_bytes, first, codes = model
+    sizes = struct.unpack('<4I', reader.take(16))
+    count = len(before)
+    low = reader.take(count * low_bytes)
+    upper = [0] * count
+    for stream, size in enumerate(sizes):
+        bits = int.from_bytes(reader.take((size + 7) // 8), 'little')
+        assert bits >> size == 0
+        at = size
+        for lane in reversed(range(stream, count, 4)):
+            table = codes[min(14, max(0, ((before[lane] >> 23) & 255) - first))]
+            code = length = 0
+            while (length, code) not in table:
+                at, length = at - 1, length + 1
+                code = 2 * code + ((bits >> at) & 1)
+            k = table[length, code]
+            at -= k
+            upper[lane] = (1 << k) + ((bits >> at) & ((1 << k) - 1)) - 1
+        assert at == 0
+    for lane in range(count):
+        if upper[lane] >= 0xffff:
+            upper[lane] = (upper[lane] & 0xffff) + (reader.u8() << 16)
+    lows = [int.from_bytes(low[at:at + low_bytes], 'little') for at in range(0, count * low_bytes, low_bytes)]
+    residuals = [((u << (8 * low_bytes)) + part) & 0xffffffff for u, part in zip(upper, lows)]
+    return [(z >> 1) ^ -(z & 1) for z in residuals]
+
+
 def read_residuals(reader, count, lane_bytes):
     planes = [read_stream(reader, count) for _ in range(lane_bytes)]
     residuals = [sum(planes[plane][lane] << (8 * plane) for plane in range(lane_bytes)) for lane in range(count)]
@@ -234,10 +282,15 @@ def read_lanes(reader, dtype, lanes, base):
         ]
         if kind == 3:
             groups = read_groups(reader)
+        if kind == 7:
+            model = read_prefix_model(reader)
         if kind == 1:
             differences = [0] * count
         elif kind == 2:
             differences = read_residuals(reader, count, lane_bytes)
+        elif kind in (7, 8):
+            assert has_base and is_float and lane_bytes == 4
+            differences = read_prefix(reader, model, before)
         else:
             assert kind in (3, 4) and has_base and is_float and lane_bytes in (2, 4)
             differences = read_classes(reader, groups, before, lane_bytes, 5 if dtype == 13 else 8)

@@ -25,6 +25,16 @@ export {
   predictSecondMoment,
   recoverGradient,
 } from './predict';
+export {
+  buildPrefixDecode,
+  buildPrefixEncode,
+  prefixContexts,
+  prefixDecode,
+  prefixEncode,
+  prefixMerge,
+  prefixSplit,
+  prefixSymbols,
+} from './prefix';
 export { isSame } from './same';
 export { gatherSparse, scatterSparse } from './sparse';
 export { split8, split16, split32, split64 } from './split';
