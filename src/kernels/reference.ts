@@ -41,6 +41,21 @@ const LANE_KERNELS: Pick<Kernels, 'splitPlanes' | 'mergePlanes' | 'predict'> = {
   },
 };
 
+const PREFIX_KERNELS: Pick<Kernels, 'countPrefix' | 'encodePrefix' | 'decodePrefix'> = {
+  countPrefix(raw, base, lowBytes, firstExponent, counts) {
+    demandSameLanes(raw, base);
+    countPrefixReference(raw, base, lowBytes, firstExponent, counts);
+  },
+  encodePrefix(raw, base, model, output) {
+    demandPrefix(raw, base, model, output);
+    return encodePrefixReference(raw, base, model, output);
+  },
+  decodePrefix(coded, base, model, raw) {
+    demandPrefix(raw, base, model, undefined);
+    return decodePrefixReference(coded, base, model, raw);
+  },
+};
+
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
@@ -64,18 +79,7 @@ export function typescriptKernels(): Kernels {
       return decodeEntropyReference(coded, frequencies, states, output);
     },
     ...classKernels(),
-    countPrefix(raw, base, lowBytes, firstExponent, counts) {
-      demandSameLanes(raw, base);
-      countPrefixReference(raw, base, lowBytes, firstExponent, counts);
-    },
-    encodePrefix(raw, base, model, output) {
-      demandPrefix(raw, base, model, output);
-      return encodePrefixReference(raw, base, model, output);
-    },
-    decodePrefix(coded, base, model, raw) {
-      demandPrefix(raw, base, model, undefined);
-      return decodePrefixReference(coded, base, model, raw);
-    },
+    ...PREFIX_KERNELS,
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);
