@@ -70,6 +70,7 @@ export interface WasmExports {
     table: number,
     lanes: number,
     values: number,
+    streams: number,
   ): number;
   prefixMerge(
     values: number,

@@ -93,7 +93,8 @@ export class WasmPrefix {
     wasm.buildPrefixDecode(FREQUENCIES, TABLE);
     wasm.prefixContexts(before, lanes, firstExponent, SYMBOLS);
     const low = from + PREFIX_HEADER_BYTES;
-    if (wasm.prefixDecode(from, low + lanes * lowBytes, SYMBOLS, TABLE, lanes, VALUES) === 0) return -1;
+    if (wasm.prefixDecode(from, low + lanes * lowBytes, SYMBOLS, TABLE, lanes, VALUES, SPARE_COUNTS) === 0)
+      return -1;
     const tops = from + sizes.streamsEnd;
     const topCount = given.length - sizes.streamsEnd;
     const used = wasm.prefixMerge(VALUES, low, lowBytes, tops, topCount, before, lanes, to);

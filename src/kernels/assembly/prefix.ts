@@ -233,9 +233,35 @@ function storeValue(to: usize, bits: u64, entry: u32): void {
   store<u32>(to, (<u32>(bits >> (<u64>entry >> 8)) & mask) + mask);
 }
 
-// Decodes four streams, the last lane first: `sizes` holds their bits, u32 each, the streams begin at `coded`. Writes for
-// each lane the value less 1, and returns 1 if all streams were used up. Reads outside the streams if they are damaged, at
-// most 52 KB before the first.
+// For each of four streams: where it begins, and its bits that are left, u32 each.
+function placeStreams(sizes: usize, coded: usize, streams: usize): void {
+  let start = coded;
+  for (let stream: usize = 0; stream < 16; stream += 4) {
+    const bits = load<u32>(sizes + stream);
+    store<u32>(streams + stream, <u32>start);
+    store<u32>(streams + stream, bits, 16);
+    start += (bits + 7) >> 3;
+  }
+}
+
+// Decodes the last lanes, up to a multiple of 8, and returns how many are left.
+function decodeTail(streams: usize, contexts: usize, table: usize, lanes: usize, values: usize): usize {
+  let lane = lanes;
+  while (lane & 7) {
+    lane--;
+    const stream = streams + ((lane & 3) << 2);
+    const left = load<i32>(stream, 16);
+    const bits = bitsBefore(<usize>load<u32>(stream), left);
+    const entry = entryOf(table, contexts + lane, bits);
+    storeValue(values + (lane << 2), bits, entry);
+    store<i32>(stream, left - <i32>(entry & 63), 16);
+  }
+  return lane;
+}
+
+// Decodes four streams, the last lane first: `sizes` holds their bits, u32 each, the streams begin at `coded`, `streams` is
+// 32 bytes of scratch. Writes for each lane the value less 1, and returns 1 if all streams were used up. Reads outside the
+// streams if they are damaged, at most 52 KB before the first.
 export function prefixDecode(
   sizes: usize,
   coded: usize,
@@ -243,29 +269,18 @@ export function prefixDecode(
   table: usize,
   lanes: usize,
   values: usize,
+  streams: usize,
 ): i32 {
-  let p0 = load<i32>(sizes);
-  let p1 = load<i32>(sizes, 4);
-  let p2 = load<i32>(sizes, 8);
-  let p3 = load<i32>(sizes, 12);
-  const a0 = coded;
-  const a1 = a0 + ((p0 + 7) >> 3);
-  const a2 = a1 + ((p1 + 7) >> 3);
-  const a3 = a2 + ((p2 + 7) >> 3);
-  let lane = lanes;
-  while (lane & 7) {
-    lane--;
-    const stream = lane & 3;
-    const p = stream == 0 ? p0 : stream == 1 ? p1 : stream == 2 ? p2 : p3;
-    const bits = bitsBefore(stream == 0 ? a0 : stream == 1 ? a1 : stream == 2 ? a2 : a3, p);
-    const entry = entryOf(table, contexts + lane, bits);
-    storeValue(values + (lane << 2), bits, entry);
-    const left = p - <i32>(entry & 63);
-    if (stream == 0) p0 = left;
-    else if (stream == 1) p1 = left;
-    else if (stream == 2) p2 = left;
-    else p3 = left;
-  }
+  placeStreams(sizes, coded, streams);
+  let lane = decodeTail(streams, contexts, table, lanes, values);
+  const a0 = <usize>load<u32>(streams);
+  const a1 = <usize>load<u32>(streams, 4);
+  const a2 = <usize>load<u32>(streams, 8);
+  const a3 = <usize>load<u32>(streams, 12);
+  let p0 = load<i32>(streams, 16);
+  let p1 = load<i32>(streams, 20);
+  let p2 = load<i32>(streams, 24);
+  let p3 = load<i32>(streams, 28);
   while (lane > 0) {
     lane -= 8;
     const c = contexts + lane;
