@@ -1,38 +1,66 @@
 /** The kinds of work that the pool does, and which function does each. */
 import { type ChunkTools, type DecodeJob, type DecodeResult, decodeChunks } from './chunk-jobs.js';
+import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
+import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
 import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-jobs.js';
 
 /** Every kind of job with its result. */
 export interface Jobs {
   decode: { job: DecodeJob; result: DecodeResult };
+  encode: { job: EncodeJob; result: EncodeResult };
+  digest: { job: DigestJob; result: DigestResult };
   restore: { job: RestoreJob; result: RestoreOutcome };
 }
 
 export type JobKind = keyof Jobs;
 export type Job = Jobs[JobKind]['job'];
-export type ResultOf<J extends Job> = Extract<Jobs[JobKind], { job: J }>['result'];
+export type ResultOf<J extends Job> = Jobs[J['kind']]['result'];
 
-/** What a job came to, and which of its buffers are handed back rather than copied. */
+/** What a job came to, and which of its buffers are handed over rather than copied. */
 export interface Outcome {
   readonly result: Jobs[JobKind]['result'];
   readonly transfer: ArrayBuffer[];
 }
 
-/** Does a job on this thread. */
+/** Does a job on this thread. What it puts into the arena of the kernels is given back. */
 export function perform(tools: ChunkTools, job: Job): Outcome {
-  if (job.kind === 'restore') {
-    const result = restoreChunks(tools, job);
-    return { result, transfer: wholeBuffers(result.buffers) };
+  const { arena } = tools.kernels;
+  const mark = arena.mark();
+  try {
+    return performKind(tools, job);
+  } finally {
+    arena.release(mark);
   }
-  const result = decodeChunks(tools, job);
-  return { result, transfer: wholeBuffers(result.chunks) };
 }
 
-/** Returns the buffers that the views fill from end to end, each once: nothing else can be using them. */
-function wholeBuffers(views: readonly Uint8Array[]): ArrayBuffer[] {
+function performKind(tools: ChunkTools, job: Job): Outcome {
+  switch (job.kind) {
+    case 'decode': {
+      const result = decodeChunks(tools, job);
+      return { result, transfer: ownBuffers(result.chunks) };
+    }
+    case 'encode': {
+      const result = encodeChunks(tools, job);
+      const records = result.members.flatMap(({ encoded }) =>
+        encoded === undefined ? [] : [encoded.record],
+      );
+      return { result, transfer: ownBuffers([...records, ...result.lent]) };
+    }
+    case 'restore': {
+      const result = restoreChunks(tools, job);
+      return { result, transfer: ownBuffers(result.buffers) };
+    }
+    case 'digest':
+      return { result: digestFiles(tools.hasher, job), transfer: [] };
+  }
+}
+
+/** Returns the buffers that views fill from end to end, each once: nothing else can be using them. */
+export function ownBuffers(views: readonly Uint8Array[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
-  for (const { buffer, byteLength } of views)
+  for (const { buffer, byteLength } of views) {
     if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0)
       buffers.add(buffer);
+  }
   return [...buffers];
 }

@@ -1,0 +1,154 @@
+/**
+ * Encoding chunks as plain data. The members of a job may be predicted from one another: one job holds what an optimizer ties
+ * together, so that siblings are still in the cache and bases that they share are decoded once.
+ */
+import type { Level, Prediction, Rule } from '../codec/index.js';
+import { isThetalogError } from '../errors.js';
+import type { ChunkId } from '../hash/index.js';
+import type { DType } from '../tensor/index.js';
+import { type ChunkTools, DecodedChunks, type KnownChunk, type StoredRecord } from './chunk-jobs.js';
+import { type FilePart, readParts } from './file-parts.js';
+import { type PlainError, toPlainError } from './messages.js';
+
+/** The bytes of a chunk, or where a thread finds them in files. */
+export type RawBytes = { readonly bytes: Uint8Array } | { readonly parts: readonly FilePart[] };
+
+/** A chunk in the store that may be read. */
+export interface BaseChunk {
+  readonly id: ChunkId;
+  readonly height: number;
+}
+
+/** What a prediction reads: a chunk in the store, or the member of the job with this number, which comes before. */
+export type EncodeInput = BaseChunk | { readonly member: number };
+
+export interface PossiblePrediction {
+  readonly rule: Rule;
+  readonly inputs: readonly EncodeInput[];
+  /** It is passed over where an input is as high as this. */
+  readonly heightMax: number;
+}
+
+export interface EncodeMember {
+  readonly raw: RawBytes;
+  /** Bytes. */
+  readonly length: number;
+  readonly dtype: DType;
+  /** If it is known already. */
+  readonly id?: ChunkId;
+  /** The same chunk of the base: one that is equal to it is not encoded. */
+  readonly base?: BaseChunk;
+  readonly predictions: readonly PossiblePrediction[];
+}
+
+export interface EncodeJob {
+  readonly kind: 'encode';
+  readonly members: readonly EncodeMember[];
+  /** What decoding the inputs takes. */
+  readonly records: readonly StoredRecord[];
+  /** Chunks in memory; each is compared with its id before it is used. */
+  readonly known: readonly KnownChunk[];
+  readonly level: Level;
+  /** Only find out whether all members are equal to their bases: there are no records. */
+  readonly probe: boolean;
+}
+
+export interface EncodedMember {
+  readonly id: ChunkId;
+  /** Absent if the chunk is the base's, or was not looked at further. */
+  readonly encoded?: EncodedRecordOf;
+}
+
+export interface EncodedRecordOf {
+  readonly record: Uint8Array;
+  /** Low 32 bits of the record's XXH64. */
+  readonly checksum: number;
+  /** Which of the predictions it is; absent for none. */
+  readonly prediction?: number;
+  /** Time that it took, for people. */
+  readonly milliseconds: number;
+}
+
+export interface EncodeResult {
+  readonly members: readonly EncodedMember[];
+  /** What is wrong with inputs that could not be used. */
+  readonly damage: readonly PlainError[];
+  /** The buffers in memory that came with the job: of members, then of known chunks. */
+  readonly lent: readonly Uint8Array[];
+}
+
+/** Encodes the members of a job in order. */
+export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
+  const lent = [...job.members.flatMap(({ raw }) => ('bytes' in raw ? [raw.bytes] : [])), ...job.known].map(
+    (item) => (item instanceof Uint8Array ? item : item.bytes),
+  );
+  const raws = job.members.map(({ raw, length }, index) =>
+    'bytes' in raw ? raw.bytes : readParts(raw.parts, tools.scratch(index, length)),
+  );
+  const ids = job.members.map(({ id }, index) => id ?? tools.hasher.chunkId(raws[index]));
+  const isNew = (index: number) => ids[index] !== job.members[index].base?.id;
+  if (job.probe && ids.some((_, index) => isNew(index))) {
+    return { members: ids.map((id) => ({ id })), damage: [], lent };
+  }
+  const encoder = new MemberEncoder(tools, job, raws);
+  const members = ids.map((id, index) =>
+    isNew(index) ? { id, encoded: encoder.encode(index) } : { id },
+  );
+  return { members, damage: encoder.damage, lent };
+}
+
+class MemberEncoder {
+  readonly damage: PlainError[] = [];
+  private readonly tools: ChunkTools;
+  private readonly job: EncodeJob;
+  private readonly raws: readonly Uint8Array[];
+  private readonly decoded: DecodedChunks;
+  /** Of the members, in the store. */
+  private readonly heights: number[];
+
+  constructor(tools: ChunkTools, job: EncodeJob, raws: readonly Uint8Array[]) {
+    this.tools = tools;
+    this.job = job;
+    this.raws = raws;
+    this.decoded = new DecodedChunks(tools, job.records);
+    for (const { id, bytes } of job.known) this.decoded.offer(id, bytes);
+    this.heights = job.members.map(({ base }) => base?.height ?? 0);
+  }
+
+  encode(index: number): EncodedRecordOf {
+    const { codec, hasher, now } = this.tools;
+    const { dtype, predictions } = this.job.members[index];
+    const started = now();
+    const numbers = new Map<Prediction, number>();
+    for (const [number, possible] of predictions.entries()) {
+      const prediction = this.read(possible);
+      if (prediction !== undefined) numbers.set(prediction, number);
+    }
+    const { record, prediction } = codec.encode(this.raws[index], dtype, [...numbers.keys()], this.job.level);
+    const number = prediction === undefined ? undefined : numbers.get(prediction);
+    const inputs = number === undefined ? [] : predictions[number].inputs;
+    this.heights[index] = inputs.length === 0 ? 0 : 1 + Math.max(...inputs.map((input) => this.heightOf(input)));
+    const checksum = Number(hasher.checksum(record) & 0xffffffffn);
+    const milliseconds = now() - started;
+    return { record, checksum, milliseconds, ...(number !== undefined && { prediction: number }) };
+  }
+
+  /** Returns the prediction if its inputs are low enough and sound. Old damage must not keep anyone from saving anew. */
+  private read({ rule, inputs, heightMax }: PossiblePrediction): Prediction | undefined {
+    if (inputs.some((input) => this.heightOf(input) >= heightMax)) return undefined;
+    try {
+      const bytes = inputs.map((input) =>
+        'member' in input ? this.raws[input.member] : this.decoded.get(input.id),
+      );
+      return { rule, inputs: bytes };
+    } catch (error) {
+      if (!isThetalogError(error, 'corrupt')) throw error;
+      this.damage.push(toPlainError(error));
+      return undefined;
+    }
+  }
+
+  private heightOf(input: EncodeInput): number {
+    return 'member' in input ? this.heights[input.member] : input.height;
+  }
+}

@@ -1,0 +1,69 @@
+/** Reads parts of files that another thread opened: descriptors belong to the process. */
+import { readSync } from 'node:fs';
+import { ThetalogError } from '../errors.js';
+import type { Hasher } from '../hash/index.js';
+
+export interface FilePart {
+  /** Stays open until the job is done. */
+  readonly descriptor: number;
+  /** For errors. */
+  readonly path: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Digests a file from its start. */
+export interface DigestJob {
+  readonly kind: 'digest';
+  readonly files: readonly FilePart[];
+}
+
+export interface DigestResult {
+  readonly digests: string[];
+}
+
+/** Bytes read at a time while digesting: they stay in the cache until they are hashed. */
+const DIGEST_BYTES = 256 * 1024;
+
+/** Fills `target` with the parts one after another; a file that has become shorter is a `conflict`. */
+export function readParts(parts: readonly FilePart[], target: Uint8Array): Uint8Array {
+  let done = 0;
+  for (const part of parts) {
+    readPart(part, target.subarray(done, done + part.length));
+    done += part.length;
+  }
+  return target;
+}
+
+function readPart({ descriptor, path, offset }: FilePart, target: Uint8Array): void {
+  let done = 0;
+  while (done < target.length) {
+    const read = readSync(descriptor, target, done, target.length - done, offset + done);
+    if (read === 0) throw fileChanged(path);
+    done += read;
+  }
+}
+
+/** Returns the digest of each file. */
+export function digestFiles(hasher: Hasher, job: DigestJob): DigestResult {
+  const window = new Uint8Array(DIGEST_BYTES);
+  const digests = job.files.map((file) => {
+    const digest = hasher.file();
+    for (let offset = 0; offset < file.length; offset += DIGEST_BYTES) {
+      const length = Math.min(DIGEST_BYTES, file.length - offset);
+      const piece = window.subarray(0, length);
+      readPart({ ...file, offset: file.offset + offset, length }, piece);
+      digest.update(piece);
+    }
+    return digest.digest();
+  });
+  return { digests };
+}
+
+/** A file of the user's that is not the one that was opened any more. */
+export function fileChanged(path: string): ThetalogError {
+  return new ThetalogError('conflict', 'file-changed', `${path} changed while it was being saved.`, {
+    object: path,
+    hint: 'Save it again once its writer has finished.',
+  });
+}
