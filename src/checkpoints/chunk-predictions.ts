@@ -2,17 +2,20 @@
 import type { Rule } from '../codec/index.js';
 import type { OptimizerSettings } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import type { ChainChoice, ChainPolicy, PlannedPrediction, PredictionInput } from '../packs/index.js';
+import type { ChainChoice, ChainPolicy } from '../packs/index.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { Family, SavePlan } from './plan.js';
 
 /** torch's defaults, for checkpoints that do not say. */
 const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0 } as const;
 
-/** A chunk of this save that was stored a moment ago: siblings may be predicted from it. */
-interface Sibling {
-  index: number;
-  input: PredictionInput;
+/** What a chunk may be predicted from: a chunk of the base, or the chunk in the same place of a stream stored before it. */
+export type StreamInput = { readonly id: ChunkId } | { readonly stream: number };
+
+/** A prediction of a chunk of a stream. */
+export interface StreamPrediction {
+  rule: Rule;
+  inputs: StreamInput[];
 }
 
 export class ChunkPredictions {
@@ -21,7 +24,9 @@ export class ChunkPredictions {
   private readonly chains: ChainPolicy;
   private readonly baseIds: (readonly ChunkId[] | undefined)[];
   private readonly familyOf = new Map<number, Family>();
-  private readonly siblings = new Map<number, Sibling>();
+  private readonly units: number[][] = [];
+  /** The unit of each stream and its place there. */
+  private readonly places = new Map<number, { unit: number; place: number }>();
 
   constructor(plan: SavePlan, base: LoadedManifest | undefined, chains: ChainPolicy) {
     this.plan = plan;
@@ -40,43 +45,46 @@ export class ChunkPredictions {
       for (const stream of streamsOf(family))
         if (!this.familyOf.has(stream)) this.familyOf.set(stream, family);
     }
+    this.arrange();
   }
 
   /** Returns the streams in the order in which they are stored: those in one list chunk by chunk, side by side. */
-  order(): number[][] {
-    const placed = new Set<number>();
-    const units: number[][] = [];
-    for (const stream of this.plan.layout.streams.keys()) {
-      if (placed.has(stream)) continue;
-      const family = this.familyOf.get(stream);
-      const unit =
-        family === undefined ? [stream] : streamsOf(family).filter((member) => !placed.has(member));
-      for (const member of unit) placed.add(member);
-      units.push(unit);
-    }
-    return units;
+  order(): readonly number[][] {
+    return this.units;
   }
 
-  /** Remembers a chunk that was stored; `bytes` must not change until the next chunk of the same stream. */
-  remember(stream: number, index: number, id: ChunkId, bytes: Uint8Array): void {
-    if (this.familyOf.has(stream)) this.siblings.set(stream, { index, input: { id, bytes } });
+  /** Returns the chunk in the same place of the base. */
+  baseOf(stream: number, index: number): ChunkId | undefined {
+    return this.baseIds[stream]?.[index];
+  }
+
+  private arrange(): void {
+    for (const stream of this.plan.layout.streams.keys()) {
+      if (this.places.has(stream)) continue;
+      const family = this.familyOf.get(stream);
+      const members = family === undefined ? [stream] : streamsOf(family);
+      const unit = members.filter((member) => !this.places.has(member));
+      for (const [place, member] of unit.entries())
+        this.places.set(member, { unit: this.units.length, place });
+      this.units.push(unit);
+    }
   }
 
   /** Returns what the chunk may be predicted from, if anything. */
-  of(stream: number, index: number): PlannedPrediction[] {
+  of(stream: number, index: number): StreamPrediction[] {
     const family = this.familyOf.get(stream);
-    const casts = family === undefined ? [] : this.casts(family, stream, index);
+    const casts = family === undefined ? [] : this.casts(family, stream);
     const base = this.baseInput(stream, index);
     if (base === undefined) return casts;
     const choice = this.chains.choose(this.basesBeside(family, stream, index));
-    if (choice !== 'newest') return [...this.skipDelta(choice, base), ...casts];
+    if (choice !== 'newest') return [...this.skipDelta(choice, base.id), ...casts];
     const rules = family === undefined ? [] : this.ruled(family, stream, index, base);
     return [{ rule: { kind: 'base' }, inputs: [base] }, ...casts, ...rules];
   }
 
   /** Where chains have to start again, rules do not hold: other steps lie between. */
-  private skipDelta(choice: ChainChoice, base: PredictionInput): PlannedPrediction[] {
-    const id = choice === 'ancestor' ? this.chains.ancestor(base.id) : undefined;
+  private skipDelta(choice: ChainChoice, base: ChunkId): StreamPrediction[] {
+    const id = choice === 'ancestor' ? this.chains.ancestor(base) : undefined;
     return id === undefined ? [] : [{ rule: { kind: 'base' }, inputs: [{ id }] }];
   }
 
@@ -87,16 +95,16 @@ export class ChunkPredictions {
   }
 
   /** A copy of the weights is their rounding, whatever came before. */
-  private casts(family: Family, stream: number, index: number): PlannedPrediction[] {
+  private casts(family: Family, stream: number): StreamPrediction[] {
     if (family.weights === null || !family.copies.includes(stream)) return [];
-    const master = this.sibling(family.weights, index);
+    const master = this.siblingOf(stream, family.weights);
     const from = this.plan.layout.streams[family.weights].dtype;
     return master === undefined ? [] : [{ rule: { kind: 'cast', from }, inputs: [master] }];
   }
 
-  private ruled(family: Family, stream: number, index: number, base: PredictionInput): PlannedPrediction[] {
+  private ruled(family: Family, stream: number, index: number, base: StreamInput): StreamPrediction[] {
     const { exp_avg: mean, exp_avg_sq: square, momentum_buffer: momentum } = family.slots;
-    const [m, v, buffer] = [mean, square, momentum].map((slot) => this.sibling(slot, index));
+    const [m, v, buffer] = [mean, square, momentum].map((slot) => this.siblingOf(stream, slot));
     const settings = this.plan.settings[family.settings] ?? {};
     if (stream === mean) {
       const { beta1 } = adamSettings(settings);
@@ -151,14 +159,16 @@ export class ChunkPredictions {
     return [...new Set(rates.filter((rate) => typeof rate === 'number'))];
   }
 
-  private baseInput(stream: number, index: number): PredictionInput | undefined {
-    const id = this.baseIds[stream]?.[index];
+  private baseInput(stream: number, index: number): { readonly id: ChunkId } | undefined {
+    const id = this.baseOf(stream, index);
     return id === undefined ? undefined : { id };
   }
 
-  private sibling(stream: number | undefined, index: number): PredictionInput | undefined {
-    const sibling = stream === undefined ? undefined : this.siblings.get(stream);
-    return sibling?.index === index ? sibling.input : undefined;
+  /** Returns the sibling as an input if it is stored side by side with the stream, and before it. */
+  private siblingOf(stream: number, sibling: number | undefined): StreamInput | undefined {
+    const [own, other] = [this.places.get(stream), this.places.get(sibling ?? -1)];
+    if (sibling === undefined || own === undefined || other === undefined) return undefined;
+    return own.unit === other.unit && other.place < own.place ? { stream: sibling } : undefined;
   }
 }
 

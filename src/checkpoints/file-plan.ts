@@ -1,10 +1,10 @@
 /** Turns files into a save plan: tensor ranges become streams, everything between them the file's skeleton. */
 import { linkParameters, type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
 import { throwIfAborted } from '../errors.js';
-import type { FileContent, FileLayout, FilePiece, TensorLayout } from '../format/index.js';
-import type { Hasher } from '../hash/index.js';
+import type { FileLayout, FilePiece, TensorLayout } from '../format/index.js';
 import { dtypeInfo, GROUPS } from '../tensor/index.js';
 import { findFamilies, linkRanges } from './families.js';
+import { digestFiles } from './file-digests.js';
 import {
   type ByteSource,
   concatenate,
@@ -17,9 +17,6 @@ import {
 import { type SourceFile, SourceFiles } from './source-files.js';
 import { findSources } from './source-tree.js';
 import type { Warning } from './types.js';
-
-/** Bytes hashed at a time. */
-const DIGEST_BYTES = 2 ** 20;
 
 interface SegmentedFile {
   path: string;
@@ -36,11 +33,7 @@ export interface FilePlanOptions {
  * Plans a checkpoint of files and directories. Damaged files are planned as opaque bytes with a warning, or thrown as
  * they are if `strict`.
  */
-export async function planFiles(
-  hasher: Hasher,
-  paths: readonly string[],
-  options: FilePlanOptions,
-): Promise<SavePlan> {
+export async function planFiles(paths: readonly string[], options: FilePlanOptions): Promise<SavePlan> {
   const tree = await findSources(paths);
   const files = new SourceFiles();
   try {
@@ -62,7 +55,7 @@ export async function planFiles(
       }
       segmented.push({ path, file, segmentation });
     }
-    return buildPlan(hasher, files, segmented, tree.directories, warnings);
+    return buildPlan(files, segmented, tree.directories, warnings);
   } catch (error) {
     await files.close();
     throw error;
@@ -70,7 +63,6 @@ export async function planFiles(
 }
 
 function buildPlan(
-  hasher: Hasher,
   files: SourceFiles,
   segmented: readonly SegmentedFile[],
   directories: string[],
@@ -94,10 +86,9 @@ function buildPlan(
     kind: 'files',
     layout: { streams: planner.streams, tensors, files: layoutFiles },
     sources: planner.sources,
-    files: async () => {
-      const contents: FileContent[] = [];
-      for (const { path, file } of segmented) contents.push({ path, digest: await digestFile(hasher, file) });
-      return contents;
+    files: (compute, signal) => digestFiles(compute, segmented, signal),
+    assertUnchanged: async () => {
+      for (const { file } of segmented) await file.assertUnchanged();
     },
     directories,
     settings: linked.settings,
@@ -186,14 +177,5 @@ function findProgress(segmented: readonly SegmentedFile[]): FoundProgress {
 }
 
 function slice(file: SourceFile, start: number, size: number): ByteSource {
-  return { size, read: (offset, length) => file.read(start + offset, length) };
-}
-
-async function digestFile(hasher: Hasher, file: SourceFile): Promise<string> {
-  const digest = hasher.file();
-  for (let offset = 0; offset < file.size; offset += DIGEST_BYTES) {
-    digest.update(await file.read(offset, Math.min(DIGEST_BYTES, file.size - offset)));
-  }
-  await file.assertUnchanged();
-  return digest.digest();
+  return { size, parts: (offset, length) => [{ file, offset: start + offset, length }] };
 }

@@ -96,7 +96,7 @@ async function makeContext(
     hasher,
     codec,
     chainLimits: chainLimits(options, CHAIN_LIMITS),
-    compute: new ComputePool({ codec, hasher }, workers),
+    compute: new ComputePool({ kernels, codec, hasher, now: () => environment.now() }, workers),
     environment,
     roots: new RootStore(storage, hasher, environment),
     catalogue: new Catalogue(storage, hasher),

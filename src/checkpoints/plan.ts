@@ -1,22 +1,28 @@
 /** What is to be saved: the layout of a checkpoint and where the bytes of its streams come from. */
 import { CONTENT_CHUNK_MAX, nextContentChunk } from '../codec/index.js';
+import type { ComputePool } from '../compute/index.js';
 import {
   type FileContent,
   type Layout,
   limits,
   type OptimizerSettings,
   type StreamLayout,
-  streamBytes,
 } from '../format/index.js';
 import type { Kernels } from '../kernels/index.js';
+import type { ChunkBuffer } from '../packs/index.js';
 import { type DType, dtypeInfo, type Group } from '../tensor/index.js';
+import type { SourceFile } from './source-files.js';
 import type { Warning } from './types.js';
+
+/** Bytes where they are: in memory, or in a file that is opened when it is needed. */
+export type SourcePart = Uint8Array | { file: SourceFile; offset: number; length: number };
 
 /** The bytes of a stream, wherever they are. */
 export interface ByteSource {
   /** Bytes. */
   readonly size: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Returns where the bytes `[offset, offset + length)` are, in order. */
+  parts(offset: number, length: number): SourcePart[];
 }
 
 /** Progress that was found in what is saved. */
@@ -31,8 +37,12 @@ export interface SavePlan {
   layout: Layout;
   /** In the order of the layout's streams. */
   sources: ByteSource[];
-  /** Reads and digests the files; also finds out whether they changed while they were saved. */
-  files(): Promise<FileContent[]>;
+  /** The chunks of streams that are staged in memory, and what is left of those of the state before. */
+  staged?: StagedChunks;
+  /** Digests the files; may be begun before anything else is read. */
+  files(compute: ComputePool, signal: AbortSignal | undefined): Promise<FileContent[]>;
+  /** Throws `conflict` if a file is no longer the one that was opened; to be called when all is read. */
+  assertUnchanged(): Promise<void>;
   directories: string[];
   /** Settings of the optimizers' parameter groups, as far as they are known. */
   settings: OptimizerSettings[];
@@ -44,6 +54,13 @@ export interface SavePlan {
   warnings: Warning[];
   /** Releases what the plan holds open. */
   close(): Promise<void>;
+}
+
+/** Chunks in memory that stay the same while they are saved, by stream and position. */
+export interface StagedChunks {
+  chunk(stream: number, index: number): ChunkBuffer | undefined;
+  /** The chunk in the same place of the state that was saved before. */
+  previous(stream: number, index: number): ChunkBuffer | undefined;
 }
 
 /** The streams of a set of parameters and of what an optimizer keeps of each: their elements correspond one by one. */
@@ -151,50 +168,42 @@ function orderOf(range: PlannedRange): string {
   return range.pack?.order ?? range.key;
 }
 
-/** Yields the chunks of a stream in order, reading one ahead of the caller. */
-export async function* chunksOf(
-  stream: StreamLayout,
-  source: ByteSource,
-  chunkElements: number,
-  kernels: Kernels,
-): AsyncGenerator<Uint8Array> {
-  const total = streamBytes(stream);
-  if (stream.chunking === 'content') {
-    yield* contentChunks(source, total, kernels);
-    return;
-  }
-  const size =
-    stream.chunking === 'bytes' ? limits.BYTE_CHUNK_BYTES : chunkElements * dtypeInfo(stream.dtype).bytes;
-  let ahead: Promise<Uint8Array> | undefined;
-  for (let offset = 0; offset < total; offset += size) {
-    const chunk = await (ahead ?? source.read(offset, Math.min(size, total - offset)));
-    const next = offset + size;
-    ahead = next < total ? source.read(next, Math.min(size, total - next)) : undefined;
-    ahead?.catch(() => {});
-    yield chunk;
-  }
+/** Returns the bytes that each chunk of a stream has but for the last; undefined where the content says. */
+export function chunkBytesOf(stream: StreamLayout, chunkElements: number): number | undefined {
+  if (stream.chunking === 'content') return undefined;
+  return stream.chunking === 'bytes'
+    ? limits.BYTE_CHUNK_BYTES
+    : chunkElements * dtypeInfo(stream.dtype).bytes;
 }
 
 /** Bytes read at a time while looking for content-defined boundaries. */
 const WINDOW_BYTES = 4 * 2 ** 20;
 
-async function* contentChunks(
-  source: ByteSource,
-  total: number,
-  kernels: Kernels,
-): AsyncGenerator<Uint8Array> {
+/** Yields the chunks of a stream that is cut where its content says, each in a buffer of its own. */
+export async function* contentChunks(source: ByteSource, kernels: Kernels): AsyncGenerator<Uint8Array> {
   let offset = 0;
-  while (offset < total) {
-    const window = await source.read(offset, Math.min(WINDOW_BYTES, total - offset));
-    const isLast = offset + window.length === total;
+  while (offset < source.size) {
+    const window = await readSource(source, offset, Math.min(WINDOW_BYTES, source.size - offset));
+    const isLast = offset + window.length === source.size;
     let start = 0;
     while (start < window.length && (isLast || window.length - start >= CONTENT_CHUNK_MAX)) {
       const length = nextContentChunk(kernels, window.subarray(start));
-      yield window.subarray(start, start + length);
+      yield window.slice(start, start + length);
       start += length;
     }
     offset += start;
   }
+}
+
+/** Returns a copy of bytes of a source. */
+export async function readSource(source: ByteSource, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  for (const part of source.parts(offset, length)) {
+    bytes.set(part instanceof Uint8Array ? part : await part.file.read(part.offset, part.length), done);
+    done += part.length;
+  }
+  return bytes;
 }
 
 /** Returns the sources one after another as one. */
@@ -205,19 +214,19 @@ export function concatenate(sources: readonly ByteSource[]): ByteSource {
     size += source.size;
     ends.push(size);
   }
-  const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    const result = new Uint8Array(length);
+  const parts = (offset: number, length: number): SourcePart[] => {
+    const found: SourcePart[] = [];
     let done = 0;
     for (let index = firstEndingAfter(ends, offset); done < length; index++) {
       const source = sources[index];
       const start = offset + done - (ends[index] - source.size);
-      const part = await source.read(start, Math.min(length - done, source.size - start));
-      result.set(part, done);
-      done += part.length;
+      const taken = Math.min(length - done, source.size - start);
+      found.push(...source.parts(start, taken));
+      done += taken;
     }
-    return result;
+    return found;
   };
-  return { size, read };
+  return { size, parts };
 }
 
 /** Returns the index of the first end beyond `offset`. */
@@ -234,5 +243,5 @@ function firstEndingAfter(ends: readonly number[], offset: number): number {
 
 /** Returns bytes in memory as a source. */
 export function memorySource(bytes: Uint8Array): ByteSource {
-  return { size: bytes.length, read: async (offset, length) => bytes.subarray(offset, offset + length) };
+  return { size: bytes.length, parts: (offset, length) => [bytes.subarray(offset, offset + length)] };
 }

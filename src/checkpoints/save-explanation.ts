@@ -1,5 +1,5 @@
 /** What a save did with every byte: `save --explain`. */
-import { type EncodedChunk, orderOfRecord, type Rule } from '../codec/index.js';
+import { orderOfRecord, type Rule } from '../codec/index.js';
 import {
   type ChunkEntry,
   chunkLengths,
@@ -8,7 +8,7 @@ import {
   type TensorLayout,
 } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import type { EncodingLog, ObjectWriter } from '../packs/index.js';
+import type { EncodingLog, LoggedChunk, ObjectWriter } from '../packs/index.js';
 import { dtypeInfo } from '../tensor/index.js';
 import type { ExplainedGroup, SaveExplanation } from './types.js';
 
@@ -31,17 +31,12 @@ const SLOT_UNKNOWN = '';
 const SLOTS_MIXED = 'several';
 
 export class ExplanationLog implements EncodingLog {
-  readonly now: () => number;
   private readonly encodings = new Map<ChunkId, Encoding>();
   private recordBytes = 0;
 
-  constructor(now: () => number) {
-    this.now = now;
-  }
-
-  add(entry: ChunkEntry, { record, prediction }: EncodedChunk, milliseconds: number): void {
+  add(entry: ChunkEntry, { record, rule, milliseconds }: LoggedChunk): void {
     const order = orderOfRecord(record);
-    this.encodings.set(entry.id, { length: entry.length, rule: prediction?.rule, order, milliseconds });
+    this.encodings.set(entry.id, { length: entry.length, rule, order, milliseconds });
     this.recordBytes += entry.length;
   }
 

@@ -11,7 +11,6 @@ import {
 import {
   ChainPolicy,
   ChunkIndex,
-  ChunkReader,
   ChunkWriter,
   chainLimits,
   ObjectWriter,
@@ -113,20 +112,21 @@ class Save {
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects);
-    const reader = new ChunkReader(context, index);
-    const log =
-      this.request.explain === true ? new ExplanationLog(() => context.environment.now()) : undefined;
+    const log = this.request.explain === true ? new ExplanationLog() : undefined;
     const chains = chainLimits(this.request, context.chainLimits);
     const writer = new ChunkWriter({
       index,
-      reader,
+      storage: context.storage,
+      compute: context.compute,
       packs,
-      codec: context.codec,
-      hasher: context.hasher,
       maxHeight: chains.maxHeight,
       onDamage: (error) => this.warn(error),
       log,
+      signal: this.request.signal,
     });
+    context.compute.expect(plan.logicalBytes);
+    const digesting = plan.files(context.compute, this.request.signal);
+    digesting.catch(() => {});
     const streams = await storeStreams(
       context,
       plan,
@@ -135,7 +135,8 @@ class Save {
       (bytes) => this.report(bytes, writer),
     );
     await packs.finish();
-    const files = await plan.files();
+    const files = await digesting;
+    await plan.assertUnchanged();
     const content = { streams, files, directories: plan.directories, settings: plan.settings };
     const segmentOrder = [...(base?.loaded.manifest.segments ?? [])];
     if (packs.entries.length > 0) {

@@ -2,43 +2,68 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { RandomAccess } from '../adapters/index.js';
+import { fileChanged } from '../compute/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 
 /** Open files at any time; directories of thousands of files must not exhaust descriptors. */
 const OPEN_FILES_MAX = 32;
 
 export class SourceFiles {
-  private readonly handles = new Map<string, FileHandle>();
+  /** Least recently used first. */
+  private readonly handles = new Map<string, Promise<FileHandle>>();
+  /** How often files are in use right now: these stay open. */
+  private readonly uses = new Map<string, number>();
 
   /** Opens a regular file. */
   async open(path: string): Promise<SourceFile> {
-    const handle = await this.handle(path);
-    const { size, mtimeMs, mode } = await handle.stat();
+    const { size, mtimeMs, mode } = await this.use(path, (handle) => handle.stat());
     return new SourceFile(this, path, size, mtimeMs, mode & 0o777);
   }
 
-  /** Returns a handle, which stays usable until OPEN_FILES_MAX others were asked for. */
-  async handle(path: string): Promise<FileHandle> {
-    const present = this.handles.get(path);
-    if (present !== undefined) {
-      this.handles.delete(path);
-      this.handles.set(path, present);
-      return present;
+  /** Does something with an open file. */
+  async use<T>(path: string, action: (handle: FileHandle) => Promise<T>): Promise<T> {
+    const handle = await this.hold(path);
+    try {
+      return await action(handle);
+    } finally {
+      this.release(path);
     }
-    const handle = await openFile(path);
-    this.handles.set(path, handle);
-    if (this.handles.size > OPEN_FILES_MAX) {
-      const [oldest] = this.handles.entries();
-      this.handles.delete(oldest[0]);
-      await oldest[1].close();
-    }
-    return handle;
   }
 
+  /** Returns a handle, which stays open until it is released as often as it was held. */
+  async hold(path: string): Promise<FileHandle> {
+    const opened = this.handles.get(path) ?? openFile(path);
+    this.handles.delete(path);
+    this.handles.set(path, opened);
+    this.uses.set(path, (this.uses.get(path) ?? 0) + 1);
+    try {
+      if (this.handles.size > OPEN_FILES_MAX) await this.closeOldest();
+      return await opened;
+    } catch (error) {
+      this.handles.delete(path);
+      this.release(path);
+      throw error;
+    }
+  }
+
+  release(path: string): void {
+    const uses = (this.uses.get(path) ?? 0) - 1;
+    if (uses > 0) this.uses.set(path, uses);
+    else this.uses.delete(path);
+  }
+
+  private async closeOldest(): Promise<void> {
+    const oldest = [...this.handles].find(([path]) => !this.uses.has(path));
+    if (oldest === undefined) return;
+    this.handles.delete(oldest[0]);
+    await (await oldest[1]).close();
+  }
+
+  /** Waits for what is being opened, so that nothing stays open. */
   async close(): Promise<void> {
     const handles = [...this.handles.values()];
     this.handles.clear();
-    await Promise.all(handles.map((handle) => handle.close()));
+    await Promise.all(handles.map((opened) => opened.then((handle) => handle.close())));
   }
 }
 
@@ -67,28 +92,28 @@ export class SourceFile implements RandomAccess {
       );
     }
     const bytes = new Uint8Array(length);
-    const handle = await this.files.handle(this.name);
-    let done = 0;
-    while (done < length) {
-      const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-      if (bytesRead === 0) throw changed(this.name);
-      done += bytesRead;
-    }
+    await this.files.use(this.name, async (handle) => {
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        if (bytesRead === 0) throw fileChanged(this.name);
+        done += bytesRead;
+      }
+    });
     return bytes;
+  }
+
+  /** Keeps the file open until `release`, so that a worker thread can read parts of it. */
+  async hold(): Promise<{ descriptor: number; release(): void }> {
+    const { fd } = await this.files.hold(this.name);
+    return { descriptor: fd, release: () => this.files.release(this.name) };
   }
 
   /** Throws `conflict` if the file is no longer the one that was opened. */
   async assertUnchanged(): Promise<void> {
-    const { size, mtimeMs } = await (await this.files.handle(this.name)).stat();
-    if (size !== this.size || mtimeMs !== this.modifiedAt) throw changed(this.name);
+    const { size, mtimeMs } = await this.files.use(this.name, (handle) => handle.stat());
+    if (size !== this.size || mtimeMs !== this.modifiedAt) throw fileChanged(this.name);
   }
-}
-
-function changed(path: string): ThetalogError {
-  return new ThetalogError('conflict', 'file-changed', `${path} changed while it was being saved.`, {
-    object: path,
-    hint: 'Save it again once its writer has finished.',
-  });
 }
 
 async function openFile(path: string): Promise<FileHandle> {

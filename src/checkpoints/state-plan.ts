@@ -57,6 +57,7 @@ export function planState(state: StateValue): SavePlan {
     layout: { streams: planner.streams, tensors: layouts, files: [] },
     sources: planner.sources,
     files: async () => [],
+    assertUnchanged: async () => {},
     directories: [],
     settings: linked.settings,
     families: findFamilies(ranges, placements, linked),

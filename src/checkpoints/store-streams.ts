@@ -1,43 +1,200 @@
-/** Stores the streams of a plan chunk by chunk; those that predict one another go side by side. */
+/** Stores the streams of a plan: those that predict one another side by side, many groups of chunks at once. */
+import { type FilePart, inOrder } from '../compute/index.js';
 import type { StreamContent } from '../format/index.js';
-import type { ChunkWriter } from '../packs/index.js';
+import type {
+  ChunkBuffer,
+  ChunkGroup,
+  ChunkWriter,
+  EncodedGroup,
+  NewChunk,
+  PredictionInput,
+} from '../packs/index.js';
 import type { ChunkPredictions } from './chunk-predictions.js';
 import type { StoreContext } from './context.js';
-import { chunksOf, type SavePlan } from './plan.js';
+import {
+  type ByteSource,
+  chunkBytesOf,
+  contentChunks,
+  readSource,
+  type SavePlan,
+  type SourcePart,
+} from './plan.js';
 
-/** Returns the chunks of all streams, in the order of the layout. `onChunk` is called after each with its raw bytes. */
+/** Groups are put together up to so many bytes: handing over smaller ones would cost more than the work. */
+const GROUP_BYTES = 2 ** 20;
+/** Bytes of chunks under way at most. */
+const BYTES_UNDER_WAY_MAX = 64 * 2 ** 20;
+/** Files that one chunk may keep open: chunks of more are read before they are handed over. */
+const FILES_HELD_MAX = 8;
+
+/** A chunk of a stream. */
+interface Place {
+  stream: number;
+  index: number;
+  offset: number;
+  length: number;
+  /** Places that may predict it are in the same set. */
+  set: number;
+  /** Its bytes, where they had to be read to find the end of the chunk. */
+  bytes?: Uint8Array;
+}
+
+type Raw = NewChunk['raw'];
+
+/** Returns the chunks of all streams, in the order of the layout. `onStored` is called now and then with the bytes stored. */
 export async function storeStreams(
   context: StoreContext,
   plan: SavePlan,
   writer: ChunkWriter,
   predictions: ChunkPredictions,
-  onChunk: (bytes: number) => Promise<void>,
+  onStored: (bytes: number) => Promise<void>,
 ): Promise<StreamContent[]> {
-  const { streams } = plan.layout;
-  const contents = streams.map((stream): StreamContent => {
+  const contents = plan.layout.streams.map((stream): StreamContent => {
     return { ids: [], lengths: stream.chunking === 'content' ? [] : null };
   });
-  const { chunkElements } = context.config;
-  for (const unit of predictions.order()) {
-    const members = unit.map((at) => ({
-      at,
-      chunks: chunksOf(streams[at], plan.sources[at], chunkElements, context.kernels),
-    }));
-    for (let index = 0; ; index++) {
-      let stored = 0;
-      for (const { at, chunks } of members) {
-        const next = await chunks.next();
-        if (next.done === true) continue;
-        const raw = next.value;
-        const id = await writer.put(raw, streams[at].dtype, predictions.of(at, index));
-        predictions.remember(at, index, id, raw);
-        contents[at].ids.push(id);
-        contents[at].lengths?.push(raw.length);
-        stored += 1;
-        await onChunk(raw.length);
-      }
-      if (stored === 0) break;
-    }
+  const encode = async (places: Place[]) => {
+    const lent = await Promise.all(places.map((place) => lend(plan, place)));
+    const group = planGroup(plan, predictions, places, lent);
+    return { places, lent, encoded: await writer.encode(group) };
+  };
+  const options = { ahead: context.compute.width + 1, bytesMax: BYTES_UNDER_WAY_MAX, bytesOf };
+  const groups = placeGroups(context, plan, predictions.order());
+  for await (const { places, lent, encoded } of inOrder(groups, options, encode)) {
+    await store(writer, places, encoded, contents);
+    for (const { release } of lent) release?.();
+    await onStored(bytesOf(places));
   }
   return contents;
+}
+
+async function store(
+  writer: ChunkWriter,
+  places: readonly Place[],
+  encoded: EncodedGroup,
+  contents: readonly StreamContent[],
+): Promise<void> {
+  const ids = await writer.add(encoded);
+  for (const [at, { stream, length }] of places.entries()) {
+    contents[stream].ids.push(ids[at]);
+    contents[stream].lengths?.push(length);
+  }
+}
+
+function bytesOf(places: readonly { length: number }[]): number {
+  return places.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Yields the places of all chunks, put together into groups; what may predict one another stays together. */
+async function* placeGroups(
+  context: StoreContext,
+  plan: SavePlan,
+  units: readonly (readonly number[])[],
+): AsyncGenerator<Place[]> {
+  let group: Place[] = [];
+  let bytes = 0;
+  let set = 0;
+  for (const unit of units) {
+    for await (const places of placeSets(context, plan, unit)) {
+      group.push(...places.map((place) => ({ ...place, set })));
+      set += 1;
+      bytes += bytesOf(places);
+      if (bytes < GROUP_BYTES) continue;
+      yield group;
+      group = [];
+      bytes = 0;
+    }
+  }
+  if (group.length > 0) yield group;
+}
+
+/** Yields the chunks of a unit that belong side by side. */
+async function* placeSets(
+  { config, kernels }: StoreContext,
+  plan: SavePlan,
+  unit: readonly number[],
+): AsyncGenerator<Omit<Place, 'set'>[]> {
+  const [first] = unit;
+  if (plan.layout.streams[first].chunking === 'content') {
+    let [index, offset] = [0, 0];
+    for await (const bytes of contentChunks(plan.sources[first], kernels)) {
+      yield [{ stream: first, index, offset, length: bytes.length, bytes }];
+      index += 1;
+      offset += bytes.length;
+    }
+    return;
+  }
+  for (let index = 0; ; index++) {
+    const places = unit.flatMap((stream) => {
+      const size = chunkBytesOf(plan.layout.streams[stream], config.chunkElements) ?? 0;
+      const offset = index * size;
+      const length = Math.min(size, plan.sources[stream].size - offset);
+      return length > 0 ? [{ stream, index, offset, length }] : [];
+    });
+    if (places.length === 0) return;
+    yield places;
+  }
+}
+
+/** What a chunk is read from until it is stored. */
+interface Lent {
+  raw: Raw;
+  release?: () => void;
+}
+
+/** Finds the bytes of a chunk in memory, or opens the files that hold them. */
+async function lend(plan: SavePlan, { stream, index, offset, length, bytes }: Place): Promise<Lent> {
+  if (bytes !== undefined) return { raw: { buffer: { bytes } } };
+  const staged = plan.staged?.chunk(stream, index);
+  if (staged !== undefined) return { raw: { buffer: staged } };
+  const source = plan.sources[stream];
+  return (await holdFiles(source.parts(offset, length))) ?? readWhole(source, offset, length);
+}
+
+async function readWhole(source: ByteSource, offset: number, length: number): Promise<Lent> {
+  return { raw: { buffer: { bytes: await readSource(source, offset, length) } } };
+}
+
+async function holdFiles(sourceParts: readonly SourcePart[]): Promise<Lent | undefined> {
+  const parts = sourceParts.flatMap((part) => (part instanceof Uint8Array ? [] : [part]));
+  const files = [...new Set(parts.map(({ file }) => file))];
+  if (parts.length < sourceParts.length || files.length > FILES_HELD_MAX) return undefined;
+  const held = new Map(await Promise.all(files.map(async (file) => [file, await file.hold()] as const)));
+  const fileParts = parts.map(({ file, offset, length }): FilePart => {
+    return { descriptor: held.get(file)?.descriptor ?? -1, path: file.name, offset, length };
+  });
+  const release = () => {
+    for (const { release: releaseFile } of held.values()) releaseFile();
+  };
+  return { raw: { parts: fileParts }, release };
+}
+
+function planGroup(
+  plan: SavePlan,
+  predictions: ChunkPredictions,
+  places: readonly Place[],
+  lent: readonly Lent[],
+): ChunkGroup {
+  const members = new Map(places.map(({ set, stream }, at) => [`${set}:${stream}`, at]));
+  const known = new Set<ChunkBuffer>();
+  const chunks = places.map(({ stream, index, set, length }, at): NewChunk => {
+    const base = predictions.baseOf(stream, index);
+    const previous = plan.staged?.previous(stream, index);
+    if (base !== undefined && previous?.id === base && previous.bytes.length > 0) known.add(previous);
+    const possible = predictions.of(stream, index).flatMap(({ rule, inputs }) => {
+      const found = inputs.flatMap((input): PredictionInput[] => {
+        if ('id' in input) return [input];
+        const member = members.get(`${set}:${input.stream}`);
+        return member === undefined ? [] : [{ member }];
+      });
+      return found.length < inputs.length ? [] : [{ rule, inputs: found }];
+    });
+    return {
+      raw: lent[at].raw,
+      length,
+      dtype: plan.layout.streams[stream].dtype,
+      base,
+      predictions: possible,
+    };
+  });
+  return { members: chunks, known: [...known] };
 }

@@ -6,11 +6,15 @@ import type { Codec } from '../codec/index.js';
 import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
+import type { Kernels } from '../kernels/index.js';
 
 /** What work on chunks takes; every thread has its own. */
 export interface ChunkTools {
+  readonly kernels: Kernels;
   readonly codec: Codec;
   readonly hasher: Hasher;
+  /** Milliseconds of any clock: times are for people, and nothing that is stored depends on them. */
+  now(): number;
 }
 
 /** A record as it lies in a pack; whoever decodes it checks it. */
@@ -50,6 +54,7 @@ export function decodeChunks(tools: ChunkTools, job: DecodeJob): DecodeResult {
 export class DecodedChunks {
   private readonly tools: ChunkTools;
   private readonly records = new Map<ChunkId, StoredRecord>();
+  private readonly offered = new Map<ChunkId, Uint8Array>();
   private readonly outcomes = new Map<ChunkId, Uint8Array | ThetalogError>();
 
   constructor(tools: ChunkTools, records: readonly StoredRecord[]) {
@@ -65,6 +70,11 @@ export class DecodedChunks {
   /** Forgets a chunk: its bytes are not asked for again. */
   release(id: ChunkId): void {
     this.outcomes.delete(id);
+  }
+
+  /** Adds a chunk whose bytes are said to be at hand: they are compared with the id when they are used. */
+  offer(id: ChunkId, bytes: Uint8Array): void {
+    this.offered.set(id, bytes);
   }
 
   /** Returns the bytes of a chunk, checked against its id, or throws what is wrong with it or below it. */
@@ -86,6 +96,8 @@ export class DecodedChunks {
 
   private decode(id: ChunkId): Uint8Array {
     const { codec, hasher } = this.tools;
+    const offered = this.offered.get(id);
+    if (offered !== undefined) return this.checkOffered(id, offered);
     const stored = this.records.get(id);
     if (stored === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
     const { entry, bytes } = stored;
@@ -99,6 +111,12 @@ export class DecodedChunks {
     return raw;
   }
 
+  private checkOffered(id: ChunkId, bytes: Uint8Array): Uint8Array {
+    const inPlace = placeInArena(this.tools.kernels, bytes);
+    if (this.tools.hasher.chunkId(inPlace) === id) return inPlace;
+    throw corrupt('chunk-id', 'changed in memory', `chunk ${id}`);
+  }
+
   /** What a record reads must be lower than itself, so that nothing can go in a circle. */
   private input({ id, height, pack, offset }: ChunkEntry, reference: ChunkId): Uint8Array {
     const read = this.records.get(reference)?.entry;
@@ -108,4 +126,11 @@ export class DecodedChunks {
     }
     return this.get(reference);
   }
+}
+
+/** Returns the same bytes where kernels use them in place, if there is room. */
+export function placeInArena({ arena }: Kernels, bytes: Uint8Array): Uint8Array {
+  const place = arena.take(bytes.length);
+  place?.set(bytes);
+  return place ?? bytes;
 }

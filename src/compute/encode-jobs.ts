@@ -6,7 +6,13 @@ import type { Level, Prediction, Rule } from '../codec/index.js';
 import { isThetalogError } from '../errors.js';
 import type { ChunkId } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
-import { type ChunkTools, DecodedChunks, type KnownChunk, type StoredRecord } from './chunk-jobs.js';
+import {
+  type ChunkTools,
+  DecodedChunks,
+  type KnownChunk,
+  placeInArena,
+  type StoredRecord,
+} from './chunk-jobs.js';
 import { type FilePart, readParts } from './file-parts.js';
 import { type PlainError, toPlainError } from './messages.js';
 
@@ -25,8 +31,6 @@ export type EncodeInput = BaseChunk | { readonly member: number };
 export interface PossiblePrediction {
   readonly rule: Rule;
   readonly inputs: readonly EncodeInput[];
-  /** It is passed over where an input is as high as this. */
-  readonly heightMax: number;
 }
 
 export interface EncodeMember {
@@ -48,6 +52,8 @@ export interface EncodeJob {
   readonly records: readonly StoredRecord[];
   /** Chunks in memory; each is compared with its id before it is used. */
   readonly known: readonly KnownChunk[];
+  /** Longest chain to make: what reads one as long is passed over. */
+  readonly maxHeight: number;
   readonly level: Level;
   /** Only find out whether all members are equal to their bases: there are no records. */
   readonly probe: boolean;
@@ -56,15 +62,17 @@ export interface EncodeJob {
 export interface EncodedMember {
   readonly id: ChunkId;
   /** Absent if the chunk is the base's, or was not looked at further. */
-  readonly encoded?: EncodedRecordOf;
+  readonly encoded?: EncodedRecord;
 }
 
-export interface EncodedRecordOf {
+export interface EncodedRecord {
   readonly record: Uint8Array;
   /** Low 32 bits of the record's XXH64. */
   readonly checksum: number;
   /** Which of the predictions it is; absent for none. */
   readonly prediction?: number;
+  /** In the store, at most: lower where a member that it reads is there already. */
+  readonly height: number;
   /** Time that it took, for people. */
   readonly milliseconds: number;
 }
@@ -82,19 +90,20 @@ export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
   const lent = [...job.members.flatMap(({ raw }) => ('bytes' in raw ? [raw.bytes] : [])), ...job.known].map(
     (item) => (item instanceof Uint8Array ? item : item.bytes),
   );
-  const raws = job.members.map(({ raw, length }, index) =>
-    'bytes' in raw ? raw.bytes : readParts(raw.parts, tools.scratch(index, length)),
-  );
+  const raws = job.members.map(({ raw, length }) => place(tools, raw, length));
   const ids = job.members.map(({ id }, index) => id ?? tools.hasher.chunkId(raws[index]));
   const isNew = (index: number) => ids[index] !== job.members[index].base?.id;
   if (job.probe && ids.some((_, index) => isNew(index))) {
     return { members: ids.map((id) => ({ id })), damage: [], lent };
   }
   const encoder = new MemberEncoder(tools, job, raws);
-  const members = ids.map((id, index) =>
-    isNew(index) ? { id, encoded: encoder.encode(index) } : { id },
-  );
+  const members = ids.map((id, index) => (isNew(index) ? { id, encoded: encoder.encode(index) } : { id }));
   return { members, damage: encoder.damage, lent };
+}
+
+function place({ kernels }: ChunkTools, raw: RawBytes, length: number): Uint8Array {
+  if ('bytes' in raw) return placeInArena(kernels, raw.bytes);
+  return readParts(raw.parts, kernels.arena.take(length) ?? new Uint8Array(length));
 }
 
 class MemberEncoder {
@@ -115,7 +124,7 @@ class MemberEncoder {
     this.heights = job.members.map(({ base }) => base?.height ?? 0);
   }
 
-  encode(index: number): EncodedRecordOf {
+  encode(index: number): EncodedRecord {
     const { codec, hasher, now } = this.tools;
     const { dtype, predictions } = this.job.members[index];
     const started = now();
@@ -127,15 +136,16 @@ class MemberEncoder {
     const { record, prediction } = codec.encode(this.raws[index], dtype, [...numbers.keys()], this.job.level);
     const number = prediction === undefined ? undefined : numbers.get(prediction);
     const inputs = number === undefined ? [] : predictions[number].inputs;
-    this.heights[index] = inputs.length === 0 ? 0 : 1 + Math.max(...inputs.map((input) => this.heightOf(input)));
+    const height = inputs.length === 0 ? 0 : 1 + Math.max(...inputs.map((input) => this.heightOf(input)));
+    this.heights[index] = height;
     const checksum = Number(hasher.checksum(record) & 0xffffffffn);
     const milliseconds = now() - started;
-    return { record, checksum, milliseconds, ...(number !== undefined && { prediction: number }) };
+    return { record, checksum, height, milliseconds, ...(number !== undefined && { prediction: number }) };
   }
 
   /** Returns the prediction if its inputs are low enough and sound. Old damage must not keep anyone from saving anew. */
-  private read({ rule, inputs, heightMax }: PossiblePrediction): Prediction | undefined {
-    if (inputs.some((input) => this.heightOf(input) >= heightMax)) return undefined;
+  private read({ rule, inputs }: PossiblePrediction): Prediction | undefined {
+    if (inputs.some((input) => this.heightOf(input) >= this.job.maxHeight)) return undefined;
     try {
       const bytes = inputs.map((input) =>
         'member' in input ? this.raws[input.member] : this.decoded.get(input.id),

@@ -7,8 +7,22 @@ export {
   type KnownChunk,
   type StoredRecord,
 } from './chunk-jobs.js';
+export {
+  type BaseChunk,
+  type EncodedMember,
+  type EncodedRecord,
+  type EncodeInput,
+  type EncodeJob,
+  type EncodeMember,
+  type EncodeResult,
+  encodeChunks,
+  type PossiblePrediction,
+  type RawBytes,
+} from './encode-jobs.js';
+export { type DigestJob, type DigestResult, type FilePart, fileChanged } from './file-parts.js';
 export { type InOrderOptions, inOrder } from './in-order.js';
-export type { Job, JobKind, Jobs, Outcome, ResultOf } from './jobs.js';
+export { type Job, type JobKind, type Jobs, type Outcome, ownBuffers, type ResultOf } from './jobs.js';
+export { fromPlainError } from './messages.js';
 export { ComputePool, type RunOptions } from './pool.js';
 export type { RestoreJob, RestoreOutcome, RestorePart, RestoreTarget } from './restore-jobs.js';
 export { notAFile, targetError } from './target-error.js';

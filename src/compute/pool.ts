@@ -98,7 +98,8 @@ export class ComputePool {
     const [first] = [...this.threads].sort((a, b) => a.tickets.size - b.tickets.size);
     if (first !== undefined && first.tickets.size === 0) return first;
     if (this.threads.length < this.size) return this.start();
-    return first !== undefined && first.tickets.size < JOBS_PER_WORKER ? first : undefined;
+    const isShort = ![...(first?.tickets.values() ?? [])].some(({ job }) => job.kind === 'digest');
+    return first !== undefined && isShort && first.tickets.size < JOBS_PER_WORKER ? first : undefined;
   }
 
   private send({ worker, tickets }: Thread, ticket: Ticket): void {

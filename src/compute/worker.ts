@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createCodec } from '../codec/index.js';
 import { loadHasher } from '../hash/index.js';
 import { adoptKernels, loadKernels } from '../kernels/index.js';
+import type { ChunkTools } from './chunk-jobs.js';
 import { perform } from './jobs.js';
 import { type JobMessage, type ResultMessage, toPlainError, type WorkerData } from './messages.js';
 
@@ -10,7 +11,9 @@ const { kernels: compiled } = workerData as WorkerData;
 if (compiled !== undefined) adoptKernels(compiled);
 const kernels = loadKernels();
 const codec = createCodec(kernels);
-const ready = loadHasher(kernels).then((hasher) => ({ codec, hasher }));
+const ready = loadHasher(kernels).then(
+  (hasher): ChunkTools => ({ kernels, codec, hasher, now: () => performance.now() }),
+);
 
 parentPort?.on('message', async ({ ticket, job }: JobMessage) => {
   try {

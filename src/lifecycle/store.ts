@@ -105,7 +105,7 @@ export class Store {
    */
   async saveFiles(paths: string[], options: SaveFilesOptions): Promise<SaveResult> {
     const started = this.context.environment.now();
-    const plan = await planFiles(this.context.hasher, paths, options);
+    const plan = await planFiles(paths, options);
     try {
       const { entry, storedBytes, explain } = await saveCheckpoint(this.context, plan, options);
       return {

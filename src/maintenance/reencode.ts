@@ -2,7 +2,7 @@
 import { type Codec, fromBase } from '../codec/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import type { ChunkReader, EncodedRecord } from '../packs/index.js';
+import type { ChunkReader, PackedChunk } from '../packs/index.js';
 import { ghostsBelow, type Lineage } from './compact-plan.js';
 
 /**
@@ -16,9 +16,9 @@ export async function reencodeGroup(
   group: readonly Lineage[],
   content: ReadonlySet<ChunkId>,
   freed: readonly ChunkId[],
-): Promise<EncodedRecord[]> {
+): Promise<PackedChunk[]> {
   const lookUp = { get: (id: ChunkId) => encodings.get(id) } as ReadonlyMap<ChunkId, ChunkEntry>;
-  const records = new Map<ChunkId, EncodedRecord>();
+  const records = new Map<ChunkId, PackedChunk>();
   let bytesBefore = freed.reduce((sum, ghost) => sum + (encodings.get(ghost)?.length ?? 0), 0);
   let bytesAfter = 0;
   const versions = group.flatMap(({ dtype, versions: all }) => all.map((version) => ({ ...version, dtype })));

@@ -1,50 +1,105 @@
-/** Stores chunks: finds those that are there already, encodes the others against their base, appends them to packs. */
-import type { Codec, EncodedChunk, Prediction, Rule } from '../codec/index.js';
+/** Stores chunks: encodes groups of them against their bases, many at once, and appends the new ones to packs in order. */
+import type { Rule } from '../codec/index.js';
+import {
+  type BaseChunk,
+  type ComputePool,
+  type EncodedRecord,
+  type EncodeInput,
+  type EncodeJob,
+  type EncodeMember,
+  type EncodeResult,
+  type FilePart,
+  fromPlainError,
+  ownBuffers,
+  type PossiblePrediction,
+  type RawBytes,
+  type StoredRecord,
+} from '../compute/index.js';
 import { isThetalogError, type ThetalogError } from '../errors.js';
-import type { ChunkEntry } from '../format/index.js';
-import type { ChunkId, Hasher } from '../hash/index.js';
+import { type ChunkEntry, limits } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
+import type { Storage } from '../storage/index.js';
 import type { DType } from '../tensor/index.js';
 import type { ChunkIndex } from './chunk-index.js';
-import type { ChunkReader } from './chunk-reader.js';
 import type { PackWriter } from './pack-writer.js';
+import { encodingsToDecode, readRecords } from './record-batches.js';
 
-/** A chunk to predict from; with its bytes if it is one of this very save. */
-export interface PredictionInput {
-  id: ChunkId;
-  bytes?: Uint8Array;
+/** A chunk in memory. Its bytes are away, and empty, while another thread works on them. */
+export interface ChunkBuffer {
+  bytes: Uint8Array;
+  /** Once it is known. */
+  id?: ChunkId;
 }
+
+/** What a prediction reads: a chunk of the base, or the member of the group with this number, which comes before. */
+export type PredictionInput = { readonly id: ChunkId } | { readonly member: number };
 
 /** A prediction whose inputs are still to be read. */
 export interface PlannedPrediction {
-  rule: Rule;
-  inputs: PredictionInput[];
+  readonly rule: Rule;
+  readonly inputs: readonly PredictionInput[];
 }
 
-/** Told of every chunk that is encoded. Times are for people: nothing that is stored depends on them. */
+/** A chunk to be stored. */
+export interface NewChunk {
+  readonly raw: { readonly buffer: ChunkBuffer } | { readonly parts: readonly FilePart[] };
+  /** Bytes. */
+  readonly length: number;
+  readonly dtype: DType;
+  /** The same chunk of the base. */
+  readonly base: ChunkId | undefined;
+  readonly predictions: readonly PlannedPrediction[];
+}
+
+/** Chunks that are encoded together, as some may be predicted from others. */
+export interface ChunkGroup {
+  readonly members: readonly NewChunk[];
+  /** Chunks of the base whose bytes are in memory. */
+  readonly known: readonly ChunkBuffer[];
+}
+
+/** A group with all that storing it takes. */
+export interface EncodedGroup {
+  readonly group: ChunkGroup;
+  readonly result: Pick<EncodeResult, 'members' | 'damage'>;
+  /** The predictions of each member that were possible: results name them by number. */
+  readonly predictions: readonly (readonly PossiblePrediction[])[];
+}
+
+/** A chunk that was encoded. */
+export interface LoggedChunk {
+  readonly record: Uint8Array;
+  /** Absent where nothing was predicted. */
+  readonly rule: Rule | undefined;
+  /** Time that it took, for people. */
+  readonly milliseconds: number;
+}
+
+/** Told of every chunk that is stored. */
 export interface EncodingLog {
-  /** Milliseconds of any clock. */
-  now(): number;
-  add(entry: ChunkEntry, encoded: EncodedChunk, milliseconds: number): void;
+  add(entry: ChunkEntry, chunk: LoggedChunk): void;
 }
 
 export interface ChunkWriterOptions {
   /** What the base checkpoint resolves; chunks in it are not stored again. */
   index: ChunkIndex;
-  reader: ChunkReader;
+  storage: Storage;
+  compute: ComputePool;
   packs: PackWriter;
-  codec: Codec;
-  hasher: Hasher;
   /** Longest chain of deltas to make. */
   maxHeight: number;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
   onDamage(error: ThetalogError): void;
   log?: EncodingLog;
+  signal?: AbortSignal;
 }
 
 export class ChunkWriter {
   /** The chunks that this writer added. */
   readonly added = new Map<ChunkId, ChunkEntry>();
   private readonly options: ChunkWriterOptions;
+  /** Whether the group before had changes: then the next is expected to have some, and its bases are read at once. */
+  private changes = false;
 
   constructor(options: ChunkWriterOptions) {
     this.options = options;
@@ -55,58 +110,151 @@ export class ChunkWriter {
     return this.options.packs.openBytes;
   }
 
-  /** Returns the id of the chunk, stored now or before. The predictions are tried if it is new. */
-  async put(raw: Uint8Array, dtype: DType, predictions: readonly PlannedPrediction[]): Promise<ChunkId> {
-    const { index, hasher } = this.options;
-    const id = hasher.chunkId(raw);
-    if (index.get(id) === undefined && !this.added.has(id)) await this.encode(id, raw, dtype, predictions);
-    return id;
-  }
-
-  private async encode(
-    id: ChunkId,
-    raw: Uint8Array,
-    dtype: DType,
-    planned: readonly PlannedPrediction[],
-  ): Promise<void> {
-    const { packs, codec, log } = this.options;
-    const started = log?.now() ?? 0;
-    const entriesOf = new Map<Prediction, ChunkEntry[]>();
-    for (const { rule, inputs } of planned) {
-      const read = await this.readInputs(inputs);
-      if (read !== undefined) entriesOf.set({ rule, inputs: read.bytes }, read.entries);
+  /** Encodes a group; any number of groups at once. Nothing is stored before `add`. */
+  async encode(group: ChunkGroup): Promise<EncodedGroup> {
+    const known = new Set(group.known.map(({ id }) => id));
+    const possible = group.members.map((member) => this.possible(member));
+    const inputs = possible.flatMap((predictions) => predictions.flatMap((prediction) => prediction.inputs));
+    const stored = new Set(
+      inputs.flatMap((input) => ('id' in input && !known.has(input.id) ? [input.id] : [])),
+    );
+    if (this.isUnchanged(group)) return { group, result: unchanged(group), predictions: possible };
+    if (stored.size > 0 && !this.changes) {
+      const result = await this.run(group, possible, [], true);
+      if (result.members.every(({ id }, at) => id === group.members[at].base))
+        return { group, result, predictions: possible };
     }
-    const encoded = codec.encode(raw, dtype, [...entriesOf.keys()], 'fast');
-    const { record, prediction } = encoded;
-    const milliseconds = (log?.now() ?? 0) - started;
-    const reads = prediction === undefined ? [] : (entriesOf.get(prediction) ?? []);
-    const entry = await packs.append({
-      id,
-      record,
-      rawLength: raw.length,
-      height: reads.length === 0 ? 0 : 1 + Math.max(...reads.map((read) => read.height)),
-      references: reads.map((read) => read.id),
-    });
-    this.added.set(id, entry);
-    log?.add(entry, encoded, milliseconds);
+    const { records, unreadable } = await this.read(stored, known);
+    const predictions = possible.map((all) =>
+      all.filter((one) => !one.inputs.some((input) => 'id' in input && unreadable.has(input.id))),
+    );
+    return { group, result: await this.run(group, predictions, records, false), predictions };
   }
 
-  /** Returns the inputs if all are low enough and sound. Old damage must not keep anyone from saving anew. */
-  private async readInputs(
-    inputs: readonly PredictionInput[],
-  ): Promise<{ entries: ChunkEntry[]; bytes: Uint8Array[] } | undefined> {
-    const { index, reader, maxHeight, onDamage } = this.options;
-    const entries = inputs.map(({ id }) => this.added.get(id) ?? index.get(id));
-    const low = entries.filter((entry) => entry !== undefined && entry.height < maxHeight) as ChunkEntry[];
-    if (low.length < entries.length) return undefined;
+  /** Stores what is new of a group and returns the ids of its members. The order of these calls is that of the packs. */
+  async add({ group, result, predictions }: EncodedGroup): Promise<ChunkId[]> {
+    const { packs, onDamage, log } = this.options;
+    for (const error of result.damage) onDamage(fromPlainError(error) as ThetalogError);
+    const ids = result.members.map(({ id }) => id);
+    this.changes = ids.some((id, at) => id !== group.members[at].base);
+    for (const [at, { id, encoded }] of result.members.entries()) {
+      if (encoded === undefined || this.entryOf(id) !== undefined) continue;
+      const prediction = encoded.prediction === undefined ? undefined : predictions[at][encoded.prediction];
+      const references = (prediction?.inputs ?? []).map((input) =>
+        'id' in input ? input.id : ids[input.member],
+      );
+      const height = Math.max(-1, ...references.map((read) => this.entryOf(read)?.height ?? 0)) + 1;
+      const rawLength = group.members[at].length;
+      // What it reads may have turned out to be in the store already, and higher than it would be now.
+      const chosen =
+        height <= limits.HEIGHT_MAX
+          ? { ...encoded, height, references, rule: prediction?.rule }
+          : { ...(await this.encodeAlone(group, at)), height: 0, references: [], rule: undefined };
+      const entry = await packs.append({ id, rawLength, ...chosen });
+      this.added.set(id, entry);
+      log?.add(entry, chosen);
+    }
+    return ids;
+  }
+
+  private async encodeAlone(group: ChunkGroup, at: number): Promise<EncodedRecord> {
+    const alone = { members: [{ ...group.members[at], base: undefined }], known: [] };
+    const { members } = await this.run(alone, [[]], [], false);
+    const [{ encoded }] = members;
+    if (encoded === undefined) throw new Error('a chunk without a base was not encoded');
+    return encoded;
+  }
+
+  /** Whether all chunks are known to be those of the base. */
+  private isUnchanged({ members }: ChunkGroup): boolean {
+    return members.every(({ raw, base }) => {
+      const isBase = base !== undefined && 'buffer' in raw && raw.buffer.id === base;
+      return isBase && this.options.index.get(base) !== undefined;
+    });
+  }
+
+  private entryOf(id: ChunkId): ChunkEntry | undefined {
+    return this.added.get(id) ?? this.options.index.get(id);
+  }
+
+  /** Returns the predictions whose inputs in the store are low enough. */
+  private possible({ predictions }: NewChunk): PossiblePrediction[] {
+    const { maxHeight } = this.options;
+    return predictions.flatMap(({ rule, inputs }) => {
+      const found: EncodeInput[] = [];
+      for (const input of inputs) {
+        const chunk = 'id' in input ? this.baseChunk(input.id) : input;
+        if (chunk !== undefined && !('id' in chunk && chunk.height >= maxHeight)) found.push(chunk);
+      }
+      return found.length < inputs.length ? [] : [{ rule, inputs: found }];
+    });
+  }
+
+  private baseChunk(id: ChunkId | undefined): BaseChunk | undefined {
+    const entry = id === undefined ? undefined : this.options.index.get(id);
+    return entry === undefined ? undefined : { id: entry.id, height: entry.height };
+  }
+
+  private async run(
+    group: ChunkGroup,
+    predictions: readonly (readonly PossiblePrediction[])[],
+    records: readonly StoredRecord[],
+    probe: boolean,
+  ): Promise<EncodeResult> {
+    const { compute, signal, maxHeight } = this.options;
+    const buffers = [
+      ...group.members.flatMap(({ raw }) => ('buffer' in raw ? [raw.buffer] : [])),
+      ...group.known,
+    ];
+    const members = group.members.map(({ raw, length, dtype, base }, at): EncodeMember => {
+      const bytes: RawBytes = 'buffer' in raw ? { bytes: raw.buffer.bytes } : raw;
+      const id = 'buffer' in raw ? raw.buffer.id : undefined;
+      return { raw: bytes, length, dtype, id, base: this.baseChunk(base), predictions: predictions[at] };
+    });
+    const known = group.known.flatMap(({ id, bytes }) => (id === undefined ? [] : [{ id, bytes }]));
+    const job: EncodeJob = { kind: 'encode', members, records, known, maxHeight, level: 'fast', probe };
+    const transfer = ownBuffers([
+      ...buffers.map(({ bytes }) => bytes),
+      ...records.map(({ bytes }) => new Uint8Array(bytes.buffer)),
+    ]);
+    const result = await compute.run(job, { transfer, signal });
+    for (const [at, buffer] of buffers.entries()) buffer.bytes = result.lent[at];
+    for (const [at, { raw }] of group.members.entries())
+      if ('buffer' in raw) raw.buffer.id = result.members[at].id;
+    return result;
+  }
+
+  /** Reads what decoding the given chunks takes. Old damage must not keep anyone from saving anew. */
+  private async read(
+    wanted: ReadonlySet<ChunkId>,
+    known: ReadonlySet<ChunkId | undefined>,
+  ): Promise<{ records: StoredRecord[]; unreadable: Set<ChunkId> }> {
+    const { index, storage, onDamage } = this.options;
+    const unreadable = new Set<ChunkId>();
+    const readAll = (ids: Iterable<ChunkId>) =>
+      readRecords(
+        storage,
+        encodingsToDecode(index, ids, 'the base', (id) => known.has(id)),
+      );
     try {
-      const bytes: Uint8Array[] = [];
-      for (const input of inputs) bytes.push(input.bytes ?? (await reader.read(input.id)));
-      return { entries: low, bytes };
+      return { records: await readAll(wanted), unreadable };
     } catch (error) {
       if (!isThetalogError(error, 'corrupt')) throw error;
-      onDamage(error);
-      return undefined;
     }
+    const records = new Map<ChunkId, StoredRecord>();
+    for (const id of wanted) {
+      try {
+        for (const record of await readAll([id])) records.set(record.entry.id, record);
+      } catch (error) {
+        if (!isThetalogError(error, 'corrupt')) throw error;
+        onDamage(error);
+        unreadable.add(id);
+      }
+    }
+    return { records: [...records.values()], unreadable };
   }
+}
+
+function unchanged({ members }: ChunkGroup): EncodedGroup['result'] {
+  return { members: members.flatMap(({ base }) => (base === undefined ? [] : [{ id: base }])), damage: [] };
 }

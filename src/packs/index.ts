@@ -8,13 +8,18 @@ export {
 export { ChunkIndex } from './chunk-index.js';
 export { ChunkReader, readRecord } from './chunk-reader.js';
 export {
+  type ChunkBuffer,
+  type ChunkGroup,
   ChunkWriter,
+  type EncodedGroup,
   type EncodingLog,
+  type LoggedChunk,
+  type NewChunk,
   type PlannedPrediction,
   type PredictionInput,
 } from './chunk-writer.js';
 export { type DecodeUnit, decodeUnits } from './decode-units.js';
 export { ObjectWriter } from './object-writer.js';
-export { type EncodedRecord, PACK_BYTES_TARGET, PackWriter } from './pack-writer.js';
+export { PACK_BYTES_TARGET, type PackedChunk, PackWriter } from './pack-writer.js';
 export { encodingsToDecode, readRecords } from './record-batches.js';
 export { recordCost, restoreCost } from './restore-cost.js';
