@@ -14,7 +14,7 @@ import {
   type StoredRecord,
 } from './chunk-jobs.js';
 import { type FilePart, readParts } from './file-parts.js';
-import { type PlainError, toPlainError } from './messages.js';
+import { type PlainError, toPlainError } from './plain-error.js';
 
 /** The bytes of a chunk, or where a thread finds them in files. */
 export type RawBytes = { readonly bytes: Uint8Array } | { readonly parts: readonly FilePart[] };

@@ -22,7 +22,7 @@ export {
 export { type DigestJob, type DigestResult, type FilePart, fileChanged } from './file-parts.js';
 export { type InOrderOptions, inOrder } from './in-order.js';
 export { type Job, type JobKind, type Jobs, type Outcome, ownBuffers, type ResultOf } from './jobs.js';
-export { fromPlainError } from './messages.js';
+export { fromPlainError } from './plain-error.js';
 export { ComputePool, type RunOptions } from './pool.js';
 export type { RestoreJob, RestoreOutcome, RestorePart, RestoreTarget } from './restore-jobs.js';
 export { notAFile, targetError } from './target-error.js';

@@ -10,7 +10,8 @@ import { ThetalogError, throwIfAborted } from '../errors.js';
 import { compiledKernels } from '../kernels/index.js';
 import type { ChunkTools } from './chunk-jobs.js';
 import { type Job, perform, type ResultOf } from './jobs.js';
-import { fromPlainError, type JobMessage, type ResultMessage, type WorkerData } from './messages.js';
+import type { JobMessage, ResultMessage, WorkerData } from './messages.js';
+import { fromPlainError } from './plain-error.js';
 
 /** Work in bytes from which on starting threads, about 50 ms each, pays. */
 const WORTH_THREADS_BYTES = 16 * 2 ** 20;

@@ -5,7 +5,8 @@ import { loadHasher } from '../hash/index.js';
 import { adoptKernels, loadKernels } from '../kernels/index.js';
 import type { ChunkTools } from './chunk-jobs.js';
 import { perform } from './jobs.js';
-import { type JobMessage, type ResultMessage, toPlainError, type WorkerData } from './messages.js';
+import type { JobMessage, ResultMessage, WorkerData } from './messages.js';
+import { toPlainError } from './plain-error.js';
 
 const { kernels: compiled } = workerData as WorkerData;
 if (compiled !== undefined) adoptKernels(compiled);
