@@ -134,24 +134,29 @@ class Pickle {
   }
 }
 
-function torchPickle({ parameters, step }) {
+/** What the optimizer keeps of a parameter, by torch's names. */
+const slotsOf = ({ slots, m, v }) => slots ?? { exp_avg: m, exp_avg_sq: v };
+
+function torchPickle({ parameters, step, settings = SETTINGS }) {
   const pickle = new Pickle();
-  const count = parameters.length;
+  let key = parameters.length;
   pickle.code('}(').text('step').integer(step).text('model').code('}(');
   for (const [index, { name, shape }] of parameters.entries()) pickle.text(name).tensor(index, shape);
   pickle.code('u').text('optimizer').code('}(').text('state').code('}(');
-  for (const [index, { shape }] of parameters.entries()) {
-    pickle.integer(index).code('}(').text('step').float(step);
-    pickle.text('exp_avg').tensor(count + 2 * index, shape);
-    pickle
-      .text('exp_avg_sq')
-      .tensor(count + 2 * index + 1, shape)
-      .code('u');
+  for (const [index, parameter] of parameters.entries()) {
+    pickle.integer(index).code('}(');
+    if ('beta1' in settings) pickle.text('step').float(step);
+    for (const slot of Object.keys(slotsOf(parameter))) pickle.text(slot).tensor(key++, parameter.shape);
+    pickle.code('u');
   }
   pickle.code('u').text('param_groups').code('](}(');
-  const { beta1, beta2, ...numbers } = SETTINGS;
-  for (const [name, value] of Object.entries(numbers)) pickle.text(name).float(value);
-  pickle.text('betas').float(beta1).float(beta2).code('\x86').text('amsgrad').code('\x89');
+  const { beta1, beta2, ...others } = settings;
+  for (const [name, value] of Object.entries(others)) {
+    pickle.text(name);
+    if (typeof value === 'boolean') pickle.code(value ? '\x88' : '\x89');
+    else pickle.float(value);
+  }
+  if (beta1 !== undefined) pickle.text('betas').float(beta1).float(beta2).code('\x86');
   pickle.text('params').integers(parameters.keys(), '](', 'e');
   return pickle.code('ueuu').end();
 }
@@ -163,10 +168,9 @@ export function writeTorchFile(path, state) {
     ['archive/data.pkl', torchPickle(state)],
     ['archive/version', Buffer.from('3\n')],
     ...parameters.map(({ w }, index) => [`archive/data/${index}`, bytesOf(w)]),
-    ...parameters.flatMap(({ m, v }, index) => [
-      [`archive/data/${parameters.length + 2 * index}`, bytesOf(m)],
-      [`archive/data/${parameters.length + 2 * index + 1}`, bytesOf(v)],
-    ]),
+    ...parameters
+      .flatMap((parameter) => Object.values(slotsOf(parameter)))
+      .map((slot, index) => [`archive/data/${parameters.length + index}`, bytesOf(slot)]),
   ];
   const writer = new FileWriter(path);
   const directory = [];

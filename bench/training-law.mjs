@@ -8,7 +8,10 @@ import { randomNumbers } from './harness.mjs';
 const f = Math.fround;
 
 /** Settings of the optimizer, as torch calls them. */
-export const SETTINGS = { lr: 3e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1 };
+export const SETTINGS = { lr: 3e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1, amsgrad: false };
+
+/** Settings of SGD with momentum. */
+export const SGD_SETTINGS = { lr: 0.02, momentum: 0.9, dampening: 0, weight_decay: 0, nesterov: false };
 
 /** Normal deviates at 65,536 even quantiles: one look-up for each 16 random bits. */
 const NORMAL = normalTable();
@@ -100,8 +103,8 @@ export function initialise({ w, m, v }, noise, scale) {
  * One step of AdamW in single precision, in torch's order of operations, on noise as gradients; with `bf16` these have
  * 16 bits.
  */
-export function adamwStep({ w, m, v }, noise, step, { bf16 = false, lr = SETTINGS.lr } = {}) {
-  const { beta1, beta2, eps, weight_decay } = SETTINGS;
+export function adamwStep({ w, m, v }, noise, step, { bf16 = false, settings = SETTINGS } = {}) {
+  const { lr, beta1, beta2, eps, weight_decay } = settings;
   const rest1 = f(1 - beta1);
   const [keep2, rest2] = [f(beta2), f(1 - beta2)];
   const scale = f(-(lr / (1 - beta1 ** step)));
@@ -119,6 +122,37 @@ export function adamwStep({ w, m, v }, noise, step, { bf16 = false, lr = SETTING
       v[at] = second;
       const denominator = f(f(f(Math.sqrt(second)) / root) + small);
       w[at] = f(f(w[at] * kept) + f(f(scale * first) / denominator));
+    }
+  });
+}
+
+/** Settings of torch's SparseAdam, which has no weight decay. */
+export const SPARSE_SETTINGS = { lr: 3e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
+
+/** One step of SparseAdam on rows that have a gradient, in its order of operations. */
+export function sparseAdamStep({ w, m, v }, noise, step) {
+  const { lr, beta1, beta2, eps } = SPARSE_SETTINGS;
+  const [rest1, rest2] = [f(1 - beta1), f(1 - beta2)];
+  const scale = f((-lr * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step));
+  const small = f(eps);
+  inPieces(w.length, noise, 1, (from, to, [deviates]) => {
+    for (let at = from; at < to; at++) {
+      const gradient = f(Math.sqrt(v[at]) * deviates[at - from]);
+      m[at] = f(f(f(gradient - m[at]) * rest1) + m[at]);
+      v[at] = f(f(f(f(gradient * gradient) - v[at]) * rest2) + v[at]);
+      w[at] = f(w[at] + f(scale * f(m[at] / f(f(Math.sqrt(v[at])) + small))));
+    }
+  });
+}
+
+/** One step of SGD with momentum as torch takes it; `size` is that of the gradients. */
+export function momentumStep({ w, buffer }, noise, size) {
+  const { lr, momentum } = SGD_SETTINGS;
+  inPieces(w.length, noise, 1, (from, to, [deviates]) => {
+    for (let at = from; at < to; at++) {
+      const gradient = f(size * deviates[at - from]);
+      buffer[at] = f(f(buffer[at] * f(momentum)) + gradient);
+      w[at] = f(w[at] + f(f(-lr) * buffer[at]));
     }
   });
 }

@@ -1,7 +1,7 @@
 /** Chunks of training data with the chunk before: from traces of real training where they are, else by the same law. */
 
 import { bf16Of, hasTraces, momentsOf } from '../trace-files.mjs';
-import { adamwFar, adamwStep, initialise, Noise, toBf16 } from '../training-law.mjs';
+import { adamwFar, adamwStep, initialise, Noise, SETTINGS, toBf16 } from '../training-law.mjs';
 
 /** Elements of a chunk in the default grid. */
 export const CHUNK_ELEMENTS = 262_144;
@@ -73,7 +73,7 @@ export function bf16Chunks() {
 
 function movedBf16(start, lr) {
   const after = copyOf(start);
-  adamwStep(after, new Noise(4), 700, { lr });
+  adamwStep(after, new Noise(4), 700, { settings: { ...SETTINGS, lr } });
   return [toBf16(start.w), toBf16(after.w)];
 }
 
