@@ -28,7 +28,10 @@ const settings = {
 
 const kernels = loadKernels();
 const oracle = loadKernels('typescript');
-const report = new Report('kernels', { json: values.json, settings: { ...settings, data: origin } });
+const report = new Report(values.quick ? 'kernels-quick' : 'kernels', {
+  json: values.json,
+  settings: { ...settings, quick: values.quick, data: origin },
+});
 
 await memoryRows({ kernels, oracle, hasher: await loadHasher(kernels) }, report, settings);
 const codec = createCodec(kernels);

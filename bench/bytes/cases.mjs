@@ -65,19 +65,15 @@ export function embeddingRows(folder, rows, width) {
 /** A network under SGD with momentum, one step apart. */
 export function sgdMomentum(folder, elements) {
   const noise = new Noise(14);
-  const parameters = transformerShapes(elements).map(([name, shape]) => {
-    const [w, buffer] = [0, 1].map(() => noise.fill(new Float32Array(elementsOf(shape))));
-    return {
-      name,
-      shape,
-      w: w.map((value) => 0.02 * value),
-      slots: { momentum_buffer: buffer.map((b) => b / 400) },
-    };
+  const parameters = transformer(elements, noise).map(({ name, shape, w, m, v }) => {
+    // A momentum buffer sums what Adam's first moment averages.
+    return { name, shape, w, v, slots: { momentum_buffer: m.map((mean) => 10 * mean) } };
   });
   const paths = ['base', 'next'].map((name) => join(folder, `${name}.pth`));
   for (const [index, path] of paths.entries()) {
-    if (index > 0)
-      for (const { w, slots } of parameters) momentumStep({ w, buffer: slots.momentum_buffer }, noise, 1e-3);
+    if (index > 0) {
+      for (const { w, v, slots } of parameters) momentumStep({ w, buffer: slots.momentum_buffer, v }, noise);
+    }
     writeTorchFile(path, { parameters, step: 700 + index, settings: SGD_SETTINGS });
   }
   return { paths };

@@ -1,7 +1,7 @@
 /** Rows of saves and restores of a state in memory. */
 import { rmSync } from 'node:fs';
 import { runTask, scratchFolder } from '../children.mjs';
-import { row, skipped } from '../harness.mjs';
+import { median, row, skipped } from '../harness.mjs';
 import { availableMemory } from '../machine.mjs';
 
 const GIB = 2 ** 30;
@@ -46,12 +46,7 @@ export async function saveRows(context) {
       runTask('save-tasks', 'saveRepeatedly', { folder, gib, steps, rounds, workers, base }),
     );
     const { results, bytes, load, peakBytes } = found;
-    const more = {
-      load,
-      peakBytes,
-      note: saveNote(results, bytes),
-      seconds: results.map((one) => one.durable),
-    };
+    const more = { load, peakBytes, ...speedOf(results, bytes) };
     const how = `a state of ${gib} GiB saved ${rounds} times, ${against} of the same bytes right before each`;
     report.add(row(id, ratios(results, against, 'durable'), how, more));
     if (id !== 'save-1') continue;
@@ -67,10 +62,11 @@ export async function saveRows(context) {
   }
 }
 
-function saveNote(results, bytes) {
-  const best = Math.min(...results.map(({ durable }) => durable));
-  const last = results.at(-1).stored;
-  return `${(bytes / best / 1e9).toFixed(2)} GB/s at best, ${(bytes / last).toFixed(2)}x smaller`;
+function speedOf(results, bytes) {
+  const seconds = results.map(({ durable }) => durable);
+  const gigabytesPerSecond = bytes / median(seconds) / 1e9;
+  const smaller = `${(bytes / results.at(-1).stored).toFixed(2)}x smaller`;
+  return { seconds, gigabytesPerSecond, note: `${gigabytesPerSecond.toFixed(2)} GB/s, ${smaller}` };
 }
 
 export async function firstSaveRows(context) {
@@ -80,12 +76,7 @@ export async function firstSaveRows(context) {
   const { results, bytes, load, peakBytes } = await inFolder(context, (folder) =>
     runTask('save-tasks', 'saveFirst', { folder, gib, rounds, workers }),
   );
-  const more = {
-    load,
-    peakBytes,
-    note: saveNote(results, bytes),
-    seconds: results.map((one) => one.durable),
-  };
+  const more = { load, peakBytes, ...speedOf(results, bytes) };
   report.add(row('first-save', ratios(results, 'write', 'durable'), 'into a fresh store, durable', more));
 }
 
@@ -106,13 +97,18 @@ export async function restoreRows(context) {
       const results = [];
       for (let round = 0; round < rounds; round++)
         results.push(await runTask('restore-tasks', 'restoreOnce', { folder, workers, cold }));
-      const best = Math.min(...results.map(({ seconds }) => seconds));
+      const gigabytesPerSecond = bytes / median(results.map(({ seconds }) => seconds)) / 1e9;
       const unproven = cold && results.some(({ isCold }) => !isCold) ? ', not proven cold' : '';
-      const note = `${(bytes / best / 1e9).toFixed(2)} GB/s at best${unproven}`;
+      const note = `${gigabytesPerSecond.toFixed(2)} GB/s${unproven}`;
       const how = 'run.restore() in a fresh process, store opened before';
       const peakBytes = Math.max(...results.map((result) => result.peakBytes));
       report.add(
-        row(id, ratios(results, against, 'seconds'), how, { note, load: results[0].load, peakBytes }),
+        row(id, ratios(results, against, 'seconds'), how, {
+          note,
+          load: results[0].load,
+          peakBytes,
+          gigabytesPerSecond,
+        }),
       );
       const name = cold ? 'raw cold read' : 'raw warm read';
       report.limit(

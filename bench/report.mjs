@@ -1,0 +1,44 @@
+/**
+ * What the last runs found, from results/*.json: a page (results/report.html), or with `--markdown` the table of targets and
+ * with `--summary` the table of README.md.
+ *
+ *   node bench/report.mjs [--markdown] [--summary] [--gib N]
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { RESULTS } from './harness.mjs';
+import { summaryTable, targetTables } from './report/markdown.mjs';
+import { page } from './report/page.mjs';
+import { comparison, latestLimits, latestRows, readRuns } from './report/results.mjs';
+
+const { values } = parseArgs({
+  options: {
+    markdown: { type: 'boolean', default: false },
+    summary: { type: 'boolean', default: false },
+    gib: { type: 'string', default: '1' },
+  },
+});
+const runs = readRuns();
+const gib = Number(values.gib);
+const rows = latestRows(runs, gib);
+const limits = latestLimits(runs, gib);
+
+if (values.markdown) console.log(targetTables(rows, machineLine()));
+else if (values.summary) console.log(summaryTable(rows, limits, machineLine()));
+else {
+  mkdirSync(RESULTS, { recursive: true });
+  const path = join(RESULTS, 'report.html');
+  writeFileSync(path, page({ rows, limits, compare: comparison(runs), machineLine: machineLine() }));
+  console.log(path);
+}
+
+function machineLine() {
+  const last = runs.at(-1);
+  if (last === undefined) return 'Nothing has been measured yet.';
+  const { cpu, cores, memoryGib, node, zstd } = last.machine;
+  const fileSystem = runs.findLast(({ machine }) => machine.fileSystem !== undefined)?.machine.fileSystem;
+  const parts = [`${cores} cores of ${cpu}`, `${memoryGib} GiB`, fileSystem ?? '', `Node ${node}`];
+  if (zstd !== undefined) parts.push(`zstd ${zstd}`);
+  return `Measured on ${parts.filter(Boolean).join(', ')}; states of ${gib} GiB; ${last.started.slice(0, 10)}.`;
+}

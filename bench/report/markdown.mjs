@@ -1,0 +1,52 @@
+/** Tables of targets and figures for README files. */
+import { fixed } from '../harness.mjs';
+import { shortfallOf } from './shortfalls.mjs';
+
+const TITLES = { bytes: 'Bytes', kernels: 'Kernels, one core', engine: 'Whole operations' };
+
+const cell = (text) => `${text}`.replaceAll('|', '\\|');
+
+/** All targets, section by section: target, reached, how measured, what limits. */
+export function targetTables(rows, machineLine) {
+  const parts = [machineLine];
+  for (const [section, title] of Object.entries(TITLES)) {
+    parts.push(`\n### ${title}\n`);
+    parts.push('| row | target | reached | how measured | what limits |', '| --- | --- | --- | --- | --- |');
+    for (const row of rows.filter((candidate) => candidate.section === section)) parts.push(targetLine(row));
+  }
+  return parts.join('\n');
+}
+
+function targetLine(row) {
+  const { row: name, target, ok, reached, how = '', note, skipped } = row;
+  const mark = ok === true ? fixed(reached) : ok === false ? `${fixed(reached)}, short` : `- (${skipped})`;
+  const detail = note === undefined ? how : `${how} (${note})`;
+  return `| ${[name, target, mark, detail, shortfallOf(row)].map(cell).join(' | ')} |`;
+}
+
+/** What README.md shows: the main operations with their speeds. */
+export function summaryTable(rows, limits, machineLine) {
+  const shown = [
+    'stall',
+    'same-memory',
+    'save-1',
+    'save-100',
+    'files-1-pth',
+    'files-100-pth',
+    'first-save',
+    'restore-cold',
+    'restore-warm',
+    'restore-files-0',
+    'chain-worst',
+    'tensor',
+  ];
+  const lines = ['| operation | GB/s | against | target |', '| --- | --- | --- | --- |'];
+  for (const id of shown) {
+    const row = rows.find((candidate) => candidate.id === id);
+    if (row === undefined || row.reached === null) continue;
+    const speed = row.gigabytesPerSecond === undefined ? '' : fixed(row.gigabytesPerSecond);
+    lines.push(`| ${row.row} | ${speed} | ${fixed(row.reached)} ${row.unit} | ${row.target} |`);
+  }
+  const parts = Object.entries(limits).map(([name, { median }]) => `${name} ${fixed(median)}`);
+  return `${lines.join('\n')}\n\nLimits of the same runs, GB/s: ${parts.join(', ')}. ${machineLine}`;
+}
