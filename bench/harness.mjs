@@ -164,10 +164,17 @@ export function fixed(number) {
   return number.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3);
 }
 
-function rowText({ row: name, reached, target, ok, figures, skipped: reason, load, note }) {
+/** A figure as people read it, with more digits where three hide that it falls short. */
+export function shownFigure({ reached, goal, ok }) {
+  const short = fixed(reached);
+  return ok === false && short === fixed(goal) ? reached.toPrecision(5) : short;
+}
+
+function rowText(entry) {
+  const { row: name, target, ok, figures, skipped: reason, load, note } = entry;
   if (ok === null) return `  -     ${name.padEnd(62)} not measured: ${reason}`;
   const range = figures.rounds > 1 ? `  (${fixed(figures.least)} to ${fixed(figures.most)})` : '';
   const loaded = load?.loaded ? `  LOADED: others used ${fixed(load.other + load.steal)} cores` : '';
   const text = note === undefined ? '' : `  ${note}`;
-  return `  ${ok ? 'ok   ' : 'SHORT'} ${name.padEnd(62)} ${fixed(reached).padStart(7)}  ${target}${range}${text}${loaded}`;
+  return `  ${ok ? 'ok   ' : 'SHORT'} ${name.padEnd(62)} ${shownFigure(entry).padStart(7)}  ${target}${range}${text}${loaded}`;
 }

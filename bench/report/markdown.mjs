@@ -1,5 +1,5 @@
 /** Tables of targets and figures for README files. */
-import { fixed } from '../harness.mjs';
+import { fixed, shownFigure } from '../harness.mjs';
 import { shortfallOf } from './shortfalls.mjs';
 
 const TITLES = { bytes: 'Bytes', kernels: 'Kernels, one core', engine: 'Whole operations' };
@@ -18,8 +18,8 @@ export function targetTables(rows, machineLine) {
 }
 
 function targetLine(row) {
-  const { row: name, target, ok, reached, how = '', note, skipped } = row;
-  const mark = ok === true ? fixed(reached) : ok === false ? `${fixed(reached)}, short` : `- (${skipped})`;
+  const { row: name, target, ok, how = '', note, skipped } = row;
+  const mark = ok === null ? `- (${skipped})` : `${shownFigure(row)}${ok ? '' : ', short'}`;
   const detail = note === undefined ? how : `${how} (${note})`;
   return `| ${[name, target, mark, detail, shortfallOf(row)].map(cell).join(' | ')} |`;
 }

@@ -1,5 +1,5 @@
 /** The report as one page without anything from outside. */
-import { fixed } from '../harness.mjs';
+import { fixed, shownFigure } from '../harness.mjs';
 import { barChart, escaped } from './chart.mjs';
 import { shortfallOf } from './shortfalls.mjs';
 
@@ -130,7 +130,7 @@ function sectionOf(section, rows) {
     .map((row) => ({
       label: row.row,
       value: Math.min(share(row), 3),
-      text: `${fixed(row.reached)} (${row.target})`,
+      text: `${shownFigure(row)} (${row.target})`,
       kind: row.ok ? 'ours' : 'short',
     }));
   const chart =
@@ -144,7 +144,7 @@ function sectionOf(section, rows) {
 }
 
 function tableLine(row) {
-  const { row: name, target, ok, reached, figures, how = '', note, skipped, load } = row;
+  const { row: name, target, ok, figures, how = '', note, skipped, load } = row;
   const spread = figures?.rounds > 1 ? `${fixed(figures.least)} to ${fixed(figures.most)}` : '';
   const loaded = load?.loaded ? `; others used ${fixed(load.other + load.steal)} cores` : '';
   const detail =
@@ -152,7 +152,7 @@ function tableLine(row) {
   const cells = [
     `<td>${escaped(name)}</td>`,
     `<td class="number">${escaped(target)}</td>`,
-    `<td class="number${ok === false ? ' no' : ''}">${fixed(reached)}</td>`,
+    `<td class="number${ok === false ? ' no' : ''}">${shownFigure(row)}</td>`,
     `<td class="number">${spread}</td>`,
     `<td class="how">${escaped(detail)}</td>`,
     `<td class="how">${escaped(shortfallOf(row))}</td>`,
