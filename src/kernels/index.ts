@@ -1,5 +1,6 @@
 export { Arena } from './arena.js';
 export { type Formula, type FormulaShape, formulaShape, knowsOrder } from './formulas.js';
+export * from './gap-model.js';
 export {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,

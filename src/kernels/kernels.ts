@@ -8,6 +8,7 @@
 
 import type { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
+import type { ChangeCounts, GapModel, GapStreams } from './gap-model.js';
 import type { PrefixModel } from './prefix-model.js';
 
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
@@ -198,6 +199,34 @@ export interface Kernels {
 
   /** The inverse: fills `raw` from the start of `coded`, and returns how many bytes that took, or -1 for damage. */
   decodePrefix(coded: Uint8Array, base: Uint8Array, model: PrefixModel, raw: Uint8Array): number;
+
+  /**
+   * Writes what is told of the lanes of `raw`, at most BLOCK_LANES, that differ from `base` (FORMAT.md, "Gaps"), and lets
+   * the model learn. Returns undefined, the model as it was, where that is more than GAP_EVENTS_MAX lanes or a stream of
+   * more than GAP_STREAM_BYTES_MAX. The streams stay valid until the next call of the same kernels.
+   */
+  encodeGaps(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, model: GapModel): GapStreams | undefined;
+
+  /**
+   * The inverse of encodeGaps, with the same model: fills `raw`. `bits` may have more bytes than are used. Returns how many
+   * are, or -1 for damage; the model is then worthless.
+   */
+  decodeGaps(
+    streams: GapStreams,
+    base: Uint8Array,
+    layout: FloatLayout,
+    model: GapModel,
+    raw: Uint8Array,
+  ): number;
+
+  /** Adds every `stride`-th GAP_TILE lanes of a block to `counts`. */
+  sampleChanges(
+    raw: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    stride: number,
+    counts: ChangeCounts,
+  ): void;
 
   /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
   gatherSparse(plane: Uint8Array): SparseStreams;

@@ -3,6 +3,7 @@
  * bytes from a store are checked by the codec before they get here.
  */
 import { type Formula, formulaShape, knowsOrder } from './formulas.js';
+import { GAP_CONTEXTS_MAX, GAP_LOW_MAX, GAP_STATE_ENTRIES, type GapModel } from './gap-model.js';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
@@ -126,4 +127,34 @@ export function demandContexts(symbols: Uint8Array, contexts: Uint8Array, tables
   for (let table = 0; table < count; table++) {
     demandFrequencies(tables.frequencies.subarray(256 * table, 256 * table + 256));
   }
+}
+
+export function demandGaps(
+  raw: Uint8Array,
+  base: Uint8Array,
+  { laneBytes }: FloatLayout,
+  { low, contexts, state }: GapModel,
+): number {
+  const lanes = demandLanes(raw, base, laneBytes);
+  demand(Number.isInteger(low) && low >= 0 && low <= GAP_LOW_MAX, 'a lowest exponent');
+  demand(contexts >= 1 && contexts <= GAP_CONTEXTS_MAX, `1 to ${GAP_CONTEXTS_MAX} sparse levels`);
+  demand(state.length === GAP_STATE_ENTRIES, 'the state of a model');
+  return lanes;
+}
+
+export function demandSample(
+  raw: Uint8Array,
+  base: Uint8Array,
+  { laneBytes }: FloatLayout,
+  stride: number,
+): number {
+  demand(Number.isInteger(stride) && stride >= 1, 'a stride');
+  return demandLanes(raw, base, laneBytes);
+}
+
+function demandLanes(raw: Uint8Array, base: Uint8Array, laneBytes: number): number {
+  const lanes = raw.length / laneBytes;
+  demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
+  demand(base.length === raw.length, 'the base is as long as the raw block');
+  return lanes;
 }

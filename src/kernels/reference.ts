@@ -9,15 +9,18 @@ import {
   demandFloats,
   demandFormula,
   demandFrequencies,
+  demandGaps,
   demandPlane,
   demandPrefix,
   demandSameLanes,
+  demandSample,
   demandWindow,
 } from './preconditions.js';
 import { contentBoundaryReference } from './reference-boundary.js';
 import { laneExponentsReference, mergeClassesReference, splitClassesReference } from './reference-classes.js';
 import { decodeContextsReference, encodeContextsReference } from './reference-contexts.js';
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
+import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
 import { histogramReference, mergePlanesReference, splitPlanesReference } from './reference-planes.js';
 import { predictReference } from './reference-predict.js';
@@ -56,6 +59,21 @@ const PREFIX_KERNELS: Pick<Kernels, 'countPrefix' | 'encodePrefix' | 'decodePref
   },
 };
 
+const GAP_KERNELS: Pick<Kernels, 'encodeGaps' | 'decodeGaps' | 'sampleChanges'> = {
+  encodeGaps(raw, base, layout, model) {
+    demandGaps(raw, base, layout, model);
+    return encodeGapsReference(raw, base, layout, model);
+  },
+  decodeGaps(streams, base, layout, model, raw) {
+    demandGaps(raw, base, layout, model);
+    return decodeGapsReference(streams, base, layout, model, raw);
+  },
+  sampleChanges(raw, base, layout, stride, counts) {
+    demandSample(raw, base, layout, stride);
+    sampleChangesReference(raw, base, layout, stride, counts);
+  },
+};
+
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
@@ -80,6 +98,7 @@ export function typescriptKernels(): Kernels {
     },
     ...classKernels(),
     ...PREFIX_KERNELS,
+    ...GAP_KERNELS,
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);

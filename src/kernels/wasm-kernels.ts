@@ -4,6 +4,7 @@
  */
 import { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
+import type { ChangeCounts, GapModel, GapStreams } from './gap-model.js';
 import { gearTable } from './gear-table.js';
 import {
   BLOCK_BYTES_MAX,
@@ -27,6 +28,7 @@ import {
 } from './preconditions.js';
 import type { PrefixModel } from './prefix-model.js';
 import { WasmClasses } from './wasm-classes.js';
+import { WasmGaps } from './wasm-gaps.js';
 import {
   ARENA,
   BASE,
@@ -75,6 +77,7 @@ export class WasmKernels implements Kernels {
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
   private readonly prefix: WasmPrefix;
+  private readonly gaps: WasmGaps;
 
   constructor(wasm: WasmExports) {
     const { buffer } = wasm.memory;
@@ -89,6 +92,7 @@ export class WasmKernels implements Kernels {
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
+    this.gaps = new WasmGaps(wasm, this.views);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
@@ -254,6 +258,35 @@ export class WasmKernels implements Kernels {
 
   decodePrefix(coded: Uint8Array, base: Uint8Array, model: PrefixModel, raw: Uint8Array): number {
     return this.prefix.decode(coded, base, model, raw);
+  }
+
+  encodeGaps(
+    raw: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    model: GapModel,
+  ): GapStreams | undefined {
+    return this.gaps.encode(raw, base, layout, model);
+  }
+
+  decodeGaps(
+    streams: GapStreams,
+    base: Uint8Array,
+    layout: FloatLayout,
+    model: GapModel,
+    raw: Uint8Array,
+  ): number {
+    return this.gaps.decode(streams, base, layout, model, raw);
+  }
+
+  sampleChanges(
+    raw: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    stride: number,
+    counts: ChangeCounts,
+  ): void {
+    this.gaps.sample(raw, base, layout, stride, counts);
   }
 
   gatherSparse(plane: Uint8Array): SparseStreams {

@@ -83,6 +83,76 @@ export interface WasmExports {
     raw: number,
   ): number;
   isSame(a: number, b: number, length: number): number;
+  encodeGaps16(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    low: number,
+    contexts: number,
+    state: number,
+    work: number,
+    coded: number,
+    plain: number,
+    room: number,
+  ): bigint;
+  decodeGaps16(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    low: number,
+    contexts: number,
+    state: number,
+    work: number,
+    coded: number,
+    codedEnd: number,
+    plain: number,
+    plainBits: number,
+  ): number;
+  sampleChanges16(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    stride: number,
+    counts: number,
+  ): void;
+  encodeGaps32(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    low: number,
+    contexts: number,
+    state: number,
+    work: number,
+    coded: number,
+    plain: number,
+    room: number,
+  ): bigint;
+  decodeGaps32(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    low: number,
+    contexts: number,
+    state: number,
+    work: number,
+    coded: number,
+    codedEnd: number,
+    plain: number,
+    plainBits: number,
+  ): number;
+  sampleChanges32(
+    raw: number,
+    base: number,
+    lanes: number,
+    bits: number,
+    stride: number,
+    counts: number,
+  ): void;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;
   buildDecodeTable(frequencies: number, table: number): void;

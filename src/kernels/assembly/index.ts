@@ -16,6 +16,13 @@ export {
 } from './classes';
 export { decodeContexts, encodeContexts } from './contexts';
 export { buildDecodeTable, buildEncodeTable, decode1, decode4, encode1, encode4 } from './entropy';
+export { sampleChanges16, sampleChanges32 } from './gap-sample';
+export {
+  decodeGaps16,
+  decodeGaps32,
+  encodeGaps16,
+  encodeGaps32,
+} from './gaps';
 export { histogram } from './histogram';
 export { merge8, merge16, merge32, merge64 } from './merge';
 export {
