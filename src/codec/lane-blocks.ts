@@ -8,6 +8,8 @@ import {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
   type ContextTables,
+  type FloatLayout,
+  type GapModel,
   type Kernels,
   LANE_BYTES_MAX,
   type PrefixModel,
@@ -16,6 +18,7 @@ import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
+import { GapBlockCoder, type GapPlan } from './gap-block.js';
 import { LaneSampler } from './lane-sample.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
@@ -48,10 +51,11 @@ interface Block {
   readonly effort: StreamEffort;
 }
 
-/** The tables that a block of classes brought, for those that follow. */
-interface LastTables {
-  last?: ContextTables;
-  lastPrefix?: PrefixModel;
+/** What a block brought for those that follow. */
+interface Brought {
+  tables?: ContextTables;
+  prefix?: PrefixModel;
+  gaps?: GapModel;
 }
 
 export class LaneBlocks {
@@ -61,6 +65,7 @@ export class LaneBlocks {
   private readonly classes: ClassBlockCoder;
   private readonly prefix: PrefixBlockCoder;
   private readonly sampler: LaneSampler;
+  private readonly gaps: GapBlockCoder;
   private readonly planes: Uint8Array;
   private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
 
@@ -71,6 +76,7 @@ export class LaneBlocks {
     this.classes = new ClassBlockCoder(kernels, cost);
     this.prefix = new PrefixBlockCoder(kernels, cost);
     this.sampler = new LaneSampler(kernels);
+    this.gaps = new GapBlockCoder(kernels, cost);
     this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
@@ -87,12 +93,18 @@ export class LaneBlocks {
       for (let start = 0; start < raw.length; start += blockBytes) writer.u8(BLOCK.zero);
       return;
     }
+    const float = floatLayout(info);
+    const gapPlan = float && base && this.gaps.plan(raw, base, float, blockBytes);
+    if (float !== undefined && base !== undefined && gapPlan !== undefined) {
+      this.writeGaps(writer, { raw, base, info, effort }, base, float, gapPlan);
+      return;
+    }
     const dense = base && this.densePlan(raw, base, info, effort);
     if (base !== undefined && dense !== undefined && dense !== 'planes') {
       this.writePrefix(writer, raw, base, dense);
       return;
     }
-    const layout = dense === 'planes' ? undefined : floatLayout(info);
+    const layout = dense === 'planes' ? undefined : float;
     const plan = layout && base && this.classes.plan(raw, base, layout);
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
@@ -125,6 +137,23 @@ export class LaneBlocks {
       const before = base.subarray(start, start + BLOCK_LANES * 4);
       if (this.kernels.isSame(block, before)) writer.u8(BLOCK.zero);
       else this.prefix.write(writer, plan, block, before);
+    }
+  }
+
+  /** Writes all blocks as gaps, but those that have too many. */
+  private writeGaps(
+    writer: ByteWriter,
+    { raw, info, effort }: Block,
+    base: Uint8Array,
+    layout: FloatLayout,
+    plan: GapPlan,
+  ): void {
+    const blockBytes = BLOCK_LANES * info.laneBytes;
+    for (let start = 0; start < raw.length; start += blockBytes) {
+      const end = Math.min(raw.length, start + blockBytes);
+      const block = { raw: raw.subarray(start, end), base: base.subarray(start, end), info, effort };
+      if (this.kernels.isSame(block.raw, block.base)) writer.u8(BLOCK.zero);
+      else if (!this.gaps.write(writer, plan, block.raw, block.base, layout)) this.writePlanes(writer, block);
     }
   }
 
@@ -208,10 +237,10 @@ export class LaneBlocks {
       reader.fail('record-truncated', `too short for ${laneEnd + tail} bytes`);
     }
     const raw = new Uint8Array(laneEnd + tail);
-    const tables: LastTables = {};
+    const brought: Brought = {};
     for (let start = 0; start < laneEnd; start += blockBytes) {
       const end = Math.min(laneEnd, start + blockBytes);
-      this.readBlock(reader, raw.subarray(start, end), base?.subarray(start, end), info, tables);
+      this.readBlock(reader, raw.subarray(start, end), base?.subarray(start, end), info, brought);
     }
     return raw;
   }
@@ -221,7 +250,7 @@ export class LaneBlocks {
     raw: Uint8Array,
     base: Uint8Array | undefined,
     info: DTypeInfo,
-    tables: LastTables,
+    brought: Brought,
   ): void {
     const start = reader.offset;
     const kind = reader.u8();
@@ -234,11 +263,15 @@ export class LaneBlocks {
         return;
       case BLOCK.classes:
       case BLOCK.classesAgain:
-        this.readClasses(reader, raw, base, info, tables);
+        this.readClasses(reader, raw, base, info, brought);
+        return;
+      case BLOCK.gaps:
+      case BLOCK.gapsAgain:
+        this.readGaps(reader, raw, base, info, brought);
         return;
       case BLOCK.prefix:
       case BLOCK.prefixAgain:
-        this.readPrefix(reader, raw, base, info, tables);
+        this.readPrefix(reader, raw, base, info, brought);
         return;
       default:
         reader.fail('record-block', `unknown block kind ${kind}`, start);
@@ -264,17 +297,17 @@ export class LaneBlocks {
     raw: Uint8Array,
     base: Uint8Array | undefined,
     info: DTypeInfo,
-    tables: LastTables,
+    brought: Brought,
   ): void {
     const start = reader.offset - 1;
     if (floatLayout(info)?.laneBytes !== 4 || base === undefined) {
       throw corrupt('record-block', 'prefix codes of lanes that have none', reader.object, start);
     }
-    if (reader.bytes[start] === BLOCK.prefix) tables.lastPrefix = readPrefixModel(reader);
-    if (tables.lastPrefix === undefined) {
+    if (reader.bytes[start] === BLOCK.prefix) brought.prefix = readPrefixModel(reader);
+    if (brought.prefix === undefined) {
       throw corrupt('record-block', 'prefix codes before their tables', reader.object, start);
     }
-    this.prefix.read(reader, tables.lastPrefix, raw, base);
+    this.prefix.read(reader, brought.prefix, raw, base);
   }
 
   private readClasses(
@@ -282,18 +315,37 @@ export class LaneBlocks {
     raw: Uint8Array,
     base: Uint8Array | undefined,
     info: DTypeInfo,
-    tables: LastTables,
+    brought: Brought,
   ): void {
     const start = reader.offset - 1;
     const layout = floatLayout(info);
     if (layout === undefined || base === undefined) {
       throw corrupt('record-block', 'classes of lanes that have none', reader.object, start);
     }
-    if (reader.bytes[start] === BLOCK.classes) tables.last = this.classes.readTables(reader);
-    if (tables.last === undefined) {
+    if (reader.bytes[start] === BLOCK.classes) brought.tables = this.classes.readTables(reader);
+    if (brought.tables === undefined) {
       throw corrupt('record-block', 'classes before their tables', reader.object, start);
     }
-    this.classes.read(reader, tables.last, raw, base, layout);
+    this.classes.read(reader, brought.tables, raw, base, layout);
+  }
+
+  private readGaps(
+    reader: ByteReader,
+    raw: Uint8Array,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    brought: Brought,
+  ): void {
+    const start = reader.offset - 1;
+    const layout = floatLayout(info);
+    if (layout === undefined || base === undefined) {
+      throw corrupt('record-block', 'gaps of lanes that have none', reader.object, start);
+    }
+    if (reader.bytes[start] === BLOCK.gaps) brought.gaps = this.gaps.readModel(reader);
+    if (brought.gaps === undefined) {
+      throw corrupt('record-block', 'gaps before their levels', reader.object, start);
+    }
+    this.gaps.read(reader, brought.gaps, raw, base, layout);
   }
 }
 

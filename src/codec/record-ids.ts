@@ -19,7 +19,16 @@ export const PREDICTOR = {
 } as const;
 
 /** How a block of a planes record is coded. */
-export const BLOCK = { zero: 1, planes: 2, classes: 3, classesAgain: 4, prefix: 7, prefixAgain: 8 } as const;
+export const BLOCK = {
+  zero: 1,
+  planes: 2,
+  classes: 3,
+  classesAgain: 4,
+  gaps: 5,
+  gapsAgain: 6,
+  prefix: 7,
+  prefixAgain: 8,
+} as const;
 
 /** How a byte stream is coded. */
 export const STREAM = { zero: 1, constant: 2, raw: 3, entropy: 4, sparse: 5 } as const;

@@ -32,6 +32,8 @@ const EXAMPLES: Record<string, Pair> = {
   classes: scaledUpdate('bf16', 3000, 1e-4),
   classesWithRests: scaledUpdate('f32', 1500, 1e-5),
   prefix: scaledUpdate('f32', 20_000, 1e-4),
+  gaps: sparseUpdate(4000, 40, 6),
+  gapsOfBlocks: sparseUpdate(70_000, 300, 6),
   near: { dtype: 'f16', raw: nudged(skewedBytes(3000, 7), 2, 2, 1), base: skewedBytes(3000, 7) },
 };
 
@@ -70,6 +72,12 @@ describe.each(Object.entries(EXAMPLES))('a damaged %s record', (_, { dtype, raw,
   });
 });
 
+it('gaps are among what was damaged', () => {
+  for (const { dtype, raw, base } of [EXAMPLES.gaps, EXAMPLES.gapsOfBlocks]) {
+    expect(codec.encode(raw, dtype, fromBase(base), 'fast').record[3]).toBe(5);
+  }
+});
+
 it('classes are among what was damaged', () => {
   for (const { dtype, raw, base } of [EXAMPLES.classes, EXAMPLES.classesWithRests]) {
     expect(codec.encode(raw, dtype, fromBase(base), 'fast').record[3]).toBe(3);
@@ -91,6 +99,12 @@ describe('damaged records', () => {
       [4, 16, 2, 3],
       [4, 14, 1, 3],
       [4, 16, 1, 2, 4],
+      [4, 14, 2, 5],
+      [4, 14, 2, 5, 110, 8, 3],
+      [4, 15, 2, 5, 0, 1, 0],
+      [4, 15, 2, 6],
+      [4, 14, 1, 5],
+      [4, 16, 2, 5],
     );
     const any = fc.tuple(start, fc.uint8Array({ maxLength: 200 }), fc.nat(3000));
     fc.assert(

@@ -7,6 +7,7 @@ import struct
 import sys
 import zlib
 
+from decode_gaps import Gaps
 from predict_lanes import RULES, cast, predict, widened
 
 # dtype id: (bytes of a lane, whether it is a float)
@@ -167,17 +168,20 @@ def read_groups(reader):
     return [table for index, table in enumerate(tables) for _ in range(starts[index], starts[index + 1])]
 
 
-def read_classes(reader, groups, before, lane_bytes, exponent_bits):
-    """The differences of a block; `before` are its predicted lanes."""
+def exponents_of(lanes, lane_bytes, exponent_bits):
     shift = 8 * lane_bytes - 1 - exponent_bits
-    exponents = [(lane >> shift) & ((1 << exponent_bits) - 1) for lane in before]
+    return [(lane >> shift) & ((1 << exponent_bits) - 1) for lane in lanes]
+
+
+def read_classes(reader, groups, before, exponents, lane_bits):
+    """The differences of a block; `before` are its predicted lanes."""
     symbols = read_coded(reader, 4, [groups[exponent] for exponent in exponents])
     differences = []
     for symbol, lane in zip(symbols, before):
         level = symbol >> 1
         count = max(0, level // 4 - 1)
         size = ((level if level < 4 else 4 + level % 4) << count) + reader.bits(count)
-        is_negative = (symbol & 1) ^ (lane >> (8 * lane_bytes - 1))
+        is_negative = (symbol & 1) ^ (lane >> (lane_bits - 1))
         differences.append(-size if is_negative else size)
     reader.end_bits()
     return differences
@@ -292,8 +296,14 @@ def read_lanes(reader, dtype, lanes, base):
             assert has_base and is_float and lane_bytes == 4
             differences = read_prefix(reader, model, before)
         else:
-            assert kind in (3, 4) and has_base and is_float and lane_bytes in (2, 4)
-            differences = read_classes(reader, groups, before, lane_bytes, 5 if dtype == 13 else 8)
+            assert kind in (3, 4, 5, 6) and has_base and is_float and lane_bytes in (2, 4)
+            exponents = exponents_of(before, lane_bytes, 5 if dtype == 13 else 8)
+            if kind == 5:
+                gaps = Gaps(reader.u8(), reader.u8())
+            if kind < 5:
+                differences = read_classes(reader, groups, before, exponents, bits)
+            else:
+                differences = gaps.read(reader, exponents)
         for lane, difference in zip(before, differences):
             output += ordered((difference + ordered(lane)) & mask).to_bytes(lane_bytes, 'little')
     return bytes(output)

@@ -15,6 +15,14 @@ interface Golden {
   readonly onlyDecoded?: boolean;
 }
 
+/** 70,000 f32 lanes of 1.0; every thousandth is tiny and has these added in turn, and others what is given for them. */
+function flagged(steps: readonly number[], others: readonly number[]): Uint8Array {
+  const lanes = new Uint32Array(70_000).fill(0x3f800000);
+  for (let turn = 0; turn < 70; turn++) lanes[turn * 1000] = 0x30000000 + steps[turn % steps.length];
+  for (let index = 0; index < others.length; index += 2) lanes[others[index]] += others[index + 1];
+  return new Uint8Array(lanes.buffer);
+}
+
 const GOLDENS: readonly Golden[] = [
   { what: 'raw', dtype: 'f32', record: '01cafe', raw: 'cafe' },
   {
@@ -74,6 +82,21 @@ const GOLDENS: readonly Golden[] = [
     raw: '0100803fc52080bf0000003f6f12033b6f1283ba000060400ad7233c',
     base: '0000803f000080bf0000003f6f12833a00000000000040400ad723bc',
     onlyDecoded: true,
+  },
+  {
+    what: 'gaps',
+    dtype: 'bf16',
+    record: '040e02057801018bf5ffff4900fea92e',
+    raw: `${'803f'.repeat(3)}813f${'803f'.repeat(73)}7c3f${'803f'.repeat(122)}813f${'803f'.repeat(55)}`,
+    base: '803f'.repeat(256),
+  },
+  {
+    what: 'gaps of two blocks, with flags and large differences',
+    dtype: 'f32',
+    record:
+      '040f020578010cc00008196b8361edc03dcd77ffffcf04e0ff673e0dfeff5fb91f000000000000000000000000060179d622000000',
+    raw: toHex(flagged([0, 5, 5, 5], [77, -1, 500, 100_000, 69_999, 2])),
+    base: toHex(flagged([0], [])),
   },
   { what: 'constant and zero planes', dtype: 'i16', record: '04060102020601', raw: '0300'.repeat(5) },
   { what: 'deflate', dtype: 'bytes', record: '024b4c4a4e494dc32401', raw: '616263646566'.repeat(4) },

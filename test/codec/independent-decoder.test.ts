@@ -70,8 +70,8 @@ function bareRecords(id: number, orders: number, constants: readonly number[], i
 describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
   it('reads what the codec writes', () => {
     const samples = fc.sample(pairs(3000), { numRuns: 250, seed: 20260101 });
-    samples.push(sparseUpdate(150_000, 60, 3), touchedRows(1200, 64, 40, 2));
     samples.push(scaledUpdate('f32', 70_000, 1e-4), scaledUpdate('f32', 20_000, 1e-2));
+    samples.push(sparseUpdate(150_000, 60, 3), sparseUpdate(70_000, 2000, 4), touchedRows(1200, 64, 40, 2));
     checkInPython(samples.map(({ dtype, raw, base }) => encoded(raw, dtype, fromBase(base), dtype)));
   });
 

@@ -30,6 +30,39 @@ function stored<T>(event: usize, raw: usize, base: usize, level: u32): void {
   store<u32>(event, level, 4);
 }
 
+// Writes the events of a sparse level in a tile, and the gaps that end with them to where they belong. `slot` has the
+// lanes since the last event and where the gap after it goes to. Returns the end of the events.
+function tellLevel<T>(
+  slot: usize,
+  lanes: u64,
+  changed: u64,
+  raw: usize,
+  base: usize,
+  level: u32,
+  events: usize,
+  gaps: usize,
+): usize {
+  let members = lanes;
+  let since = load<u32>(slot);
+  let place = <usize>load<u32>(slot, 4);
+  let event = events;
+  let gap = gaps;
+  for (let hits = members & changed; hits != 0; hits &= hits - 1) {
+    const lane = <usize>ctz<u64>(hits);
+    const before = ((<u64>1) << lane) - 1;
+    store<u32>(place, since + <u32>popcnt<u64>(members & before));
+    place = gap;
+    stored<T>(event, raw + lane * sizeof<T>(), base + lane * sizeof<T>(), level);
+    event += EVENT_BYTES;
+    gap += 4;
+    members &= ~before & ~((<u64>1) << lane);
+    since = 0;
+  }
+  store<u32>(slot, since + <u32>popcnt<u64>(members));
+  store<u32>(slot, <u32>place, 4);
+  return event;
+}
+
 // Writes what is told of a block to `events` and, for the start and for each event, the next gap of its level to `gaps`.
 // `work` has 16 words. Returns the end of the events, or 0 where there are too many.
 function collect<T>(
@@ -54,7 +87,7 @@ function collect<T>(
     store<u32>(work + (c << 3), 0);
     store<u32>(work + (c << 3), <u32>(gaps + (c << 2)), 4);
   }
-  const eventGaps = gaps + ((<usize>contexts) << 2);
+  let nextGap = gaps + ((<usize>contexts) << 2);
   for (let tile: usize = 0; tile < lanes; tile += TILE) {
     const from = base + tile * sizeof<T>();
     const to = raw + tile * sizeof<T>();
@@ -68,27 +101,21 @@ function collect<T>(
     const one = i8x16.splat(1);
     for (let c: usize = 0; c < <usize>contexts; c++) {
       const slot = work + (c << 3);
-      let members = lanesOf(l0, l1, l2, l3, level) & inside;
-      let hits = members & changed;
+      const members = lanesOf(l0, l1, l2, l3, level) & inside;
       level = i8x16.add(level, one);
-      let since = load<u32>(slot);
-      while (hits != 0) {
-        const lane = <usize>ctz<u64>(hits);
-        const before = ((<u64>1) << lane) - 1;
-        store<u32>(<usize>load<u32>(slot, 4), since + <u32>popcnt<u64>(members & before));
-        store<u32>(slot, <u32>(eventGaps + ((event - events) >> 1)), 4);
-        stored<T>(event, to + lane * sizeof<T>(), from + lane * sizeof<T>(), DENSE + <u32>c);
-        event += EVENT_BYTES;
-        members &= ~(before | ((<u64>1) << lane));
-        hits &= hits - 1;
-        since = 0;
+      if ((members & changed) == 0) {
+        store<u32>(slot, load<u32>(slot) + <u32>popcnt<u64>(members));
+        continue;
       }
-      store<u32>(slot, since + <u32>popcnt<u64>(members));
+      const told = tellLevel<T>(slot, members, changed, to, from, DENSE + <u32>c, event, nextGap);
+      nextGap += (told - event) >> 1;
+      event = told;
     }
     for (let dense = denseLanes(l0, l1, l2, l3) & inside; dense != 0; dense &= dense - 1) {
       const lane = <usize>ctz<u64>(dense) * sizeof<T>();
       stored<T>(event, to + lane, from + lane, levelAt<T>(from + lane, shift, bits, low, contexts + 7));
       event += EVENT_BYTES;
+      nextGap += 4;
     }
     if (event > limit) return 0;
   }
