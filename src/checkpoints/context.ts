@@ -8,6 +8,7 @@ import type { ChainLimits } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { Environment } from './environment.js';
+import type { ReadCache } from './read-cache.js';
 import type { RootStore } from './root-store.js';
 
 export interface StoreContext {
@@ -22,4 +23,6 @@ export interface StoreContext {
   readonly environment: Environment;
   readonly roots: RootStore;
   readonly catalogue: Catalogue;
+  /** For whoever reads checkpoints; whoever looks after the store reads what is in it. */
+  readonly cache: ReadCache;
 }

@@ -1,7 +1,7 @@
 /** What is on record of checkpoints: lists, lineage, details. */
 import type { CatalogueEntry, Root } from '../format/index.js';
 import type { StoreContext } from './context.js';
-import { type LoadedManifest, loadManifest } from './manifest-store.js';
+import type { LoadedManifest } from './manifest-store.js';
 import { type Located, locate } from './refs.js';
 import { tensorBytes } from './tensor-reader.js';
 import type { CheckpointDetail, CheckpointInfo, TensorInfo } from './types.js';
@@ -67,7 +67,7 @@ export async function lineage(context: StoreContext, root: Root, start: Located)
 
 /** Returns a checkpoint with its tensors and files. */
 export async function detail(context: StoreContext, root: Root, located: Located): Promise<CheckpointDetail> {
-  const loaded = await loadManifest(context, located.entry.manifest);
+  const loaded = await context.cache.manifest(located.entry.manifest);
   const files = loaded.layout.files.map((file, index) => ({
     path: loaded.content.files[index].path,
     format: file.format,

@@ -20,9 +20,18 @@ import {
   type PackedSection,
   packSection,
   type SectionReference,
+  type StoreConfig,
 } from '../format/index.js';
+import type { Hasher } from '../hash/index.js';
 import { ChunkIndex, type ObjectWriter } from '../packs/index.js';
-import type { StoreContext } from './context.js';
+import type { Storage } from '../storage/index.js';
+
+/** What reading and writing metadata takes: a store's context has it. */
+export interface MetadataSource {
+  readonly storage: Storage;
+  readonly config: StoreConfig;
+  readonly hasher: Hasher;
+}
 
 /** A manifest and what it describes. */
 export interface LoadedManifest {
@@ -36,7 +45,7 @@ export interface LoadedManifest {
 
 /** Reads and checks a manifest's head. */
 export async function readManifestHead(
-  context: StoreContext,
+  context: MetadataSource,
   name: string,
 ): Promise<OpenedManifest & { bytes: Uint8Array }> {
   const key = objectKey('manifests', name);
@@ -46,7 +55,7 @@ export async function readManifestHead(
 }
 
 /** Reads a manifest with its layout and content. */
-export async function loadManifest(context: StoreContext, name: string): Promise<LoadedManifest> {
+export async function loadManifest(context: MetadataSource, name: string): Promise<LoadedManifest> {
   const { manifest, bodyOffset, bytes } = await readManifestHead(context, name);
   const read = async (reference: SectionReference): Promise<Uint8Array> => {
     const key = objectKey('manifests', reference.object === '' ? name : reference.object);
@@ -67,7 +76,7 @@ export async function loadManifest(context: StoreContext, name: string): Promise
 }
 
 /** Reads the index segments of a manifest, in order, into one index. */
-export async function loadIndex(context: StoreContext, segments: readonly string[]): Promise<ChunkIndex> {
+export async function loadIndex(context: MetadataSource, segments: readonly string[]): Promise<ChunkIndex> {
   const index = new ChunkIndex();
   for (const name of segments) {
     const key = objectKey('segments', name);
@@ -93,7 +102,7 @@ export interface ManifestParts {
 
 /** Writes a manifest; sections equal to those of `base` are shared with it. Returns its name. */
 export async function writeManifest(
-  context: StoreContext,
+  context: MetadataSource,
   objects: ObjectWriter,
   parts: ManifestParts,
   base: LoadedManifest | undefined,
@@ -130,7 +139,7 @@ export async function writeManifest(
 
 /** Writes a manifest that has the sections of `source`, all shared, under other segments. Returns its name. */
 export async function rewriteManifest(
-  context: StoreContext,
+  context: MetadataSource,
   objects: ObjectWriter,
   source: OpenedManifest & { name: string },
   segments: string[],
@@ -148,7 +157,7 @@ export async function rewriteManifest(
   return name;
 }
 
-function isSame(context: StoreContext, raw: Uint8Array, reference: SectionReference): boolean {
+function isSame(context: MetadataSource, raw: Uint8Array, reference: SectionReference): boolean {
   return (
     raw.length === reference.rawLength && equalBytes(checksumBytes(context.hasher, raw), reference.checksum)
   );

@@ -17,6 +17,7 @@ import { createFileStorage, openFileStorage, type Storage } from '../storage/ind
 import { Catalogue } from './catalogue.js';
 import type { StoreContext } from './context.js';
 import { type Environment, systemEnvironment } from './environment.js';
+import { ReadCache } from './read-cache.js';
 import { RootStore } from './root-store.js';
 import type { ChainOptions } from './types.js';
 
@@ -100,6 +101,7 @@ async function makeContext(
     environment,
     roots: new RootStore(storage, hasher, environment),
     catalogue: new Catalogue(storage, hasher),
+    cache: new ReadCache({ storage, config, hasher }),
   };
 }
 

@@ -8,7 +8,7 @@ import { objectKey } from '../format/index.js';
 import { type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
 import { type ChunkPlace, type Piece, placeChunks } from './chunk-places.js';
 import type { StoreContext } from './context.js';
-import { type LoadedManifest, loadIndex } from './manifest-store.js';
+import type { LoadedManifest } from './manifest-store.js';
 
 /** Units that are read while the pool is at others. */
 const UNITS_AHEAD = 2;
@@ -90,7 +90,7 @@ async function* runUnits(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DoneUnit> {
   const { storage, compute } = context;
-  const index = await loadIndex(context, loaded.manifest.segments);
+  const index = await context.cache.index(loaded);
   const { groups, placesOf } = placeChunks(context, loaded, index, pieces);
   const units = decodeUnits(index, groups, objectKey('manifests', loaded.name));
   compute.expect(units.reduce((sum, unit) => sum + unit.bytes, 0));

@@ -2,7 +2,6 @@
 import {
   type CheckpointInfo,
   listCheckpoints,
-  loadManifest,
   planState,
   readState,
   resolveRef,
@@ -81,7 +80,8 @@ export class Run {
     const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
     return withFreshRoot(this.context, async () => {
       const { entry } = await resolveRef(this.context.catalogue, await this.context.roots.read(), own);
-      return readState(this.context, await loadManifest(this.context, entry.manifest), options.groups);
+      const loaded = await this.context.cache.manifest(entry.manifest);
+      return readState(this.context, loaded, options.groups);
     });
   }
 

@@ -15,7 +15,6 @@ import {
   type KeepPolicies,
   lineage,
   listCheckpoints,
-  loadManifest,
   type OpenOptions,
   type OperationOptions,
   openContext,
@@ -133,7 +132,7 @@ export class Store {
     return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
-      const loaded = await loadManifest(this.context, entry.manifest);
+      const loaded = await this.context.cache.manifest(entry.manifest);
       const glob = options.tensors ?? (entry.kind === 'state' ? '*' : undefined);
       const fileName = `${run}-${entry.label}`;
       const restored =
@@ -177,7 +176,7 @@ export class Store {
     return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       const { entry } = await resolveRef(this.context.catalogue, root, ref);
-      const loaded = await loadManifest(this.context, entry.manifest);
+      const loaded = await this.context.cache.manifest(entry.manifest);
       const tensor = loaded.layout.tensors.find((candidate) => candidate.name === name);
       if (tensor === undefined) {
         const hint = `See the names with: thetalog show ${ref}`;

@@ -4,10 +4,15 @@ import type { ChunkId } from '../hash/index.js';
 import type { ChunkIndex } from './chunk-index.js';
 import { inDecodeOrder } from './record-batches.js';
 
-/** Decoded bytes from which on a unit is large enough, bases included; it ends where a group of chunks ends. */
+/**
+ * Decoded bytes from which on a unit is large enough, bases included; it ends where a group of chunks ends, or at four times as
+ * many.
+ */
 const UNIT_BYTES = 6 * 2 ** 20;
-/** Decoded bytes from which on a unit ends even inside a group. */
-const UNIT_BYTES_MAX = 24 * 2 ** 20;
+/** Little is cut into up to this many units, so that each thread has something to do, */
+const UNITS_MIN = 8;
+/** but not below this size. */
+const UNIT_BYTES_MIN = 2 ** 20;
 /** Chunks that read one another are cut apart from here on, although then some are decoded twice. */
 const CLUSTER_BYTES_MAX = 128 * 2 ** 20;
 /**
@@ -34,7 +39,10 @@ export function decodeUnits(
   groups: readonly (readonly ChunkId[])[],
   object: string,
 ): DecodeUnit[] {
-  const clusterOf = findClusters(index.closure(groups.flat(), object), groups);
+  const closure = index.closure(groups.flat(), object);
+  const total = [...closure.values()].reduce((sum, { rawLength }) => sum + rawLength, 0);
+  const unitBytes = Math.min(UNIT_BYTES, Math.max(UNIT_BYTES_MIN, total / UNITS_MIN));
+  const clusterOf = findClusters(closure, groups);
   const units: DecodeUnit[] = [];
   let open = new OpenUnit(index, object);
   const close = (): void => {
@@ -50,9 +58,9 @@ export function decodeUnits(
         open.add(id);
         if (open.bytes >= CLUSTER_BYTES_MAX) close();
       }
-      if (open.bytes >= UNIT_BYTES_MAX) close();
+      if (open.bytes >= 4 * unitBytes) close();
     }
-    if (open.bytes >= UNIT_BYTES) close();
+    if (open.bytes >= unitBytes) close();
   }
   close();
   return units;
