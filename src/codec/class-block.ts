@@ -12,14 +12,18 @@ import {
   REST_BYTES_MAX,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
-import { type FittedTables, fitContexts, isEmpty, readContexts } from './context-groups.js';
+import { type FittedTables, fitContexts, readContexts } from './context-groups.js';
 import type { CostModel } from './cost.js';
 import { BLOCK } from './record-ids.js';
+import { scratchBytes } from './scratch.js';
 
 const COUNT_ENTRIES = 65_536;
 
-/** Kind, length and states of a block. */
-const BLOCK_HEADER_BYTES = 20;
+/** Kind and length of a block. */
+const BLOCK_HEADER_BYTES = 4;
+
+/** Lanes of a chunk in the default grid: what is reserved at first. */
+const CHUNK_LANES = 262_144;
 
 /** Returns how lanes of this dtype are coded in classes, or undefined where they are not. */
 export function floatLayout(info: DTypeInfo): FloatLayout | undefined {
@@ -29,25 +33,14 @@ export function floatLayout(info: DTypeInfo): FloatLayout | undefined {
   return undefined;
 }
 
-/** How often each symbol occurs with an exponent. */
-interface CountedRow {
-  readonly exponent: number;
-  readonly counts: Uint32Array;
-}
-
 /** A block as its classes. */
-interface SplitBlock {
+interface ClassBlock {
   readonly lanes: number;
-  readonly rows: readonly CountedRow[];
   readonly symbols: Uint8Array;
   readonly exponents: Uint8Array;
   readonly rests: Uint8Array;
   /** Lanes that equal the base. */
   readonly zeros: number;
-}
-
-interface ClassBlock extends SplitBlock {
-  readonly estimatedBytes: number;
 }
 
 /** The blocks of a chunk as classes, and their tables. */
@@ -62,15 +55,20 @@ export class ClassBlockCoder {
   private readonly kernels: Kernels;
   private readonly cost: CostModel;
   /** Streams of a chunk; they grow with the largest one. */
-  private symbols = new Uint8Array(BLOCK_LANES);
-  private exponents = new Uint8Array(BLOCK_LANES);
-  private rests = new Uint8Array(BLOCK_LANES * REST_BYTES_MAX);
-  private readonly counts = new Uint32Array(COUNT_ENTRIES);
-  private readonly total = new Uint32Array(COUNT_ENTRIES);
+  private symbols: Uint8Array;
+  private exponents: Uint8Array;
+  private rests: Uint8Array;
+  private readonly total: Uint32Array;
+  private readonly histogram = new Uint32Array(256);
 
   constructor(kernels: Kernels, cost: CostModel) {
     this.kernels = kernels;
     this.cost = cost;
+    this.symbols = scratchBytes(kernels, CHUNK_LANES);
+    this.exponents = scratchBytes(kernels, CHUNK_LANES);
+    this.rests = new Uint8Array(CHUNK_LANES * REST_BYTES_MAX);
+    const total = scratchBytes(kernels, 4 * COUNT_ENTRIES);
+    this.total = new Uint32Array(total.buffer, total.byteOffset, COUNT_ENTRIES);
   }
 
   /**
@@ -78,14 +76,13 @@ export class ClassBlockCoder {
    * next one is made.
    */
   plan(raw: Uint8Array, base: Uint8Array, layout: FloatLayout): ClassPlan | undefined {
-    const { total } = this;
     const blockBytes = BLOCK_LANES * layout.laneBytes;
-    const split: SplitBlock[] = [];
-    total.fill(0);
+    const blocks: ClassBlock[] = [];
+    this.total.fill(0);
     this.reserve(raw.length / layout.laneBytes);
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
-      split.push(
+      blocks.push(
         this.splitBlock(
           raw.subarray(start, end),
           base.subarray(start, end),
@@ -94,12 +91,9 @@ export class ClassBlockCoder {
         ),
       );
     }
-    const fitted = split.every(({ lanes, zeros }) => lanes === zeros)
-      ? undefined
-      : fitContexts(total, this.cost);
-    if (fitted === undefined) return undefined;
-    const blocks = split.map((block) => ({ ...block, estimatedBytes: estimatedBytes(block, fitted) }));
-    return { blocks, fitted, hasTables: false };
+    if (blocks.every(({ lanes, zeros }) => lanes === zeros)) return undefined;
+    const fitted = fitContexts(this.total, this.cost);
+    return fitted && { blocks, fitted, hasTables: false };
   }
 
   private reserve(lanes: number): void {
@@ -110,38 +104,28 @@ export class ClassBlockCoder {
   }
 
   /** Splits a block that begins at lane `first` of its chunk. */
-  private splitBlock(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, first: number): SplitBlock {
+  private splitBlock(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, first: number): ClassBlock {
     const lanes = raw.length / layout.laneBytes;
     const symbols = this.symbols.subarray(first, first + lanes);
     const exponents = this.exponents.subarray(first, first + lanes);
     const rests = this.rests.subarray(first * REST_BYTES_MAX, (first + lanes) * REST_BYTES_MAX);
-    const { counts } = this;
-    const restBytes = this.kernels.splitClasses(raw, base, layout, { symbols, exponents, rests, counts });
-    let zeros = 0;
-    const rows: CountedRow[] = [];
-    for (let exponent = 0; exponent < 256; exponent++) {
-      const row = counts.subarray(exponent * 256, exponent * 256 + 256);
-      if (isEmpty(row)) continue;
-      zeros += row[0];
-      rows.push({ exponent, counts: row.slice() });
-      for (let symbol = 0; symbol < 256; symbol++) this.total[exponent * 256 + symbol] += row[symbol];
-    }
-    return {
-      lanes,
-      zeros,
-      rows,
-      symbols,
-      exponents,
-      rests: rests.subarray(0, restBytes),
-    };
+    const streams = { symbols, exponents, rests, counts: this.total };
+    const restBytes = this.kernels.splitClasses(raw, base, layout, streams);
+    this.kernels.histogram(symbols, this.histogram);
+    return { lanes, zeros: this.histogram[0], symbols, exponents, rests: rests.subarray(0, restBytes) };
   }
 
-  /** Writes a block, kind and all; returns false, having written nothing, where it would be longer than its lanes. */
-  write(writer: ByteWriter, plan: ClassPlan, index: number): boolean {
+  /**
+   * Writes a block, kind and all; returns false, having written nothing, where it would be longer than its lanes or, with
+   * its share of the tables, not shorter than `limit` bytes.
+   */
+  write(writer: ByteWriter, plan: ClassPlan, index: number, limit: number): boolean {
     const { symbols, exponents, rests } = plan.blocks[index];
-    const { tables } = plan.fitted;
+    const { tables, tableBytes } = plan.fitted;
     const coded = this.kernels.encodeContexts(symbols, exponents, tables);
     if (coded === undefined) return false;
+    const length = BLOCK_HEADER_BYTES + coded.length + rests.length + tableBytes / plan.blocks.length;
+    if (length >= limit) return false;
     writer.u8(plan.hasTables ? BLOCK.classesAgain : BLOCK.classes);
     if (!plan.hasTables) plan.fitted.write(writer);
     plan.hasTables = true;
@@ -178,13 +162,4 @@ export class ClassBlockCoder {
     if (used < 0) reader.fail('record-classes', 'the bits below the classes are damaged');
     reader.view8(used);
   }
-}
-
-function estimatedBytes({ rows, rests }: SplitBlock, { tables, symbolBits }: FittedTables): number {
-  let bits = 0;
-  for (const { exponent, counts } of rows) {
-    const table = tables.groups[exponent] * 256;
-    for (let symbol = 0; symbol < 256; symbol++) bits += counts[symbol] * symbolBits[table + symbol];
-  }
-  return BLOCK_HEADER_BYTES + Math.ceil(bits / 8) + rests.length;
 }

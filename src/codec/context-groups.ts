@@ -3,7 +3,7 @@
  * they are grouped is found by merging neighbours for as long as that makes tables and data smaller.
  */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
-import { CONTEXT_GROUPS_MAX, type ContextTables, PROBABILITY_TOTAL } from '../kernels/index.js';
+import { CONTEXT_GROUPS_MAX, type ContextTables } from '../kernels/index.js';
 import type { CostModel } from './cost.js';
 import { estimatedBits, fitFrequencies, readFrequencies } from './frequency-table.js';
 
@@ -26,12 +26,11 @@ export interface FittedTables {
   /** The groups and their tables, as they are stored. */
   readonly write: (writer: ByteWriter) => void;
   readonly tableBytes: number;
-  /** For each table and symbol the bits that the symbol takes. */
-  readonly symbolBits: Float64Array;
 }
 
 function united(first: Group, second: Group, cost: CostModel): Group {
-  const counts = first.counts.map((count, symbol) => count + second.counts[symbol]);
+  const counts = first.counts.slice();
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) counts[symbol] += second.counts[symbol];
   return { start: first.start, counts, bits: START_BITS + estimatedBits(counts, cost) };
 }
 
@@ -58,7 +57,9 @@ function mergedGroups(groups: Group[], cost: CostModel): Group[] {
 
 /** A table needs two values; a group with one gets a second that never occurs. */
 function atLeastTwo(counts: Uint32Array): Uint32Array {
-  if (counts.filter((count) => count > 0).length > 1) return counts;
+  let values = 0;
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) if (counts[symbol] > 0) values++;
+  if (values > 1) return counts;
   const padded = counts.slice();
   padded[padded[0] === 0 ? 0 : 2]++;
   return padded;
@@ -79,7 +80,6 @@ export function fitContexts(counts: Uint32Array, cost: CostModel): FittedTables 
   fitted.forEach((table, index) => {
     frequencies.set(table.frequencies, SYMBOLS * index);
   });
-  const totalBits = cost.log2(PROBABILITY_TOTAL);
   const starts = merged.map(({ start }) => start);
   return {
     tables: { groups: groupsOf(starts), frequencies },
@@ -89,13 +89,10 @@ export function fitContexts(counts: Uint32Array, cost: CostModel): FittedTables 
       for (const { bytes } of fitted) writer.bytes(bytes);
     },
     tableBytes: fitted.reduce((sum, { bytes }) => sum + 1 + bytes.length, 0),
-    symbolBits: Float64Array.from(frequencies, (frequency) =>
-      frequency === 0 ? 0 : totalBits - cost.log2(frequency),
-    ),
   };
 }
 
-export function isEmpty(counts: Uint32Array): boolean {
+function isEmpty(counts: Uint32Array): boolean {
   for (let symbol = 0; symbol < counts.length; symbol++) if (counts[symbol] !== 0) return false;
   return true;
 }

@@ -92,49 +92,69 @@ export interface FrequencyTable {
   readonly dataBits: number;
 }
 
-/** A tree over the byte values. */
+/** A tree over the byte values, valid until the next one is made. */
 interface Tree {
-  /** For each node whether it is split. */
+  /** For each node its count and whether it is split. */
+  readonly sums: Float64Array;
   readonly splits: Uint8Array;
   /** Estimated bits of the table and of the data. */
   readonly bits: number;
 }
 
-function sumsOf(counts: Uint32Array): Float64Array {
-  const sums = new Float64Array(NODES);
-  sums.set(counts, SYMBOLS);
-  for (let node = SYMBOLS - 1; node >= 1; node--) sums[node] = sums[2 * node] + sums[2 * node + 1];
-  return sums;
-}
-
 /** Estimated bits of bytes with this histogram and of the table that suits them. */
 export function estimatedBits(counts: Uint32Array, cost: CostModel): number {
-  const sums = sumsOf(counts);
-  return sums[1] === 0 ? 0 : cheapestTree(sums, cost).bits;
+  const last = lastSymbol(counts);
+  return last < 0 ? 0 : cheapestTree(counts, last, cost).bits;
 }
 
-function cheapestTree(sums: Float64Array, cost: CostModel): Tree {
-  const splits = new Uint8Array(NODES);
-  const bits = new Float64Array(NODES);
-  const totalLog = cost.log2(sums[1]);
-  for (let node = NODES - 1; node >= 1; node--) {
-    const sum = sums[node];
-    const sizeLog = 8 - (31 - Math.clz32(node));
-    if (sum === 0) {
-      bits[node] = sizeLog === 0 ? EMPTY_LEAF_BITS : EMPTY_LEAF_BITS + 1;
-      continue;
+/** The highest value that occurs, or -1. */
+function lastSymbol(counts: Uint32Array): number {
+  let last = SYMBOLS - 1;
+  while (last >= 0 && counts[last] === 0) last--;
+  return last;
+}
+
+/** What trees are made in: they are made by the hundred for a chunk, and each is used up before the next one. */
+const NODE_SUMS = new Float64Array(NODES);
+const NODE_BITS = new Float64Array(NODES);
+const NODE_SPLITS = new Uint8Array(NODES);
+
+/** Finds the cheapest tree, level by level from the values up, for a histogram in which no value above `last` occurs. */
+function cheapestTree(counts: Uint32Array, last: number, cost: CostModel): Tree {
+  let total = 0;
+  for (let symbol = 0; symbol <= last; symbol++) total += counts[symbol];
+  const totalLog = cost.log2(total);
+  for (let sizeLog = 0; sizeLog <= 8; sizeLog++) {
+    const first = SYMBOLS >> sizeLog;
+    const end = first + (last >> sizeLog);
+    for (let node = first; node <= end; node++) {
+      const sum = sizeLog === 0 ? counts[node - first] : NODE_SUMS[2 * node] + NODE_SUMS[2 * node + 1];
+      if (sum === 0) emptyNode(node, sizeLog);
+      else filledNode(node, sizeLog, sum, totalLog, cost);
     }
-    const leaf = LEAF_BITS + sum * (totalLog - cost.log2(sum) + sizeLog);
-    bits[node] = leaf;
-    if (sizeLog === 0) continue;
-    const halves = bits[2 * node] + bits[2 * node + 1];
-    if (halves < leaf) {
-      bits[node] = halves;
-      splits[node] = 1;
-    }
-    bits[node]++;
+    if (end + 1 < 2 * first) emptyNode(end + 1, sizeLog);
   }
-  return { splits, bits: bits[1] };
+  return { sums: NODE_SUMS, splits: NODE_SPLITS, bits: NODE_BITS[1] };
+}
+
+function emptyNode(node: number, sizeLog: number): void {
+  NODE_SUMS[node] = 0;
+  NODE_SPLITS[node] = 0;
+  NODE_BITS[node] = sizeLog === 0 ? EMPTY_LEAF_BITS : EMPTY_LEAF_BITS + 1;
+}
+
+function filledNode(node: number, sizeLog: number, sum: number, totalLog: number, cost: CostModel): void {
+  const leaf = LEAF_BITS + sum * (totalLog - cost.log2(sum) + sizeLog);
+  NODE_SUMS[node] = sum;
+  NODE_SPLITS[node] = 0;
+  NODE_BITS[node] = leaf;
+  if (sizeLog === 0) return;
+  const halves = NODE_BITS[2 * node] + NODE_BITS[2 * node + 1];
+  if (halves < leaf) {
+    NODE_BITS[node] = halves;
+    NODE_SPLITS[node] = 1;
+  }
+  NODE_BITS[node]++;
 }
 
 /** Writes a tree and keeps the weights that its reader will see. */
@@ -178,9 +198,10 @@ class TreeWriter {
  * values occur.
  */
 export function fitFrequencies(counts: Uint32Array, cost: CostModel): FrequencyTable | undefined {
-  const sums = sumsOf(counts);
-  if (sums[1] === 0) return undefined;
-  const tree = new TreeWriter(sums, cheapestTree(sums, cost).splits);
+  const last = lastSymbol(counts);
+  if (last < 0) return undefined;
+  const { sums, splits } = cheapestTree(counts, last, cost);
+  const tree = new TreeWriter(sums, splits);
   const frequencies = scaledFrequencies(tree.weights);
   if (frequencies === undefined) return undefined;
   return { frequencies, bytes: tree.writer.finish(), dataBits: dataBits(counts, frequencies, cost) };

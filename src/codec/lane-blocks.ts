@@ -20,6 +20,10 @@ import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
 import { LaneSampler } from './lane-sample.js';
+
+=======
+
+import { type LaneSample, LaneSampler } from './lane-sample.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
@@ -35,10 +39,6 @@ const CLUSTER_STRIDE = 1024;
 /** Neighbours that both differ, against the number that chance would make, and a few for small numbers. */
 const CLUSTER_FACTOR = 1.5;
 const CLUSTER_SLACK = 8;
-
-/** Of other blocks this share is sampled, at several places. */
-const SAMPLE_SHARE = 1 / 8;
-const SAMPLE_PLACES = 16;
 
 /** Bits that each value takes off the entropy of a sample: 1 / (2 ln 2), after G. Miller and W. Madow. */
 const VALUE_BIAS_BITS = 0.72;
@@ -80,14 +80,15 @@ export class LaneBlocks {
     this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
-  /** Writes whole lanes; `base`, their prediction, is as long. */
+  /** Writes whole lanes; `predicted` may go on with a tail. */
   encode(
     writer: ByteWriter,
     raw: Uint8Array,
-    base: Uint8Array | undefined,
+    predicted: Uint8Array | undefined,
     info: DTypeInfo,
     effort: StreamEffort,
   ): void {
+    const base = predicted?.subarray(0, raw.length);
     const blockBytes = BLOCK_LANES * info.laneBytes;
     if (base !== undefined && this.kernels.isSame(raw, base)) {
       for (let start = 0; start < raw.length; start += blockBytes) writer.u8(BLOCK.zero);
@@ -106,11 +107,13 @@ export class LaneBlocks {
     }
     const layout = dense === 'planes' ? undefined : float;
     const plan = layout && base && this.classes.plan(raw, base, layout);
+    const planesLaneBits =
+      plan && base ? this.planesLaneBits(this.sampler.take(raw, base, info.laneBytes), info) : 0;
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
       const block = { raw: raw.subarray(start, end), base: base?.subarray(start, end), info, effort };
       if (plan === undefined) this.writePlanes(writer, block);
-      else this.writeCheaper(writer, block, plan, start / blockBytes);
+      else this.writeCheaper(writer, block, plan, start / blockBytes, planesLaneBits);
     }
   }
 
@@ -126,9 +129,7 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    const lanes = sample.raw.length / info.laneBytes;
-    const planesBits = this.sampledPlanesBits([sample], info, lanes) / lanes;
-    return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
+    return plan.laneBits <= this.planesLaneBits(sample, info) * effort.prefixShareMax ? plan : 'planes';
   }
 
   private writePrefix(writer: ByteWriter, raw: Uint8Array, base: Uint8Array, plan: PrefixPlan): void {
@@ -157,53 +158,38 @@ export class LaneBlocks {
     }
   }
 
-  /** Writes a block as classes or as planes. */
-  private writeCheaper(writer: ByteWriter, block: Block, plan: ClassPlan, index: number): void {
-    const { lanes, symbols, zeros, estimatedBytes } = plan.blocks[index];
-    const classBytes = estimatedBytes + plan.fitted.tableBytes / plan.blocks.length;
+  /** Writes a block as classes or as planes, which are estimated to take so many bits a lane. */
+  private writeCheaper(
+    writer: ByteWriter,
+    block: Block,
+    plan: ClassPlan,
+    index: number,
+    planesLaneBits: number,
+  ): void {
+    const { lanes, symbols, zeros } = plan.blocks[index];
     const isSparse = zeros * 16 >= lanes * CLUSTER_ZEROS_OF_16;
     if (lanes > EXACT_LANES_MAX && !(isSparse && (zeros === lanes || isClustered(symbols)))) {
-      const isTaken = classBytes < this.planesBits(block, lanes) / 8;
-      if (!isTaken || !this.classes.write(writer, plan, index)) this.writePlanes(writer, block);
+      const isWritten = this.classes.write(writer, plan, index, (planesLaneBits * lanes) / 8);
+      if (!isWritten) this.writePlanes(writer, block);
       return;
     }
     const planes = new ByteWriter(256);
     this.writePlanes(planes, block);
-    if (classBytes < planes.length && this.classes.write(writer, plan, index)) return;
-    writer.bytes(planes.written());
+    if (!this.classes.write(writer, plan, index, planes.length)) writer.bytes(planes.written());
   }
 
-  /** Estimated bits of a block as planes. */
-  private planesBits({ raw, base, info }: Block, lanes: number): number {
-    const taken = Math.floor((lanes * SAMPLE_SHARE) / SAMPLE_PLACES);
-    const pieces = Array.from({ length: SAMPLE_PLACES }, (_, place) => {
-      const start = Math.floor((lanes * place) / SAMPLE_PLACES) * info.laneBytes;
-      const end = start + taken * info.laneBytes;
-      return { raw: raw.subarray(start, end), base: base?.subarray(start, end) };
-    });
-    return this.sampledPlanesBits(pieces, info, lanes);
-  }
-
-  /** Estimated bits of `lanes` lanes as planes, from pieces of them. */
-  private sampledPlanesBits(
-    pieces: readonly Pick<Block, 'raw' | 'base'>[],
-    info: DTypeInfo,
-    lanes: number,
-  ): number {
-    const counts = new Uint32Array(256 * info.laneBytes);
-    let taken = 0;
-    for (const { raw, base } of pieces) {
-      this.kernels.splitPlanes(raw, base, info, this.planes.subarray(0, raw.length), this.counts);
-      for (let entry = 0; entry < counts.length; entry++) counts[entry] += this.counts[entry];
-      taken += raw.length / info.laneBytes;
-    }
+  /** Estimated bits of a lane as planes. */
+  private planesLaneBits({ raw, base }: LaneSample, info: DTypeInfo): number {
     let bits = 0;
-    for (let start = 0; start < counts.length; start += 256) {
-      const values = counts.subarray(start, start + 256).filter((count) => count > 0).length;
-      const entropy = this.cost.entropyBits(counts, start) + (values - 1) * VALUE_BIAS_BITS;
-      bits += Math.min(entropy, 8 * taken);
+    const taken = raw.length / info.laneBytes;
+    const { counts } = this;
+    this.kernels.splitPlanes(raw, base, info, this.planes.subarray(0, raw.length), counts);
+    for (let start = 0; start < 256 * info.laneBytes; start += 256) {
+      const entropy = this.cost.entropyBits(counts, start);
+      const values = presentValues(counts, start);
+      bits += Math.min(entropy + (values - 1) * VALUE_BIAS_BITS, 8 * taken);
     }
-    return (bits * lanes) / taken;
+    return bits / taken;
   }
 
   private writePlanes(writer: ByteWriter, { raw, base, info, effort }: Block): void {
@@ -347,6 +333,12 @@ export class LaneBlocks {
     }
     this.gaps.read(reader, brought.gaps, raw, base, layout);
   }
+}
+
+function presentValues(counts: Uint32Array, start: number): number {
+  let values = 0;
+  for (let entry = start; entry < start + 256; entry++) if (counts[entry] > 0) values++;
+  return values;
 }
 
 /** Returns whether symbols that are not 0 are neighbours far more often than by chance. */

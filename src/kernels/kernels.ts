@@ -51,7 +51,7 @@ export interface ClassStreams {
   readonly exponents: Uint8Array;
   /** At least REST_BYTES_MAX bytes for each lane: the bits that no symbol holds. */
   readonly rests: Uint8Array;
-  /** 256 for each of 256 exponents: how often each symbol occurs with it. */
+  /** 256 for each of 256 exponents: how often each symbol occurs with it is added. */
   readonly counts: Uint32Array;
 }
 

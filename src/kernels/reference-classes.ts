@@ -52,7 +52,6 @@ export function splitClassesReference(
   const { symbols, exponents, rests, counts } = streams;
   const shape = shapeOf(layout);
   const bits = new RestWriter(rests);
-  counts.fill(0);
   laneExponentsReference(base, layout, exponents);
   for (let lane = 0; lane < symbols.length; lane++) {
     const value = load(raw, lane, shape);

@@ -10,7 +10,7 @@ import {
   REST_BYTES_MAX,
 } from './kernels.js';
 import { demandClasses, demandContexts, demandFloats } from './preconditions.js';
-import { BASE, COUNTS, FREQUENCIES, PLANES, RAW, WINDOW_BYTES } from './wasm-memory.js';
+import { BASE, COUNTS, FREQUENCIES, PLANES, RAW, SPARE_COUNTS, WINDOW_BYTES } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import type { WasmViews } from './wasm-views.js';
 
@@ -61,12 +61,21 @@ export class WasmClasses {
     this.writeExponents(before, lanes, layout, exponents);
     split(from, before, lanes, symbols, SIZES);
     const restBytes = wasm.packRests(symbols, SIZES, lanes, RESTS);
-    wasm.countClasses(symbols, exponents, lanes, CLASS_COUNTS);
+    this.addCounts(symbols, exponents, lanes, streams.counts);
     views.finish(streams.symbols, symbols);
     views.finish(streams.exponents, exponents);
     streams.rests.set(this.memory.subarray(RESTS, RESTS + restBytes));
-    streams.counts.set(this.memory32.subarray(CLASS_COUNTS / 4, CLASS_COUNTS / 4 + COUNT_ENTRIES));
     return restBytes;
+  }
+
+  private addCounts(symbols: number, exponents: number, lanes: number, counts: Uint32Array): void {
+    const { memory32, wasm } = this;
+    const isPlaced = counts.buffer === memory32.buffer;
+    const to = isPlaced ? counts.byteOffset : CLASS_COUNTS;
+    if (!isPlaced) memory32.set(counts, CLASS_COUNTS / 4);
+    wasm.histogram(exponents, lanes, COUNTS, SPARE_COUNTS);
+    wasm.countClasses(symbols, exponents, lanes, COUNTS, to);
+    if (!isPlaced) counts.set(memory32.subarray(CLASS_COUNTS / 4, CLASS_COUNTS / 4 + COUNT_ENTRIES));
   }
 
   exponents(base: Uint8Array, layout: FloatLayout, exponents: Uint8Array): void {

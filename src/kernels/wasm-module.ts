@@ -20,7 +20,7 @@ export interface WasmExports {
   splitClasses16(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   splitClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   packRests(symbols: number, sizes: number, lanes: number, rests: number): number;
-  countClasses(symbols: number, exponents: number, lanes: number, counts: number): void;
+  countClasses(symbols: number, exponents: number, lanes: number, histogram: number, counts: number): void;
   unpackRests(symbols: number, rests: number, lanes: number, sizes: number): number;
   mergeClasses16(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
   mergeClasses32(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;

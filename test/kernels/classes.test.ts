@@ -32,7 +32,7 @@ function split(kernels: Kernels, raw: Uint8Array, base: Uint8Array, layout: Floa
   const symbols = shifted(new Uint8Array(lanes), 1);
   const exponents = shifted(new Uint8Array(lanes), 2);
   const rests = shifted(new Uint8Array(lanes * REST_BYTES_MAX), 3);
-  const counts = new Uint32Array(65_536).fill(7);
+  const counts = new Uint32Array(65_536).fill(3);
   const restBytes = kernels.splitClasses(raw, base, layout, { symbols, exponents, rests, counts });
   return { symbols, exponents, rests: rests.subarray(0, restBytes), counts };
 }

@@ -94,8 +94,10 @@ export function splitClasses32(raw: usize, base: usize, lanes: usize, symbols: u
   }
 }
 
-// Symbols below this have no bits apart.
-const PLAIN_MASK: u64 = 0xf0f0f0f0f0f0f0f0;
+// Returns whether none of 16 symbols has bits apart, so that each is twice its size, plus a sign.
+function arePlain(symbols: v128): bool {
+  return !v128.any_true(v128.and(symbols, i8x16.splat(<i8>0xf0)));
+}
 
 function restBits(symbol: u32): u32 {
   return <u32>max<i32>(<i32>(symbol >> 3) - 1, 0);
@@ -107,8 +109,8 @@ export function packRests(symbols: usize, sizes: usize, lanes: usize, rests: usi
   let pending: u64 = 0;
   let count: u32 = 0;
   for (let i: usize = 0; i < lanes; i++) {
-    if ((i & 7) == 0 && i + 8 <= lanes && (load<u64>(symbols + i) & PLAIN_MASK) == 0) {
-      i += 7;
+    if ((i & 15) == 0 && i + 16 <= lanes && arePlain(v128.load(symbols + i))) {
+      i += 15;
       continue;
     }
     const bits = restBits(load<u8>(symbols + i));
@@ -122,19 +124,54 @@ export function packRests(symbols: usize, sizes: usize, lanes: usize, rests: usi
   return out - rests + <usize>(count > 0);
 }
 
-// Adds up `counts`, 256 u32 for each exponent.
-export function countClasses(symbols: usize, exponents: usize, lanes: usize, counts: usize): void {
-  memory.fill(counts, 0, 262144);
-  for (let i: usize = 0; i < lanes; i++) {
-    const entry = counts + (((<usize>load<u8>(exponents + i)) << 10) | ((<usize>load<u8>(symbols + i)) << 2));
-    store<u32>(entry, load<u32>(entry) + 1);
+function add(counter: usize, change: i32): void {
+  store<i32>(counter, load<i32>(counter) + change);
+}
+
+// Adds to `counts`, 256 u32 for each exponent; `histogram` is that of the exponents: all lanes count as 0 first.
+export function countClasses(
+  symbols: usize,
+  exponents: usize,
+  lanes: usize,
+  histogram: usize,
+  counts: usize,
+): void {
+  for (let exponent: usize = 0; exponent < 256; exponent++) {
+    add(counts + (exponent << 10), load<i32>(histogram + (exponent << 2)));
   }
+  for (let i: usize = 0; i < lanes; i += 16) {
+    let changed = <u32>i8x16.bitmask(i8x16.ne(v128.load(symbols + i), i8x16.splat(0)));
+    if (lanes - i < 16) changed &= (1 << (<u32>(lanes - i))) - 1;
+    for (; changed != 0; changed &= changed - 1) {
+      const lane = i + <usize>ctz<u32>(changed);
+      const row = counts + ((<usize>load<u8>(exponents + lane)) << 10);
+      add(row, -1);
+      add(row + ((<usize>load<u8>(symbols + lane)) << 2), 1);
+    }
+  }
+}
+
+function storeSizes(sizes: v128, to: usize): void {
+  const low = i16x8.extend_low_i8x16_u(sizes);
+  const high = i16x8.extend_high_i8x16_u(sizes);
+  v128.store(to, i32x4.extend_low_i16x8_u(low));
+  v128.store(to, i32x4.extend_high_i16x8_u(low), 16);
+  v128.store(to, i32x4.extend_low_i16x8_u(high), 32);
+  v128.store(to, i32x4.extend_high_i16x8_u(high), 48);
 }
 
 // Writes the sizes and returns the bits read, which may lie past what the caller put there.
 export function unpackRests(symbols: usize, rests: usize, lanes: usize, sizes: usize): usize {
   let position: usize = 0;
   for (let i: usize = 0; i < lanes; i++) {
+    if ((i & 15) == 0 && i + 16 <= lanes) {
+      const plain = v128.load(symbols + i);
+      if (arePlain(plain)) {
+        storeSizes(i8x16.shr_u(plain, 1), sizes + (i << 2));
+        i += 15;
+        continue;
+      }
+    }
     const symbol = <u32>load<u8>(symbols + i);
     const level = symbol >> 1;
     const bits = restBits(symbol);
