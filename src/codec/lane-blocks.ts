@@ -19,10 +19,6 @@ import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
-import { LaneSampler } from './lane-sample.js';
-
-=======
-
 import { type LaneSample, LaneSampler } from './lane-sample.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
