@@ -141,13 +141,14 @@ export class Report {
     this.say(`        ${entry.name.padEnd(44)} ${fixed(entry.gigabytesPerSecond).padStart(8)} GB/s${size}`);
   }
 
-  /** Prints the result as one object and writes it to results/NAME.json. */
-  finish() {
+  /** Prints the result, with more where given, as one object and writes it to results/NAME.json. */
+  finish(more = {}) {
     const { name, started, settings, limits, rows, others } = this;
-    const result = { name, started, machine: this.machine, settings, limits, rows, others };
+    const result = { name, started, machine: this.machine, settings, limits, rows, others, ...more };
     mkdirSync(RESULTS, { recursive: true });
     writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
     this.line(result);
+    if (rows.length === 0) return result;
     const measured = rows.filter(({ ok }) => ok !== null);
     const short = measured.filter(({ ok }) => !ok).length;
     this.say(
