@@ -1,4 +1,5 @@
 /** How the benchmarks open a store: only what was asked for, everything else by default. */
-export function storeOptions({ workers } = {}) {
-  return workers === undefined ? {} : { workers };
+export function storeOptions({ workers, base } = {}) {
+  const options = workers === undefined ? {} : { workers };
+  return base === 'disk' ? { ...options, baseMemory: 0 } : options;
 }

@@ -12,7 +12,8 @@ function codingTasks({ codec, kernels }, chunk) {
   const { name, dtype } = chunk;
   const [raw, base] = [chunk.raw, chunk.base].map((bytes) => placed(kernels, bytes));
   const predictions = [{ rule: { kind: 'base' }, inputs: [base] }];
-  const { record, prediction } = codec.encode(raw, dtype, predictions, 'fast');
+  const { prediction, ...encoded } = codec.encode(raw, dtype, predictions, 'fast');
+  const record = placed(kernels, encoded.record);
   const inputs = prediction?.inputs ?? [];
   const decode = () => codec.decode(record, raw.length, inputs, name);
   verifySame(name, decode(), raw);
