@@ -14,10 +14,14 @@ import {
 import type { DTypeInfo } from '../tensor/index.js';
 import { type FittedTables, fitContexts, readContexts } from './context-groups.js';
 import type { CostModel } from './cost.js';
+import type { LaneSample } from './lane-sample.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
 
 const COUNT_ENTRIES = 65_536;
+
+/** Bits that each value takes off the entropy of a sample: 1 / (2 ln 2), after G. Miller and W. Madow. */
+export const VALUE_BIAS_BITS = 0.72;
 
 /** Kind and length of a block. */
 const BLOCK_HEADER_BYTES = 4;
@@ -25,12 +29,17 @@ const BLOCK_HEADER_BYTES = 4;
 /** Lanes of a chunk in the default grid: what is reserved at first. */
 const CHUNK_LANES = 262_144;
 
-/** Returns how lanes of this dtype are coded in classes, or undefined where they are not. */
+/** Returns how lanes of this dtype are shaped, or undefined where they are not coded in classes. */
 export function floatLayout(info: DTypeInfo): FloatLayout | undefined {
   if (info.lane !== 'float') return undefined;
   if (info.laneBytes === 4) return { laneBytes: 4, exponentBits: 8 };
   if (info.laneBytes === 2) return { laneBytes: 2, exponentBits: info.dtype === 'f16' ? 5 : 8 };
   return undefined;
+}
+
+/** Returns how classes of such lanes are written today: those of 32 bits with far symbols. */
+export function classLayout(layout: FloatLayout): FloatLayout {
+  return layout.laneBytes === 4 ? { ...layout, far: true } : layout;
 }
 
 /** A block as its classes. */
@@ -47,6 +56,7 @@ interface ClassBlock {
 export interface ClassPlan {
   readonly blocks: readonly ClassBlock[];
   readonly fitted: FittedTables;
+  readonly layout: FloatLayout;
   /** Whether a block was written, so that the next one need not bring the tables. */
   hasTables: boolean;
 }
@@ -93,7 +103,27 @@ export class ClassBlockCoder {
     }
     if (blocks.every(({ lanes, zeros }) => lanes === zeros)) return undefined;
     const fitted = fitContexts(this.total, this.cost);
-    return fitted && { blocks, fitted, hasTables: false };
+    return fitted && { blocks, fitted, layout, hasTables: false };
+  }
+
+  /** Estimated bits of a lane, tables apart, from a sample of at most a block. */
+  sampledBits(sample: LaneSample, layout: FloatLayout): number | undefined {
+    const { raw, base } = sample;
+    const lanes = raw.length / layout.laneBytes;
+    if (base === undefined || lanes === 0 || lanes > BLOCK_LANES) return undefined;
+    this.reserve(lanes);
+    this.total.fill(0);
+    const { exponents, rests } = this.splitBlock(raw, base, layout, 0);
+    this.kernels.histogram(exponents, this.histogram);
+    let bits = 8 * rests.length;
+    for (let exponent = 0; exponent < 256; exponent++) {
+      if (this.histogram[exponent] === 0) continue;
+      const counts = this.total.subarray(256 * exponent, 256 * exponent + 256);
+      let values = -1;
+      for (let symbol = 0; symbol < 256; symbol++) if (counts[symbol] > 0) values++;
+      bits += this.cost.entropyBits(counts) + values * VALUE_BIAS_BITS;
+    }
+    return bits / lanes;
   }
 
   private reserve(lanes: number): void {
@@ -126,7 +156,8 @@ export class ClassBlockCoder {
     if (coded === undefined) return false;
     const length = BLOCK_HEADER_BYTES + coded.length + rests.length + tableBytes / plan.blocks.length;
     if (length >= limit) return false;
-    writer.u8(plan.hasTables ? BLOCK.classesAgain : BLOCK.classes);
+    if (plan.layout.far) writer.u8(plan.hasTables ? BLOCK.farClassesAgain : BLOCK.farClasses);
+    else writer.u8(plan.hasTables ? BLOCK.classesAgain : BLOCK.classes);
     if (!plan.hasTables) plan.fitted.write(writer);
     plan.hasTables = true;
     writer.varint(coded.length);

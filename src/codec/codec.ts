@@ -43,12 +43,17 @@ export interface Codec {
  * A delta must be this much smaller than the chunk on its own: a chunk that needs no base is restored without one, and
  * keeps nothing else alive.
  */
-const DELTA_SHARE_MAX = 0.98;
+const DELTA_SHARE_MAX = 0.99;
 
 /** How much smaller the slower forms of a stream must be: time counts on the save path, and only bytes behind it. */
 const EFFORTS: Record<Level, StreamEffort> = {
-  fast: { entropyShareMax: 1 - 1 / 64, sparseShareMax: 1 + 1 / 32, prefixShareMax: 1 + 1 / 128 },
-  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0 },
+  fast: {
+    entropyShareMax: 1 - 1 / 64,
+    sparseShareMax: 1 + 1 / 32,
+    prefixShareMax: 1 + 1 / 128,
+    classShareMax: 1 - 1 / 80,
+  },
+  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0, classShareMax: 1 },
 };
 
 /** Opaque bytes up to this length get the best DEFLATE level in any case: skeletons and manifests are small. */
@@ -115,8 +120,9 @@ function tensorCandidates(
     prediction: chosen.prediction,
   });
   if (level === 'max') return { standalone: standalone(), delta: delta() };
-  const standaloneBits = planes.samples.bits(raw, dtype, undefined);
-  return chosen.bits < standaloneBits * DELTA_SHARE_MAX ? { delta: delta() } : { standalone: standalone() };
+  const limit = planes.samples.bits(raw, dtype, undefined) * DELTA_SHARE_MAX;
+  const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
+  return isDelta ? { delta: delta() } : { standalone: standalone() };
 }
 
 function opaqueCandidates(

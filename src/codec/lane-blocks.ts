@@ -16,7 +16,7 @@ import {
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
-import { ClassBlockCoder, type ClassPlan, floatLayout } from './class-block.js';
+import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout, VALUE_BIAS_BITS } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
 import { type LaneSample, LaneSampler } from './lane-sample.js';
@@ -35,9 +35,6 @@ const CLUSTER_STRIDE = 1024;
 /** Neighbours that both differ, against the number that chance would make, and a few for small numbers. */
 const CLUSTER_FACTOR = 1.5;
 const CLUSTER_SLACK = 8;
-
-/** Bits that each value takes off the entropy of a sample: 1 / (2 ln 2), after G. Miller and W. Madow. */
-const VALUE_BIAS_BITS = 0.72;
 
 /** A block that is being written. */
 interface Block {
@@ -102,7 +99,7 @@ export class LaneBlocks {
       return;
     }
     const layout = dense === 'planes' ? undefined : float;
-    const plan = layout && base && this.classes.plan(raw, base, layout);
+    const plan = layout && base && this.classes.plan(raw, base, classLayout(layout));
     const planesLaneBits =
       plan && base ? this.planesLaneBits(this.sampler.take(raw, base, info.laneBytes), info) : 0;
     for (let start = 0; start < raw.length; start += blockBytes) {
@@ -125,7 +122,20 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    return plan.laneBits <= this.planesLaneBits(sample, info) * effort.prefixShareMax ? plan : 'planes';
+    const planesBits = this.planesLaneBits(sample, info);
+    const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
+    if (classBits < Math.min(plan.laneBits, planesBits) * effort.classShareMax) return undefined;
+    return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
+  }
+
+  /** Estimated bits of lanes in classes; infinite where they cannot be. */
+  classBits(raw: Uint8Array, base: Uint8Array, info: DTypeInfo): number {
+    const shape = floatLayout(info);
+    const lanes = Math.floor(raw.length / info.laneBytes);
+    if (shape === undefined) return Number.POSITIVE_INFINITY;
+    const end = lanes * info.laneBytes;
+    const sample = this.sampler.take(raw.subarray(0, end), base.subarray(0, end), info.laneBytes);
+    return lanes * (this.classes.sampledBits(sample, classLayout(shape)) ?? Number.POSITIVE_INFINITY);
   }
 
   private writePrefix(writer: ByteWriter, raw: Uint8Array, base: Uint8Array, plan: PrefixPlan): void {
@@ -245,6 +255,8 @@ export class LaneBlocks {
         return;
       case BLOCK.classes:
       case BLOCK.classesAgain:
+      case BLOCK.farClasses:
+      case BLOCK.farClassesAgain:
         this.readClasses(reader, raw, base, info, brought);
         return;
       case BLOCK.gaps:
@@ -300,11 +312,14 @@ export class LaneBlocks {
     brought: Brought,
   ): void {
     const start = reader.offset - 1;
-    const layout = floatLayout(info);
-    if (layout === undefined || base === undefined) {
+    const kind = reader.bytes[start];
+    const isFar = kind === BLOCK.farClasses || kind === BLOCK.farClassesAgain;
+    const shape = floatLayout(info);
+    if (shape === undefined || base === undefined || (isFar && shape.laneBytes !== 4)) {
       throw corrupt('record-block', 'classes of lanes that have none', reader.object, start);
     }
-    if (reader.bytes[start] === BLOCK.classes) brought.tables = this.classes.readTables(reader);
+    const layout = isFar ? classLayout(shape) : shape;
+    if (kind === BLOCK.classes || kind === BLOCK.farClasses) brought.tables = this.classes.readTables(reader);
     if (brought.tables === undefined) {
       throw corrupt('record-block', 'classes before their tables', reader.object, start);
     }

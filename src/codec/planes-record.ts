@@ -61,6 +61,14 @@ export class PlanesCoder {
     writer.bytes(raw.subarray(laneEnd));
   }
 
+  /** Estimated bits of a chunk whose residual is coded in classes; infinite where that cannot be. */
+  classBits(raw: Uint8Array, dtype: DType, predictor: Predictor): number {
+    const { whole } = predictor;
+    return whole === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.blocks.classBits(raw, whole, dtypeInfo(dtype));
+  }
+
   /** Decodes the rest of a record, after its encoding byte. */
   decode(reader: ByteReader, rawLength: number, inputs: readonly Uint8Array[]): Uint8Array {
     const { info, predictor } = readHeader(this.room, reader, rawLength, inputs);

@@ -28,6 +28,8 @@ export const BLOCK = {
   gapsAgain: 6,
   prefix: 7,
   prefixAgain: 8,
+  farClasses: 9,
+  farClassesAgain: 10,
 } as const;
 
 /** How a byte stream is coded. */

@@ -41,6 +41,8 @@ export interface FloatLayout {
   readonly laneBytes: 2 | 4;
   /** 8 for f32 and bf16, 5 for f16. */
   readonly exponentBits: 5 | 8;
+  /** Whether steps of more than an octave, of f32 lanes, are coded by the exponent they lead to. */
+  readonly far?: true;
 }
 
 /** Where splitClasses writes to; all of one length but the last two. */

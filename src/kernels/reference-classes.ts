@@ -5,6 +5,11 @@
  *   class = a                                   a < 4
  *   class = 4 * (k - 1) + bits k-1, k-2 of a    otherwise, with k = floor(log2 a); the k - 2 bits below follow apart
  *   symbol = 2 * class + g
+ *
+ * Far lanes, where a >= 2^24: with s whether the sign changes, t the first bit of the mantissa, x = exponent change + 8
+ *
+ *   symbol = 184 + 2 * (17 * s + x) + t          0 <= x <= 16; the other 22 bits of the mantissa follow apart
+ *   symbol = 252                                  otherwise; the 32 bits of the lane follow apart
  */
 import type { ClassStreams, FloatLayout } from './kernels.js';
 
@@ -61,6 +66,13 @@ export function splitClassesReference(
     const size = (difference < 0 ? -difference : difference) >>> 0;
     const sign = size === 0 ? 0 : (difference ^ before) >>> 31;
     const exponent = 31 - Math.clz32(size);
+    if (layout.far && size >= 2 ** 24) {
+      const far = farSymbol(value, before);
+      bits.write(far === ESCAPE ? value : value & FAR_MASK, far === ESCAPE ? 32 : FAR_BITS);
+      symbols[lane] = far;
+      counts[exponents[lane] * 256 + far]++;
+      continue;
+    }
     const isSmall = size < 4;
     const level = isSmall ? size : 4 * (exponent - 1) + ((size >>> (exponent - 2)) & 3);
     if (!isSmall) bits.write(size & ((1 << (exponent - 2)) - 1), exponent - 2);
@@ -81,6 +93,11 @@ export function mergeClassesReference(
   const shape = shapeOf(layout);
   const bits = new RestReader(rests);
   for (let lane = 0; lane < symbols.length; lane++) {
+    if (layout.far && symbols[lane] >= FAR) {
+      const far = farLane(symbols[lane], load(base, lane, shape), bits);
+      for (let byte = 0; byte < 4; byte++) raw[lane * 4 + byte] = far >>> (8 * byte);
+      continue;
+    }
     const level = symbols[lane] >>> 1;
     const shift = Math.max(0, (level >>> 2) - 1);
     const top = level < 4 ? level : 4 + (level & 3);
@@ -97,6 +114,30 @@ export function mergeClassesReference(
   return bits.finish();
 }
 
+const FAR = 184;
+const FAR_EXPONENTS = 17;
+const FAR_BELOW = 8;
+const ESCAPE = 252;
+const FAR_BITS = 22;
+const FAR_MASK = 2 ** FAR_BITS - 1;
+
+function farSymbol(value: number, before: number): number {
+  const level = ((value >>> 23) & 255) - ((before >>> 23) & 255) + FAR_BELOW;
+  if (level < 0 || level >= FAR_EXPONENTS) return ESCAPE;
+  const flip = (value ^ before) >>> 31;
+  return FAR + 2 * (FAR_EXPONENTS * flip + level) + ((value >>> FAR_BITS) & 1);
+}
+
+function farLane(symbol: number, before: number, bits: RestReader): number {
+  if (symbol === ESCAPE) return bits.read(32);
+  const row = (symbol - FAR) >>> 1;
+  const flip = row >= FAR_EXPONENTS ? 1 : 0;
+  const level = row - FAR_EXPONENTS * flip;
+  const exponent = (((before >>> 23) & 255) + level - FAR_BELOW) & 255;
+  const sign = (before >>> 31) ^ flip;
+  return (sign << 31) | (exponent << 23) | ((symbol & 1) << FAR_BITS) | bits.read(FAR_BITS);
+}
+
 /** Bits from the lowest of the first byte upwards. */
 class RestWriter {
   private readonly bytes: Uint8Array;
@@ -108,7 +149,7 @@ class RestWriter {
     this.bytes = bytes;
   }
 
-  /** At most 30 bits; 7 may be pending, so that the upper ones go in a byte later. */
+  /** At most 32 bits; 7 may be pending, so that the upper ones go in a byte later. */
   write(value: number, count: number): void {
     let rest = value;
     for (let left = count; left > 0; ) {

@@ -19,6 +19,10 @@ export interface WasmExports {
   laneExponents32(base: number, lanes: number, bits: number, exponents: number): void;
   splitClasses16(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   splitClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
+  splitFarClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
+  packFarRests(symbols: number, sizes: number, lanes: number, rests: number): number;
+  unpackFarRests(symbols: number, rests: number, lanes: number, sizes: number): number;
+  mergeFarClasses32(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
   packRests(symbols: number, sizes: number, lanes: number, rests: number): number;
   countClasses(symbols: number, exponents: number, lanes: number, histogram: number, counts: number): void;
   unpackRests(symbols: number, rests: number, lanes: number, sizes: number): number;

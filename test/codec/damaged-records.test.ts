@@ -79,8 +79,12 @@ it('gaps are among what was damaged', () => {
 });
 
 it('classes are among what was damaged', () => {
-  for (const { dtype, raw, base } of [EXAMPLES.classes, EXAMPLES.classesWithRests]) {
-    expect(codec.encode(raw, dtype, fromBase(base), 'fast').record[3]).toBe(3);
+  for (const [example, kind] of [
+    [EXAMPLES.classes, 3],
+    [EXAMPLES.classesWithRests, 9],
+  ] as const) {
+    const { dtype, raw, base } = example;
+    expect(codec.encode(raw, dtype, fromBase(base), 'fast').record[3]).toBe(kind);
   }
 });
 
@@ -95,6 +99,8 @@ describe('damaged records', () => {
       [4, 3, 1, 2, 4, 1],
       [4, 14, 2, 3, 1],
       [4, 15, 2, 3, 2, 127],
+      [4, 15, 2, 9, 2, 127],
+      [4, 14, 2, 9, 1],
       [4, 15, 2, 4],
       [4, 16, 2, 3],
       [4, 14, 1, 3],

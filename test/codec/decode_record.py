@@ -168,16 +168,34 @@ def read_groups(reader):
     return [table for index, table in enumerate(tables) for _ in range(starts[index], starts[index + 1])]
 
 
+def ordered32(x):
+    return x ^ 0x7fffffff if x >> 31 else x
+
+
+def read_far(reader, symbol, lane):
+    """The difference of a lane that is more than an octave from its prediction."""
+    if symbol == 252:
+        return ordered32(reader.bits(32)) - ordered32(lane)
+    row, top = divmod(symbol - 184, 2)
+    flip, level = (1, row - 17) if row >= 17 else (0, row)
+    exponent = ((lane >> 23) + level - 8) & 255
+    value = (((lane >> 31) ^ flip) << 31) | (exponent << 23) | (top << 22) | reader.bits(22)
+    return ordered32(value) - ordered32(lane)
+
+
 def exponents_of(lanes, lane_bytes, exponent_bits):
     shift = 8 * lane_bytes - 1 - exponent_bits
     return [(lane >> shift) & ((1 << exponent_bits) - 1) for lane in lanes]
 
 
-def read_classes(reader, groups, before, exponents, lane_bits):
+def read_classes(reader, groups, before, exponents, lane_bits, has_far):
     """The differences of a block; `before` are its predicted lanes."""
     symbols = read_coded(reader, 4, [groups[exponent] for exponent in exponents])
     differences = []
     for symbol, lane in zip(symbols, before):
+        if has_far and symbol >= 184:
+            differences.append(read_far(reader, symbol, lane))
+            continue
         level = symbol >> 1
         count = max(0, level // 4 - 1)
         size = ((level if level < 4 else 4 + level % 4) << count) + reader.bits(count)
@@ -284,7 +302,7 @@ def read_lanes(reader, dtype, lanes, base):
             int.from_bytes(base[at:at + lane_bytes], 'little')
             for at in range(first, first + count * lane_bytes, lane_bytes)
         ]
-        if kind == 3:
+        if kind in (3, 9):
             groups = read_groups(reader)
         if kind == 7:
             model = read_prefix_model(reader)
@@ -296,12 +314,12 @@ def read_lanes(reader, dtype, lanes, base):
             assert has_base and is_float and lane_bytes == 4
             differences = read_prefix(reader, model, before)
         else:
-            assert kind in (3, 4, 5, 6) and has_base and is_float and lane_bytes in (2, 4)
+            assert kind in (3, 4, 5, 6, 9, 10) and has_base and is_float and lane_bytes in ((4,) if kind > 6 else (2, 4))
             exponents = exponents_of(before, lane_bytes, 5 if dtype == 13 else 8)
             if kind == 5:
                 gaps = Gaps(reader.u8(), reader.u8())
-            if kind < 5:
-                differences = read_classes(reader, groups, before, exponents, bits)
+            if kind not in (5, 6):
+                differences = read_classes(reader, groups, before, exponents, bits, kind > 6)
             else:
                 differences = gaps.read(reader, exponents)
         for lane, difference in zip(before, differences):

@@ -25,6 +25,7 @@ const FLOAT_LAYOUTS: readonly FloatLayout[] = [
   { laneBytes: 2, exponentBits: 8 },
   { laneBytes: 2, exponentBits: 5 },
   { laneBytes: 4, exponentBits: 8 },
+  { laneBytes: 4, exponentBits: 8, far: true },
 ];
 
 function split(kernels: Kernels, raw: Uint8Array, base: Uint8Array, layout: FloatLayout) {
@@ -75,19 +76,22 @@ function tablesFor(symbols: Uint8Array, contexts: Uint8Array): ContextTables {
 describe.each(['wasm', 'typescript'] as const)('classes by %s kernels', (implementation) => {
   const kernels = loadKernels(implementation);
 
-  it.each(FLOAT_LAYOUTS)('splits and merges every tail, $laneBytes bytes, $exponentBits bits', (layout) => {
-    for (let lanes = 0; lanes <= 64; lanes++) {
-      const raw = shifted(edgeLanes(lanes, layout.laneBytes), lanes % 5);
-      const base = shifted(randomBytes(raw.length, lanes), (lanes + 1) % 3);
-      checkClasses(kernels, raw, base, layout);
-      checkClasses(kernels, base, raw, layout);
-      checkClasses(kernels, raw, new Uint8Array(raw.length), layout);
-      checkClasses(kernels, raw, raw, layout);
-    }
-  });
+  it.each(FLOAT_LAYOUTS)(
+    'splits and merges every tail, $laneBytes bytes, $exponentBits bits, far: $far',
+    (layout) => {
+      for (let lanes = 0; lanes <= 64; lanes++) {
+        const raw = shifted(edgeLanes(lanes, layout.laneBytes), lanes % 5);
+        const base = shifted(randomBytes(raw.length, lanes), (lanes + 1) % 3);
+        checkClasses(kernels, raw, base, layout);
+        checkClasses(kernels, base, raw, layout);
+        checkClasses(kernels, raw, new Uint8Array(raw.length), layout);
+        checkClasses(kernels, raw, raw, layout);
+      }
+    },
+  );
 
   it.each(FLOAT_LAYOUTS)(
-    'splits and merges a whole block, $laneBytes bytes, $exponentBits bits',
+    'splits and merges a whole block, $laneBytes bytes, $exponentBits bits, far: $far',
     (layout) => {
       const raw = edgeLanes(BLOCK_LANES, layout.laneBytes);
       checkClasses(kernels, raw, randomBytes(raw.length, 3), layout);

@@ -98,9 +98,106 @@ export function splitClasses32(raw: usize, base: usize, lanes: usize, symbols: u
 function arePlain(symbols: v128): bool {
   return !v128.any_true(v128.and(symbols, i8x16.splat(<i8>0xf0)));
 }
+// Of far lanes, those that differ by 2^24 or more: sign, exponent and first bit of the mantissa against the base.
+const FAR: i32 = 184;
+const FAR_EXPONENTS: i32 = 17;
+const FAR_BELOW: i32 = 8;
+const ESCAPE: i32 = 252;
+const FAR_BITS: u32 = 22;
+
+function farSymbols32(raw: usize, base: usize, sizes: usize): v128 {
+  const a = v128.load(raw);
+  const b = v128.load(base);
+  const d = i32x4.sub(ordered32(a), ordered32(b));
+  const near = symbolsOf(d, b, sizes);
+  const far = i32x4.gt_u(i32x4.abs(d), i32x4.splat(0xffffff));
+  if (!v128.any_true(far)) return near;
+  const ones = i32x4.splat(255);
+  const change = i32x4.sub(v128.and(i32x4.shr_u(a, 23), ones), v128.and(i32x4.shr_u(b, 23), ones));
+  const level = i32x4.add(change, i32x4.splat(FAR_BELOW));
+  const inside = i32x4.lt_u(level, i32x4.splat(FAR_EXPONENTS));
+  const flip = i32x4.shr_u(v128.xor(a, b), 31);
+  const row = i32x4.add(i32x4.mul(flip, i32x4.splat(FAR_EXPONENTS)), level);
+  const top = v128.and(i32x4.shr_u(a, FAR_BITS), i32x4.splat(1));
+  const symbol = i32x4.add(i32x4.add(i32x4.shl(row, 1), top), i32x4.splat(FAR));
+  const rest = v128.bitselect(v128.and(a, i32x4.splat((1 << FAR_BITS) - 1)), a, inside);
+  v128.store(sizes, v128.bitselect(rest, v128.load(sizes), far));
+  return v128.bitselect(v128.bitselect(symbol, i32x4.splat(ESCAPE), inside), near, far);
+}
+
+export function splitFarClasses32(raw: usize, base: usize, lanes: usize, symbols: usize, sizes: usize): void {
+  for (let i: usize = 0; i < lanes; i += 16) {
+    const at = i << 2;
+    const s0 = farSymbols32(raw + at, base + at, sizes + at);
+    const s1 = farSymbols32(raw + at + 16, base + at + 16, sizes + at + 16);
+    const s2 = farSymbols32(raw + at + 32, base + at + 32, sizes + at + 32);
+    const s3 = farSymbols32(raw + at + 48, base + at + 48, sizes + at + 48);
+    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+  }
+}
 
 function restBits(symbol: u32): u32 {
   return <u32>max<i32>(<i32>(symbol >> 3) - 1, 0);
+}
+
+function farRestBits(symbol: u32): u32 {
+  return select<u32>(32, min<u32>(restBits(symbol), FAR_BITS), symbol == ESCAPE);
+}
+
+export function packFarRests(symbols: usize, sizes: usize, lanes: usize, rests: usize): usize {
+  let out = rests;
+  let pending: u64 = 0;
+  let count: u32 = 0;
+  for (let i: usize = 0; i < lanes; i++) {
+    const bits = farRestBits(load<u8>(symbols + i));
+    pending |= (<u64>load<u32>(sizes + (i << 2)) & (((<u64>1) << bits) - 1)) << count;
+    count += bits;
+    store<u64>(out, pending);
+    out += count >> 3;
+    pending >>= count & ~7;
+    count &= 7;
+  }
+  return out - rests + <usize>(count > 0);
+}
+
+// Writes sizes, and the bits of far lanes, and returns the bits read, as unpackRests does.
+export function unpackFarRests(symbols: usize, rests: usize, lanes: usize, sizes: usize): usize {
+  let position: usize = 0;
+  for (let i: usize = 0; i < lanes; i++) {
+    const symbol = <u32>load<u8>(symbols + i);
+    const level = symbol >> 1;
+    const bits = farRestBits(symbol);
+    const rest = <u32>((load<u64>(rests + (position >> 3)) >> (position & 7)) & (((<u64>1) << bits) - 1));
+    const top = select<u32>(level, 4 + (level & 3), level < 4);
+    store<u32>(sizes + (i << 2), select<u32>((top << bits) + rest, rest, symbol < <u32>FAR));
+    position += bits;
+  }
+  return position;
+}
+
+export function mergeFarClasses32(symbols: usize, sizes: usize, base: usize, lanes: usize, raw: usize): void {
+  for (let i: usize = 0; i < lanes; i += 4) {
+    const b = v128.load(base + (i << 2));
+    const near = ordered32(i32x4.add(differences(symbols + i, sizes + (i << 2), b), ordered32(b)));
+    const s = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(symbols + i)));
+    const far = i32x4.gt_s(s, i32x4.splat(FAR - 1));
+    if (!v128.any_true(far)) {
+      v128.store(raw + (i << 2), near);
+      continue;
+    }
+    const code = i32x4.sub(s, i32x4.splat(FAR));
+    const row = i32x4.shr_u(code, 1);
+    const flip = i32x4.gt_s(row, i32x4.splat(FAR_EXPONENTS - 1));
+    const level = i32x4.sub(row, v128.and(flip, i32x4.splat(FAR_EXPONENTS)));
+    const change = i32x4.sub(level, i32x4.splat(FAR_BELOW));
+    const exponent = v128.and(i32x4.add(i32x4.shr_u(b, 23), change), i32x4.splat(255));
+    const sign = i32x4.shl(i32x4.shr_u(v128.xor(b, flip), 31), 31);
+    const rest = v128.load(sizes + (i << 2));
+    const top = i32x4.shl(v128.and(code, i32x4.splat(1)), FAR_BITS);
+    const lane = v128.or(v128.or(sign, i32x4.shl(exponent, 23)), v128.or(top, rest));
+    const exact = v128.bitselect(rest, lane, i32x4.eq(s, i32x4.splat(ESCAPE)));
+    v128.store(raw + (i << 2), v128.bitselect(exact, near, far));
+  }
 }
 
 // Packs the lower bits of the sizes and returns the bytes written; up to 8 more are overwritten.

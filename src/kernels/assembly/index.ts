@@ -9,9 +9,13 @@ export {
   laneExponents32,
   mergeClasses16,
   mergeClasses32,
+  mergeFarClasses32,
+  packFarRests,
   packRests,
   splitClasses16,
   splitClasses32,
+  splitFarClasses32,
+  unpackFarRests,
   unpackRests,
 } from './classes';
 export { decodeContexts, encodeContexts } from './contexts';
