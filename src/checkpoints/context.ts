@@ -20,6 +20,8 @@ export interface StoreContext {
   /** How long saves let chains get. */
   readonly chainLimits: ChainLimits;
   readonly compute: ComputePool;
+  /** Bytes of the latest state of a run that stay in memory. */
+  readonly baseMemory: number;
   readonly environment: Environment;
   readonly roots: RootStore;
   readonly catalogue: Catalogue;

@@ -18,6 +18,7 @@ export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { restoreTensors } from './restore-tensors.js';
 export { saveCheckpoint } from './save.js';
+export { StagingMemory } from './staged-state.js';
 export { planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';
 export { readTensors, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';

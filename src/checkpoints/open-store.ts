@@ -24,6 +24,11 @@ import type { ChainOptions } from './types.js';
 export interface OpenOptions extends ChainOptions {
   /** Threads that encode and decode, at most 16; 0: none. Default: one for every core. */
   workers?: number;
+  /**
+   * Bytes of the state that a run saved last to keep in memory, and as much of buffers for the next: what did not change is
+   * then neither copied nor hashed, and the rest is compared with it instead of the store. Default: all of it.
+   */
+  baseMemory?: number;
   environment?: Environment;
 }
 
@@ -98,6 +103,7 @@ async function makeContext(
     codec,
     chainLimits: chainLimits(options, CHAIN_LIMITS),
     compute: new ComputePool({ kernels, codec, hasher, now: () => environment.now() }, workers),
+    baseMemory: options.baseMemory ?? Number.POSITIVE_INFINITY,
     environment,
     roots: new RootStore(storage, hasher, environment),
     catalogue: new Catalogue(storage, hasher),

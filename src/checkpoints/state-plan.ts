@@ -22,12 +22,12 @@ import { readTensors } from './tensor-reader.js';
 const PLAIN_KEY = 'state:plain';
 
 /**
- * Plans a checkpoint of a state. All tensor bytes are copied before this returns, shared buffers once, so the caller may go
- * on changing them. Top-level keys name the groups; `progress.step`, `progress.epoch` and `metrics` go on record.
+ * Plans a checkpoint of a state. The sources of the plan are the caller's memory: it must be staged before anything is
+ * awaited. Top-level keys name the groups; `progress.step`, `progress.epoch` and `metrics` go on record.
  */
 export function planState(state: StateValue): SavePlan {
   const { tensors, plain } = flattenState(state);
-  const { ranges, rangeOf } = stage(tensors);
+  const { ranges, rangeOf } = findRanges(tensors);
   const planner = new StreamPlanner();
   const facts = parametersOfState(tensors, state).map((fact) => {
     return { ...fact, slotsFile: 0, weightsFile: fact.weights === null ? null : 0 };
@@ -69,8 +69,8 @@ export function planState(state: StateValue): SavePlan {
   };
 }
 
-/** Copies tensors, the same buffer range only once. */
-function stage(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; rangeOf: number[] } {
+/** Finds the ranges of memory that tensors are in, the same one only once. */
+function findRanges(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; rangeOf: number[] } {
   const ranges: PlannedRange[] = [];
   const seen = new Map<ArrayBufferLike, Map<string, number>>();
   const rangeOf = tensors.map((tensor) => {
@@ -81,7 +81,7 @@ function stage(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; range
     const present = ofBuffer.get(place);
     if (present !== undefined) return present;
     ofBuffer.set(place, ranges.length);
-    const source = memorySource(Uint8Array.prototype.slice.call(tensor.data));
+    const source = memorySource(tensor.data);
     ranges.push({ file: 0, key: tensor.name, group: groupOf(tensor), dtype: tensor.dtype, source });
     return ranges.length - 1;
   });

@@ -7,6 +7,7 @@ import {
   resolveRef,
   type SaveOptions,
   type SaveResult,
+  StagingMemory,
   type StoreContext,
   saveCheckpoint,
   withFreshRoot,
@@ -28,12 +29,14 @@ export interface RestoreStateOptions {
 export class Run {
   readonly name: string;
   private readonly context: StoreContext;
+  private readonly memory: StagingMemory;
   /** The save before the next one: saves of one run commit in the order in which they were begun. */
   private pending: Promise<unknown> = Promise.resolve();
 
   constructor(context: StoreContext, name: string) {
     this.context = context;
     this.name = name;
+    this.memory = new StagingMemory(context.baseMemory);
   }
 
   /**
@@ -46,13 +49,14 @@ export class Run {
     const { environment } = this.context;
     const started = environment.now();
     const plan = planState(state);
+    const staged = this.memory.stage(plan, this.context.config.chunkElements);
+    plan.staged = staged;
     const previous = this.pending;
     const perform = async (): Promise<SaveResult> => {
       await previous;
-      const { entry, storedBytes, explain } = await saveCheckpoint(this.context, plan, {
-        ...options,
-        run: this.name,
-      });
+      const request = { ...options, run: this.name };
+      const saving = saveCheckpoint(this.context, plan, request).finally(() => staged.release());
+      const { entry, storedBytes, explain } = await saving;
       const { id, step, logicalBytes } = entry;
       const seconds = (environment.now() - started) / 1000;
       const { warnings } = plan;
