@@ -31,9 +31,16 @@ export interface Codec {
   /**
    * Returns the `rawLength` bytes that a record stands for; `inputs` are those of the prediction it was encoded with. Throws
    * `corrupt` for a damaged record or inputs that do not fit, and `unsupported` for an unknown encoding, naming `object`
-   * and the offset in the record. Damage that still decodes gives other bytes: the caller compares the content hash.
+   * and the offset in the record. Damage that still decodes gives other bytes: the caller compares the content hash. The
+   * bytes are put into `target` and returned there, if one of that length is given.
    */
-  decode(record: Uint8Array, rawLength: number, inputs: readonly Uint8Array[], object: string): Uint8Array;
+  decode(
+    record: Uint8Array,
+    rawLength: number,
+    inputs: readonly Uint8Array[],
+    object: string,
+    target?: Uint8Array,
+  ): Uint8Array;
 
   /** Returns how many inputs decoding a record needs. */
   inputsOf(record: Uint8Array): number;
@@ -77,8 +84,8 @@ export function createCodec(kernels: Kernels): Codec {
           : tensorCandidates(planes, raw, dtype, predictions, level);
       return smallest(raw, candidates);
     },
-    decode(record, rawLength, inputs, object) {
-      return decodeRecord(planes, new ByteReader(record, object), rawLength, inputs);
+    decode(record, rawLength, inputs, object, target) {
+      return decodeRecord(planes, new ByteReader(record, object), rawLength, inputs, target);
     },
     inputsOf,
   };
@@ -160,10 +167,13 @@ function decodeRecord(
   reader: ByteReader,
   rawLength: number,
   inputs: readonly Uint8Array[],
+  target: Uint8Array | undefined,
 ): Uint8Array {
-  const raw = decodeBody(planes, reader, rawLength, inputs);
+  const raw = decodeBody(planes, reader, rawLength, inputs, target);
   if (reader.remaining !== 0) reader.fail('record-length', `${reader.remaining} bytes follow the record`);
-  return raw;
+  if (target === undefined || raw === target) return raw;
+  target.set(raw);
+  return target;
 }
 
 function decodeBody(
@@ -171,18 +181,19 @@ function decodeBody(
   reader: ByteReader,
   rawLength: number,
   inputs: readonly Uint8Array[],
+  target: Uint8Array | undefined,
 ): Uint8Array {
   const encoding = reader.u8();
   switch (encoding) {
     case ENCODING.raw:
-      return reader.view8(rawLength).slice();
+      return target === undefined ? reader.view8(rawLength).slice() : reader.view8(rawLength);
     case ENCODING.deflate:
       return decodeDeflate(reader, rawLength, undefined);
     case ENCODING.deflateWithDictionary:
       if (inputs.length === 0) return reader.fail('record-base', 'needs a base and got none');
       return decodeDeflate(reader, rawLength, inputs[0]);
     case ENCODING.planes:
-      return planes.decode(reader, rawLength, inputs);
+      return planes.decode(reader, rawLength, inputs, target);
     default:
       throw unsupported(reader, 'record-encoding', 'encoding', reader.offset - 1);
   }

@@ -222,13 +222,14 @@ export class LaneBlocks {
     tail: number,
     base: Uint8Array | undefined,
     info: DTypeInfo,
+    memory: (length: number) => Uint8Array,
   ): Uint8Array {
     const laneEnd = lanes * info.laneBytes;
     const blockBytes = BLOCK_LANES * info.laneBytes;
     if (reader.remaining < Math.ceil(laneEnd / blockBytes) + tail) {
       reader.fail('record-truncated', `too short for ${laneEnd + tail} bytes`);
     }
-    const raw = new Uint8Array(laneEnd + tail);
+    const raw = memory(laneEnd + tail);
     const brought: Brought = {};
     for (let start = 0; start < laneEnd; start += blockBytes) {
       const end = Math.min(laneEnd, start + blockBytes);
@@ -248,7 +249,8 @@ export class LaneBlocks {
     const kind = reader.u8();
     switch (kind) {
       case BLOCK.zero:
-        if (base !== undefined) raw.set(base);
+        if (base === undefined) raw.fill(0);
+        else raw.set(base);
         return;
       case BLOCK.planes:
         this.readPlanes(reader, raw, base, info);

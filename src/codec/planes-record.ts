@@ -8,6 +8,7 @@ import { LaneBlocks } from './lane-blocks.js';
 import { type Predictor, type PredictorRoom, predictorRoom, wholePrediction } from './predictor.js';
 import { ENCODING, PREDICTOR } from './record-ids.js';
 import { SampledCost } from './sampled-cost.js';
+import { scratchBytes } from './scratch.js';
 import { predictorInputs, readPredictor } from './stored-predictor.js';
 import { unsupported } from './unsupported.js';
 
@@ -70,14 +71,42 @@ export class PlanesCoder {
   }
 
   /** Decodes the rest of a record, after its encoding byte. */
-  decode(reader: ByteReader, rawLength: number, inputs: readonly Uint8Array[]): Uint8Array {
+  decode(
+    reader: ByteReader,
+    rawLength: number,
+    inputs: readonly Uint8Array[],
+    target: Uint8Array | undefined,
+  ): Uint8Array {
+    const { arena } = this.room.kernels;
+    const mark = arena.mark();
+    try {
+      return this.read(reader, rawLength, inputs, target);
+    } finally {
+      arena.release(mark);
+    }
+  }
+
+  private read(
+    reader: ByteReader,
+    rawLength: number,
+    inputs: readonly Uint8Array[],
+    target: Uint8Array | undefined,
+  ): Uint8Array {
+    const scratch = (length: number) => scratchBytes(this.room.kernels, length);
     const { info, predictor } = readHeader(this.room, reader, rawLength, inputs);
     const tail = rawLength % info.laneBytes;
     const side = predictor?.side;
     const lanes = (rawLength - tail) / info.laneBytes;
-    const sideLanes = side && this.blocks.decode(reader, lanes, 0, undefined, side.info);
-    const base = predictor && wholePrediction(predictor, rawLength, info, sideLanes);
-    const raw = this.blocks.decode(reader, lanes, tail, base, info);
+    const sideLanes = side && this.blocks.decode(reader, lanes, 0, undefined, side.info, scratch);
+    const base = predictor && wholePrediction(predictor, rawLength, info, sideLanes, scratch);
+    const raw = this.blocks.decode(
+      reader,
+      lanes,
+      tail,
+      base,
+      info,
+      (length) => target ?? new Uint8Array(length),
+    );
     raw.set(reader.view8(tail), rawLength - tail);
     return raw;
   }

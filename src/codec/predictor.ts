@@ -33,9 +33,10 @@ export function wholePrediction(
   length: number,
   info: DTypeInfo,
   side: Uint8Array | undefined,
+  memory: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
 ): Uint8Array {
   if (predictor.whole !== undefined) return predictor.whole;
-  const predicted = new Uint8Array(length);
+  const predicted = memory(length);
   const blockBytes = BLOCK_LANES * info.laneBytes;
   for (let start = 0; start < length; start += blockBytes) {
     const end = Math.min(length, start + blockBytes);

@@ -53,12 +53,15 @@ export function decodeChunks(tools: ChunkTools, job: DecodeJob): DecodeResult {
 /** Chunks that are decoded when first asked for, what they read before them. */
 export class DecodedChunks {
   private readonly tools: ChunkTools;
+  private readonly inArena: boolean;
   private readonly records = new Map<ChunkId, StoredRecord>();
   private readonly offered = new Map<ChunkId, Uint8Array>();
   private readonly outcomes = new Map<ChunkId, Uint8Array | ThetalogError>();
 
-  constructor(tools: ChunkTools, records: readonly StoredRecord[]) {
+  /** `inArena`: decoded bytes lie where kernels use them in place, as long as there is room, until that is released. */
+  constructor(tools: ChunkTools, records: readonly StoredRecord[], inArena = false) {
     this.tools = tools;
+    this.inArena = inArena;
     for (const record of records) this.records.set(record.entry.id, record);
   }
 
@@ -95,7 +98,7 @@ export class DecodedChunks {
   }
 
   private decode(id: ChunkId): Uint8Array {
-    const { codec, hasher } = this.tools;
+    const { kernels, codec, hasher } = this.tools;
     const offered = this.offered.get(id);
     if (offered !== undefined) return this.checkOffered(id, offered);
     const stored = this.records.get(id);
@@ -105,7 +108,8 @@ export class DecodedChunks {
     if (Number(hasher.checksum(bytes) & 0xffffffffn) !== entry.checksum)
       throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
     const inputs = entry.references.map((reference) => this.input(entry, reference));
-    const raw = codec.decode(bytes, entry.rawLength, inputs, object);
+    const target = this.inArena ? kernels.arena.take(entry.rawLength) : undefined;
+    const raw = codec.decode(bytes, entry.rawLength, inputs, object, target);
     if (hasher.chunkId(raw) !== id)
       throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
     return raw;

@@ -6,7 +6,8 @@ import { DTYPES, dtypeInfo } from '../../src/tensor/index.js';
 import { edgeLanes, randomBytes, sameBytes, shifted, skewedBytes } from '../kernels/kernel-inputs.js';
 import { nudged, type Pair, pairs, sparseUpdate, touchedRows } from './chunk-inputs.js';
 
-const codec = createCodec(loadKernels('wasm'));
+const kernels = loadKernels('wasm');
+const codec = createCodec(kernels);
 const plainCodec = createCodec(loadKernels('typescript'));
 const LEVELS: readonly Level[] = ['fast', 'max'];
 
@@ -18,6 +19,11 @@ function checked({ dtype, raw, base }: Pair, level: Level): Uint8Array {
   expect(codec.inputsOf(record)).toBe(inputs.length);
   const decoded = codec.decode(record, raw.length, inputs, 'chunk');
   expect(sameBytes(decoded, raw)).toBe(true);
+  const mark = kernels.arena.mark();
+  const target = (kernels.arena.take(raw.length) ?? new Uint8Array(raw.length)).fill(0xa5);
+  expect(codec.decode(record, raw.length, inputs, 'chunk', target)).toBe(target);
+  expect(sameBytes(target, raw)).toBe(true);
+  kernels.arena.release(mark);
   return record;
 }
 
