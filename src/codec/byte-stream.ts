@@ -14,6 +14,12 @@ const ONE_STATE_BYTES_MAX = 4096;
 /** Zero bytes out of 16 from which on gaps and values are tried. */
 const SPARSE_ZEROS_OF_16 = 13;
 
+/** Planes from this length on are sampled first, an eighth of them: noise needs no histogram. */
+const NOISE_BYTES_MIN = 32_768;
+
+/** Bits that a sample of noise, all 256 values, lacks: 255 / (2 ln 2), after G. Miller and W. Madow. */
+const SAMPLE_BIAS_BITS = 184;
+
 /** Kind, states and length of an entropy-coded stream; kind and two counts of a sparse one. */
 const ENTROPY_HEADER_BYTES = 5;
 const SPARSE_HEADER_BYTES = 7;
@@ -56,6 +62,7 @@ type StreamPlan = DensePlan | SparsePlan;
 export class ByteStreamCoder {
   private readonly kernels: Kernels;
   private readonly cost: CostModel;
+  private readonly planeCounts = new Uint32Array(256);
   private readonly gapCounts = new Uint32Array(256);
   private readonly valueCounts = new Uint32Array(256);
 
@@ -64,14 +71,29 @@ export class ByteStreamCoder {
     this.cost = cost;
   }
 
-  /** Writes `bytes`, whose histogram is `counts`. */
-  write(writer: ByteWriter, bytes: Uint8Array, counts: Uint32Array, effort: StreamEffort): void {
+  /** Writes a plane. */
+  write(writer: ByteWriter, bytes: Uint8Array, effort: StreamEffort): void {
+    if (this.isNoise(bytes, effort)) {
+      writeRaw(writer, bytes);
+      return;
+    }
+    const counts = this.planeCounts;
+    this.kernels.histogram(bytes, counts);
     const dense = this.planDense(bytes.length, counts, effort);
     const isSparse = counts[0] * 16 >= bytes.length * SPARSE_ZEROS_OF_16 && counts[0] < bytes.length;
     const sparse = isSparse ? this.planSparse(bytes, effort) : undefined;
     const best =
       sparse !== undefined && sparse.costBytes < dense.costBytes * effort.sparseShareMax ? sparse : dense;
     this.perform(writer, bytes, best);
+  }
+
+  /** Returns whether a sample says that coding saves nothing. */
+  private isNoise(bytes: Uint8Array, { entropyShareMax }: StreamEffort): boolean {
+    if (bytes.length < NOISE_BYTES_MIN || entropyShareMax === 1) return false;
+    const counts = this.planeCounts;
+    this.kernels.sampledHistogram(bytes, counts);
+    const taken = bytes.length >>> 3;
+    return this.cost.entropyBits(counts) > 8 * taken * entropyShareMax - SAMPLE_BIAS_BITS;
   }
 
   private planDense(length: number, counts: Uint32Array, effort: StreamEffort): DensePlan {

@@ -32,11 +32,11 @@ export class CostModel {
     return exponent + this.fractions[top - 2 ** TABLE_BITS];
   }
 
-  /** Order-0 entropy, in bits, of all bytes that a histogram (256 entries from `start`) counts. */
-  entropyBits(counts: Uint32Array, start = 0): number {
+  /** Order-0 entropy, in bits, of all symbols that a histogram (entries `[start, end)`) counts. */
+  entropyBits(counts: Uint32Array, start = 0, end = start + 256): number {
     let total = 0;
     let bits = 0;
-    for (let symbol = start; symbol < start + 256; symbol++) {
+    for (let symbol = start; symbol < end; symbol++) {
       const count = counts[symbol];
       if (count === 0) continue;
       total += count;

@@ -201,18 +201,19 @@ export class LaneBlocks {
   private writePlanes(writer: ByteWriter, { raw, base, info, effort }: Block): void {
     const planes = this.planes.subarray(0, raw.length);
     const lanes = raw.length / info.laneBytes;
-    this.kernels.splitPlanes(raw, base, info, planes, this.counts);
-    const histograms = Array.from({ length: info.laneBytes }, (_, plane) =>
-      this.counts.subarray(plane * 256, plane * 256 + 256),
-    );
-    if (histograms.every((counts) => counts[0] === lanes)) {
+    if (base !== undefined && this.kernels.isSame(raw, base)) {
+      writer.u8(BLOCK.zero);
+      return;
+    }
+    this.kernels.splitPlanes(raw, base, info, planes, undefined);
+    if (base === undefined && isZero(planes)) {
       writer.u8(BLOCK.zero);
       return;
     }
     writer.u8(BLOCK.planes);
-    histograms.forEach((counts, plane) => {
-      this.streams.write(writer, planes.subarray(plane * lanes, (plane + 1) * lanes), counts, effort);
-    });
+    for (let start = 0; start < planes.length; start += lanes) {
+      this.streams.write(writer, planes.subarray(start, start + lanes), effort);
+    }
   }
 
   /** Reads lanes; what is returned has room for a tail. */
@@ -346,6 +347,11 @@ export class LaneBlocks {
     }
     this.gaps.read(reader, brought.gaps, raw, base, layout);
   }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 function presentValues(counts: Uint32Array, start: number): number {

@@ -80,7 +80,7 @@ export class PrefixBlockCoder {
       const counts = this.counts.subarray(start, start + PREFIX_SYMBOLS);
       const codes = fittedLengths(counts);
       lengths.set(codes, start);
-      entropyBits += this.cost.entropyBits(counts);
+      entropyBits += this.cost.entropyBits(counts, 0, PREFIX_SYMBOLS);
       for (let symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
         codeBits += counts[symbol] * codes[symbol];
         restBits += counts[symbol] * symbol;

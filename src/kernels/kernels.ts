@@ -100,7 +100,7 @@ export interface Kernels {
    * Writes the residual of `raw` against `base` as byte planes: plane p (0 is the least significant byte) of all lanes
    * at `planes[p * lanes, (p + 1) * lanes)`. The residual of a lane is zigzag(o(raw) - o(base)), modulo 2^bits, where
    * o is the identity for integers and maps floats to integers of the same order; an absent base is all zero bytes.
-   * `counts`, 256 per plane, receives the histogram of each plane.
+   * `counts`, 256 per plane, receives the histogram of each plane, if it is given.
    *
    * `raw.length` is a multiple of the lane and at most BLOCK_LANES lanes; `base` and `planes` are as long as `raw`.
    */
@@ -109,7 +109,7 @@ export interface Kernels {
     base: Uint8Array | undefined,
     layout: LaneLayout,
     planes: Uint8Array,
-    counts: Uint32Array,
+    counts: Uint32Array | undefined,
   ): void;
 
   /** The inverse of splitPlanes: fills `raw` from `planes` and the same base. */
@@ -133,6 +133,9 @@ export interface Kernels {
 
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
+
+  /** The same for the first 64 of each 512 bytes. */
+  sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void;
 
   /**
    * Entropy-codes `bytes` (at most BLOCK_BYTES_MAX) with range asymmetric numeral systems, order 0, `states` interleaved

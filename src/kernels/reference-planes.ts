@@ -14,10 +14,11 @@ export function splitPlanesReference(
   base: Uint8Array | undefined,
   layout: LaneLayout,
   planes: Uint8Array,
-  counts: Uint32Array,
+  counts: Uint32Array | undefined,
 ): void {
   if (layout.laneBytes === 8) splitWide(raw, base, layout, planes);
   else splitNarrow(raw, base, layout, planes);
+  if (counts === undefined) return;
   const lanes = raw.length / layout.laneBytes;
   for (let plane = 0; plane < layout.laneBytes; plane++) {
     histogramReference(
@@ -40,6 +41,11 @@ export function mergePlanesReference(
 export function histogramReference(bytes: Uint8Array, counts: Uint32Array): void {
   counts.fill(0);
   for (let index = 0; index < bytes.length; index++) counts[bytes[index]]++;
+}
+
+export function sampledHistogramReference(bytes: Uint8Array, counts: Uint32Array): void {
+  counts.fill(0);
+  for (let index = 0; index < bytes.length; index++) if (index % 512 < 64) counts[bytes[index]]++;
 }
 
 /** Reads a lane of up to 4 bytes as a signed number. */

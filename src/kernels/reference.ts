@@ -22,7 +22,12 @@ import { decodeContextsReference, encodeContextsReference } from './reference-co
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
-import { histogramReference, mergePlanesReference, splitPlanesReference } from './reference-planes.js';
+import {
+  histogramReference,
+  mergePlanesReference,
+  sampledHistogramReference,
+  splitPlanesReference,
+} from './reference-planes.js';
 import { predictReference } from './reference-predict.js';
 import { countPrefixReference, decodePrefixReference, encodePrefixReference } from './reference-prefix.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
@@ -85,6 +90,10 @@ export function typescriptKernels(): Kernels {
     histogram(bytes, counts) {
       demandWindow(bytes);
       histogramReference(bytes, counts);
+    },
+    sampledHistogram(bytes, counts) {
+      demandWindow(bytes);
+      sampledHistogramReference(bytes, counts);
     },
     encodeEntropy(bytes, frequencies, states) {
       demandWindow(bytes);

@@ -103,7 +103,7 @@ export class WasmKernels implements Kernels {
     base: Uint8Array | undefined,
     layout: LaneLayout,
     planes: Uint8Array,
-    counts: Uint32Array,
+    counts: Uint32Array | undefined,
   ): void {
     const lanes = demandBlock(raw, base, layout, planes);
     const stride = paddedLanes(lanes);
@@ -118,6 +118,7 @@ export class WasmKernels implements Kernels {
     for (let plane = 0; plane < layout.laneBytes; plane++) {
       const start = to + plane * stride;
       if (to === PLANES) this.views.finish(planes.subarray(plane * lanes, (plane + 1) * lanes), start);
+      if (counts === undefined) continue;
       this.wasm.histogram(start, lanes, COUNTS, SPARE_COUNTS);
       counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256), plane * 256);
     }
@@ -178,6 +179,12 @@ export class WasmKernels implements Kernels {
   histogram(bytes: Uint8Array, counts: Uint32Array): void {
     demandWindow(bytes);
     this.wasm.histogram(this.views.input(bytes, RAW), bytes.length, COUNTS, SPARE_COUNTS);
+    counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
+  }
+
+  sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void {
+    demandWindow(bytes);
+    this.wasm.sampledHistogram(this.views.input(bytes, RAW), bytes.length, COUNTS);
     counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
   }
 

@@ -157,6 +157,7 @@ export interface WasmExports {
     stride: number,
     counts: number,
   ): void;
+  sampledHistogram(bytes: number, length: number, counts: number): void;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;
   buildDecodeTable(frequencies: number, table: number): void;

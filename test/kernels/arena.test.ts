@@ -67,6 +67,13 @@ describe.each(['wasm', 'typescript'] as const)('the arena of %s kernels', (imple
     const decoded = inArena(kernels, new Uint8Array(bytes.length));
     expect(kernels.decodeEntropy(inArena(kernels, coded ?? bytes), frequencies, 4, decoded)).toBe(true);
     expect(sameBytes(decoded, bytes)).toBe(true);
+    const counts = new Uint32Array(256);
+    const expected = new Uint32Array(256);
+    kernels.sampledHistogram(inArena(kernels, bytes), counts);
+    bytes.forEach((byte, at) => {
+      if (at % 512 < 64) expected[byte]++;
+    });
+    expect(counts).toEqual(expected);
     const gaps = kernels.gatherSparse(inArena(kernels, bytes)).gaps.slice();
     expect(sameBytes(gaps, kernels.gatherSparse(bytes).gaps)).toBe(true);
     arena.release(mark);

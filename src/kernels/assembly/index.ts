@@ -27,7 +27,7 @@ export {
   encodeGaps16,
   encodeGaps32,
 } from './gaps';
-export { histogram } from './histogram';
+export { histogram, sampledHistogram } from './histogram';
 export { merge8, merge16, merge32, merge64 } from './merge';
 export {
   predictAdamWeights,
