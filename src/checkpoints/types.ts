@@ -265,8 +265,13 @@ export interface CompactResult {
   /** Chunks encoded anew, and chunks copied to other packs as they were. */
   chunksEncoded: number;
   chunksCopied: number;
+  /** Bytes of the records that were made to shorten chains: heads in full, others within the restore budget. */
+  shorteningBytes: number;
   maxHeightBefore: number;
   maxHeightAfter: number;
+  /** Work of restoring the checkpoint that takes most, against that of one stored in full. */
+  restoreFactorBefore: number;
+  restoreFactorAfter: number;
   /** Bytes of chunk data that live checkpoints need, before and after; gc frees what is left behind. */
   liveBytesBefore: number;
   liveBytesAfter: number;

@@ -6,7 +6,7 @@ import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate } from './deflate-record.js';
 import { PlanesCoder, planesInputs } from './planes-record.js';
 import type { Prediction } from './prediction.js';
-import { cheapestPrediction } from './prediction-choice.js';
+import { cheapestPrediction, fittingPredictions } from './prediction-choice.js';
 import { basePredictor } from './predictor.js';
 import { ENCODING } from './record-ids.js';
 import { unsupported } from './unsupported.js';
@@ -119,14 +119,21 @@ function tensorCandidates(
   level: Level,
 ): Candidates {
   const effort = EFFORTS[level];
-  const chosen = cheapestPrediction(planes, raw, dtype, predictions);
   const standalone = () => planes.encode(raw, dtype, undefined, effort);
+  if (level === 'max') {
+    const deltas = fittingPredictions(planes, raw, dtype, predictions).map(({ prediction, predictor }) => ({
+      record: planes.encode(raw, dtype, predictor, effort),
+      prediction,
+    }));
+    deltas.sort((a, b) => a.record.length - b.record.length);
+    return { standalone: standalone(), delta: deltas.at(0) };
+  }
+  const chosen = cheapestPrediction(planes, raw, dtype, predictions);
   if (chosen === undefined) return { standalone: standalone() };
   const delta = () => ({
     record: planes.encode(raw, dtype, chosen.predictor, effort),
     prediction: chosen.prediction,
   });
-  if (level === 'max') return { standalone: standalone(), delta: delta() };
   const limit = planes.samples.bits(raw, dtype, undefined) * DELTA_SHARE_MAX;
   const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
   return isDelta ? { delta: delta() } : { standalone: standalone() };

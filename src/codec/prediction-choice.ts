@@ -18,6 +18,20 @@ export interface ChosenPrediction {
   readonly bits: number;
 }
 
+/** Returns every prediction that fits the chunk, in the form that is cheapest by a sample. */
+export function fittingPredictions(
+  planes: PlanesCoder,
+  raw: Uint8Array,
+  dtype: DType,
+  predictions: readonly Prediction[],
+): { prediction: Prediction; predictor: Predictor }[] {
+  return predictions.flatMap((prediction) => {
+    const forms = predictorsOf(planes.room, prediction, dtype, raw.length);
+    const predictor = bestForm(planes, raw, dtype, forms);
+    return predictor === undefined ? [] : [{ prediction, predictor }];
+  });
+}
+
 /** Returns the cheapest of the predictions that fit the chunk; rules come before bases, and the first one that holds is taken. */
 export function cheapestPrediction(
   planes: PlanesCoder,

@@ -2,10 +2,12 @@
 import { type ChunkTools, type DecodeJob, type DecodeResult, decodeChunks } from './chunk-jobs.js';
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
+import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
 import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-jobs.js';
 
 /** Every kind of job with its result. */
 export interface Jobs {
+  reencode: { job: ReencodeJob; result: ReencodeResult };
   decode: { job: DecodeJob; result: DecodeResult };
   encode: { job: EncodeJob; result: EncodeResult };
   digest: { job: DigestJob; result: DigestResult };
@@ -45,6 +47,10 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
         encoded === undefined ? [] : [encoded.record],
       );
       return { result, transfer: ownBuffers([...records, ...result.lent]) };
+    }
+    case 'reencode': {
+      const result = reencodeChunks(tools, job);
+      return { result, transfer: ownBuffers(result.records.map(({ bytes }) => bytes)) };
     }
     case 'restore': {
       const result = restoreChunks(tools, job);

@@ -40,6 +40,7 @@ import {
 import { ThetalogError } from '../errors.js';
 import { assertRunName } from '../format/index.js';
 import {
+  type CompactOptions,
   checkStore,
   collectGarbage,
   compactStore,
@@ -217,8 +218,8 @@ export class Store {
     return collectGarbage(this.context, options);
   }
 
-  /** Shortens delta chains and repacks what is live; `gc` then frees what is left behind. */
-  compact(options: OperationOptions & { run?: string; dryRun?: boolean } = {}): Promise<CompactResult> {
+  /** Stores heads in full, shortens delta chains and repacks what is live; `gc` then frees what is left behind. */
+  compact(options: CompactOptions = {}): Promise<CompactResult> {
     return compactStore(this.context, options);
   }
 

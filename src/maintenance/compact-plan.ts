@@ -6,15 +6,16 @@ import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
 import type { ResolvedCheckpoint } from './live-store.js';
+import type { ReencodeTask } from './reencode.js';
 
 /** The versions of one place in one stream over all live checkpoints: candidates to be encoded on each other. */
-export interface Lineage {
+interface Lineage {
   dtype: DType;
   /** In an order in which predecessors come first; each id once. */
   versions: ChunkVersion[];
 }
 
-export interface ChunkVersion {
+interface ChunkVersion {
   id: ChunkId;
   /** The same place in the checkpoint before; undefined for the first. */
   predecessor: ChunkId | undefined;
@@ -50,7 +51,7 @@ export function orderByLineage(
 }
 
 /** Groups the chunks of all live checkpoints by the place they have in their stream. */
-export function findLineages(checkpoints: readonly ResolvedCheckpoint[]): Lineage[] {
+function findLineages(checkpoints: readonly ResolvedCheckpoint[]): Lineage[] {
   const lineages = new Map<string, Lineage>();
   const seen = new Set<ChunkId>();
   for (const { checkpoint, predecessor } of orderByLineage(checkpoints)) {
@@ -75,8 +76,69 @@ export function findLineages(checkpoints: readonly ResolvedCheckpoint[]): Lineag
   return [...lineages.values()];
 }
 
+/** Where chunks stand among the versions of their places, and what they may be based on. */
+export class ChunkPlaces {
+  /** Every chunk once, each after the one it is best predicted from. */
+  readonly versions: readonly ChunkVersion[];
+  private readonly found = new Map<ChunkId, { lineage: Lineage; at: number }>();
+
+  constructor(checkpoints: readonly ResolvedCheckpoint[]) {
+    const lineages = findLineages(checkpoints);
+    this.versions = lineages.flatMap(({ versions }) => versions);
+    for (const lineage of lineages)
+      for (const [at, { id }] of lineage.versions.entries()) this.found.set(id, { lineage, at });
+  }
+
+  dtype(id: ChunkId): DType {
+    return this.found.get(id)?.lineage.dtype ?? 'bytes';
+  }
+
+  /** Returns lower chunks of live checkpoints that a chunk may be based on: its predecessor, the nearest full ones. */
+  liveBases(id: ChunkId, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkId[] {
+    const place = this.found.get(id);
+    const predecessor = place?.lineage.versions[place.at].predecessor;
+    return lowerOnes(id, [predecessor, ...this.nearestFull(id, encodings)], encodings);
+  }
+
+  /** Returns full chunks that a chunk may be based on: the end of its chain, the nearest of live checkpoints. */
+  fullBases(id: ChunkId, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkId[] {
+    return lowerOnes(id, [chainEnd(id, encodings), ...this.nearestFull(id, encodings)], encodings);
+  }
+
+  /** The nearest version before and the nearest after that are stored in full. */
+  private nearestFull(id: ChunkId, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkId[] {
+    const place = this.found.get(id);
+    if (place === undefined) return [];
+    const { versions } = place.lineage;
+    const isFull = (version: ChunkVersion) => encodings.get(version.id)?.height === 0;
+    const before = versions.slice(0, place.at).findLast(isFull);
+    const after = versions.slice(place.at + 1).find(isFull);
+    return [before, after].flatMap((version) => (version === undefined ? [] : [version.id]));
+  }
+}
+
+function lowerOnes(
+  id: ChunkId,
+  candidates: readonly (ChunkId | undefined)[],
+  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+): ChunkId[] {
+  const height = encodings.get(id)?.height ?? 0;
+  const lower = candidates.filter((candidate) => {
+    const entry = candidate === undefined ? undefined : encodings.get(candidate);
+    return entry !== undefined && entry.height < height;
+  }) as ChunkId[];
+  return [...new Set(lower)];
+}
+
+function chainEnd(id: ChunkId, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkId | undefined {
+  const first = encodings.get(id);
+  let entry = first;
+  while (entry !== undefined && entry.height > 0) entry = encodings.get(entry.references[0]);
+  return entry?.rawLength === first?.rawLength ? entry?.id : undefined;
+}
+
 /** Returns the ghosts that decoding a chunk reads. */
-export function ghostsBelow(
+function ghostsBelow(
   id: ChunkId,
   encodings: ReadonlyMap<ChunkId, ChunkEntry>,
   content: ReadonlySet<ChunkId>,
@@ -91,39 +153,70 @@ export function ghostsBelow(
   return ghosts;
 }
 
-/** A ghost that more lineages than this read (a chunk of zeros, say) ties nothing together and is not expected to go. */
-const GHOST_LINEAGES_MAX = 16;
+/** A ghost that more chunks than this read (a chunk of zeros, say) ties nothing together and is not expected to go. */
+const GHOST_READERS_MAX = 16;
 
-/** Lineages that have ghosts in common, and the ghosts that go if none of them reads any more. */
-export interface LineageGroup {
-  lineages: number[];
+/**
+ * Bases chunks that read ghosts on chunks of live checkpoints, where that takes fewer bytes than their records together with
+ * the ghosts that go then. Chunks that share ghosts go together: update rules make weights read moments.
+ */
+export function ghostTasks(
+  places: ChunkPlaces,
+  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+  content: ReadonlySet<ChunkId>,
+  isReadElsewhere: (ghost: ChunkId) => boolean,
+): ReencodeTask[] {
+  const ids: ChunkId[] = [];
+  const ghostsOf: Set<ChunkId>[] = [];
+  for (const { id } of places.versions) {
+    const ghosts = ghostsBelow(id, encodings, content);
+    if (ghosts.size === 0) continue;
+    ids.push(id);
+    ghostsOf.push(ghosts);
+  }
+  const lengthOf = (id: ChunkId): number => encodings.get(id)?.length ?? 0;
+  return groupByGhosts(ghostsOf, isReadElsewhere).map(({ readers, ghosts }) => {
+    const members = readers.map((at) => ids[at]);
+    return {
+      chunks: members.map((id) => {
+        return { id, dtype: places.dtype(id), bases: places.liveBases(id, encodings) };
+      }),
+      bytesMax: [...members, ...ghosts].reduce((sum, id) => sum + lengthOf(id), 0),
+    };
+  });
+}
+
+/** Readers that have ghosts in common, by number, and the ghosts that go if none of them reads any more. */
+interface GhostGroup {
+  readers: number[];
   ghosts: ChunkId[];
 }
 
-/** Groups lineages by the ghosts they read: update rules make weights read moments, so that ghosts are shared. */
-export function groupByGhosts(
+function groupByGhosts(
   ghostsOf: readonly ReadonlySet<ChunkId>[],
   isReadElsewhere: (ghost: ChunkId) => boolean,
-): LineageGroup[] {
-  const readers = new Map<ChunkId, number[]>();
+): GhostGroup[] {
+  const readersOf = new Map<ChunkId, number[]>();
   for (const [at, ghosts] of ghostsOf.entries()) {
-    for (const ghost of ghosts) readers.set(ghost, [...(readers.get(ghost) ?? []), at]);
+    for (const ghost of ghosts) {
+      const readers = readersOf.get(ghost);
+      if (readers === undefined) readersOf.set(ghost, [at]);
+      else readers.push(at);
+    }
   }
-  const groups = new Map<number, LineageGroup>();
-  const groupOf = ghostsOf.map((_, at): LineageGroup => ({ lineages: [at], ghosts: [] }));
-  for (const [ghost, lineages] of readers) {
-    if (lineages.length > GHOST_LINEAGES_MAX) continue;
-    const [first, ...others] = lineages;
+  const groupOf = ghostsOf.map((_, at): GhostGroup => ({ readers: [at], ghosts: [] }));
+  for (const [ghost, readers] of readersOf) {
+    if (readers.length > GHOST_READERS_MAX) continue;
+    const [first, ...others] = readers;
     for (const other of others) join(groupOf, groupOf[first], groupOf[other]);
     if (!isReadElsewhere(ghost)) groupOf[first].ghosts.push(ghost);
   }
-  for (const group of groupOf) if (group.ghosts.length > 0) groups.set(Math.min(...group.lineages), group);
-  return [...groups.values()];
+  return [...new Set(groupOf)].filter(({ ghosts }) => ghosts.length > 0);
 }
 
-function join(groupOf: LineageGroup[], target: LineageGroup, source: LineageGroup): void {
+function join(groupOf: GhostGroup[], target: GhostGroup, source: GhostGroup): void {
   if (target === source) return;
-  target.lineages.push(...source.lineages);
+  target.readers.push(...source.readers);
   target.ghosts.push(...source.ghosts);
-  for (const at of source.lineages) groupOf[at] = target;
+  for (const at of source.readers) groupOf[at] = target;
 }

@@ -1,50 +1,48 @@
 /**
- * Compaction: chunks that were encoded on checkpoints since forgotten are encoded on live ones, packs with dead bytes are
- * rewritten, and index segments are merged. Decoded bytes never change, no encoding gets higher than the one it replaces,
- * and the live bytes never grow. What is left behind is gc's.
+ * Compaction: heads are stored in full, chunks that were encoded on checkpoints since forgotten are encoded on live ones,
+ * chains are shortened to the restore budget, packs with dead bytes are rewritten, and index segments are merged. Decoded
+ * bytes never change, no encoding gets higher than the one it replaces, and the live bytes grow by nothing but what makes
+ * restoring faster. What is left behind is gc's.
  */
 import {
-  assertStillThere,
+  type ChainOptions,
   type CompactResult,
   CondemnedError,
   type OperationOptions,
-  rewriteManifest,
   type StoreContext,
   WriterLease,
 } from '../checkpoints/index.js';
-import { ThetalogError, throwIfAborted } from '../errors.js';
-import {
-  type CatalogueEntry,
-  type ChunkEntry,
-  encodeSegment,
-  objectKey,
-  type Root,
-} from '../format/index.js';
+import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
+import { type ChunkEntry, objectKey, type Root } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { ChunkReader, ObjectWriter, PackWriter, readRecord } from '../packs/index.js';
-import { findLineages, ghostsBelow, groupByGhosts } from './compact-plan.js';
+import { ObjectWriter, type PackedChunk, PackWriter } from '../packs/index.js';
+import { budgetTasks, headsOf, headTasks } from './chain-shortening.js';
+import { publishCompaction } from './compact-commit.js';
+import { ChunkPlaces, ghostTasks, orderByLineage } from './compact-plan.js';
 import {
-  closureOf,
   contentIds,
   distinctEncodings,
-  isSame,
   liveBytes,
   lowestEncodings,
   maxHeight,
   neededEncodings,
+  restoreFactor,
   trueHeights,
 } from './live-encodings.js';
-import { LiveStore, objectsOf, type ResolvedCheckpoint } from './live-store.js';
-import { reencodeGroup } from './reencode.js';
-import { packsToRewrite } from './repack.js';
+import { LiveStore, type ResolvedCheckpoint } from './live-store.js';
+import { type ReencodedChunk, type ReencodeTask, reencode } from './reencode.js';
+import { packsToRewrite, recordsOf } from './repack.js';
 
-/** Entries in a merged index segment: about 3 MiB. */
-const SEGMENT_ENTRIES = 65_536;
 const RESTARTS_MAX = 3;
 
-export interface CompactOptions extends OperationOptions {
+export interface CompactOptions extends OperationOptions, Pick<ChainOptions, 'maxRestoreFactor'> {
   /** Only chunks of this run are encoded anew or moved. Default: all runs. */
   run?: string;
+  /**
+   * Store the latest checkpoint of each run, and those tagged or pinned, in full, so that they are restored as fast as can be:
+   * the only growth there is but for what is over the restore budget. Default: true.
+   */
+  fullHeads?: boolean;
   dryRun?: boolean;
 }
 
@@ -87,181 +85,127 @@ class Compaction {
     const { context, options } = this;
     if (options.dryRun !== true) await this.lease.keep();
     const root = await context.roots.read();
-    if (options.run !== undefined && !root.runs.has(options.run)) {
-      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {
-        object: options.run,
-      });
-    }
-    const live = new LiveStore(context);
-    const checkpoints: ResolvedCheckpoint[] = [];
-    for (const checkpoint of await live.checkpoints(root)) checkpoints.push(await live.resolve(checkpoint));
-    const before = lowestEncodings(checkpoints);
+    const checkpoints = await this.resolveAll(root);
     const scope = checkpoints.filter(({ run }) => options.run === undefined || run === options.run);
+    const heads = options.fullHeads === false ? [] : headsOf(root, scope);
+    const before = lowestEncodings(checkpoints);
     const encodings = new Map(before);
-    const chunksEncoded = await this.encodeAnew(scope, checkpoints, encodings);
+    const counts = await this.encodeAnew(scope, checkpoints, heads, encodings);
     const needed = neededEncodings(checkpoints, encodings);
     const chunksCopied = await this.repack(scope, needed);
+    const worst = (map: ReadonlyMap<ChunkId, ChunkEntry>): number =>
+      checkpoints.reduce((highest, one) => Math.max(highest, restoreFactor(one, map)), 1);
     const result = {
       dryRun: options.dryRun === true,
       checkpoints: checkpoints.length,
-      chunksEncoded,
+      ...counts,
       chunksCopied,
       maxHeightBefore: maxHeight(before.values()),
       maxHeightAfter: maxHeight(needed.values()),
+      restoreFactorBefore: worst(before),
+      restoreFactorAfter: worst(needed),
       liveBytesBefore: liveBytes(distinctEncodings(checkpoints)),
       liveBytesAfter: liveBytes(needed.values()),
     };
-    if (
-      result.dryRun ||
-      (chunksEncoded + chunksCopied === 0 && result.liveBytesAfter === result.liveBytesBefore)
-    ) {
-      return result;
+    const changed =
+      counts.chunksEncoded + chunksCopied > 0 || result.liveBytesAfter !== result.liveBytesBefore;
+    if (!result.dryRun && changed) {
+      await this.packs.finish();
+      await publishCompaction(context, this.objects, root, checkpoints, needed);
     }
-    await this.packs.finish();
-    await this.publish(root, checkpoints, needed);
     return result;
   }
 
-  /** Encodes chunks on live ones where that makes the store smaller; replaces them in `encodings`. */
+  private async resolveAll(root: Root): Promise<ResolvedCheckpoint[]> {
+    const { run } = this.options;
+    if (run !== undefined && !root.runs.has(run)) {
+      const message = `There is no run "${run}".`;
+      throw new ThetalogError('not-found', 'no-such-run', message, { object: run });
+    }
+    const live = new LiveStore(this.context);
+    const checkpoints: ResolvedCheckpoint[] = [];
+    for (const checkpoint of await live.checkpoints(root)) checkpoints.push(await live.resolve(checkpoint));
+    return checkpoints;
+  }
+
+  /** Encodes heads in full, chunks that read ghosts on live ones, and what takes too long to restore on full ones. */
   private async encodeAnew(
     scope: readonly ResolvedCheckpoint[],
     checkpoints: readonly ResolvedCheckpoint[],
+    heads: readonly ResolvedCheckpoint[],
     encodings: Map<ChunkId, ChunkEntry>,
-  ): Promise<number> {
-    const { context } = this;
+  ): Promise<Pick<CompactResult, 'chunksEncoded' | 'shorteningBytes'>> {
+    const { context, options } = this;
+    const places = new ChunkPlaces(scope);
     const content = contentIds(checkpoints);
-    const lineages = findLineages(scope);
-    const ghostsOf = lineages.map((lineage) => {
-      const ghosts = new Set<ChunkId>();
-      for (const { id } of lineage.versions)
-        for (const ghost of ghostsBelow(id, encodings, content)) ghosts.add(ghost);
-      return ghosts;
-    });
     const elsewhere = new Set<ChunkId>();
     for (const checkpoint of checkpoints) {
       if (scope.includes(checkpoint)) continue;
       for (const id of checkpoint.closure.keys()) elsewhere.add(id);
     }
-    const index = { get: (id: ChunkId) => encodings.get(id) };
-    const old = new Map(encodings);
-    const reader = new ChunkReader(context, {
-      get: (id) => old.get(id),
-    });
-    let count = 0;
-    for (const group of groupByGhosts(ghostsOf, (ghost) => elsewhere.has(ghost))) {
-      throwIfAborted(this.options.signal);
-      const members = group.lineages.map((at) => lineages[at]);
-      const records = await reencodeGroup(context.codec, reader, index, members, content, group.ghosts);
-      for (const record of records) {
-        const entry = this.options.dryRun === true ? planned(record) : await this.packs.append(record);
-        encodings.set(record.id, entry);
-        await this.report(record.rawLength);
+    const before = new Map(encodings);
+    const counts = { chunksEncoded: 0, shorteningBytes: 0 };
+    const apply = async (tasks: readonly ReencodeTask[], shortens: boolean): Promise<void> => {
+      for await (const chunks of reencode(context, tasks, before, options.signal)) {
+        for (const chunk of chunks) {
+          const entry = await this.replace(chunk, encodings);
+          counts.chunksEncoded += 1;
+          if (shortens) counts.shorteningBytes += entry.length;
+        }
       }
-      count += records.length;
-    }
-    return count;
+    };
+    await apply(headTasks(heads, encodings, places), true);
+    await apply(
+      ghostTasks(places, encodings, content, (ghost) => elsewhere.has(ghost)),
+      false,
+    );
+    const factor = options.maxRestoreFactor ?? context.chainLimits.maxRestoreFactor;
+    for (const { checkpoint } of orderByLineage(scope))
+      await apply(budgetTasks(checkpoint, encodings, places, factor), true);
+    return counts;
   }
 
-  /** Copies what is live out of packs that are mostly dead, small, or of chains that got shorter; replaces it in `needed`. */
+  /** Replaces the encoding of a chunk by a new one, which is at most as high. */
+  private async replace(
+    { id, bytes, base }: ReencodedChunk,
+    encodings: Map<ChunkId, ChunkEntry>,
+  ): Promise<ChunkEntry> {
+    const rawLength = encodings.get(id)?.rawLength ?? 0;
+    const height = base === null ? 0 : 1 + (encodings.get(base)?.height ?? 0);
+    const chunk = { id, record: bytes, rawLength, height, references: base === null ? [] : [base] };
+    const entry = this.options.dryRun === true ? planned(chunk) : await this.packs.append(chunk);
+    encodings.set(id, entry);
+    await this.report(rawLength);
+    return entry;
+  }
+
+  /** Copies what is live out of packs that are mostly dead, or small; replaces it in `needed`, with the height it has now. */
   private async repack(
     scope: readonly ResolvedCheckpoint[],
     needed: Map<ChunkId, ChunkEntry>,
   ): Promise<number> {
-    const { context } = this;
+    const { context, options } = this;
     const own = new Set(this.packs.entries.map((entry) => entry.pack));
     const touched = new Set<string>();
     for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
     const doomed = await packsToRewrite(context.storage, needed.values(), touched);
-    const lowest = trueHeights(needed, needed);
-    for (const [id, { pack, height }] of needed)
-      if (touched.has(pack) && lowest.get(id) !== height) doomed.add(pack);
     const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
     const heights = trueHeights(moving, needed);
-    for (const [id, entry] of moving) {
-      throwIfAborted(this.options.signal);
-      const height = heights.get(id) ?? entry.height;
-      if (this.options.dryRun === true) {
-        needed.set(id, { ...entry, height });
-        continue;
+    if (options.dryRun === true) {
+      for (const [id, entry] of moving) needed.set(id, { ...entry, height: heights.get(id) ?? entry.height });
+      return moving.size;
+    }
+    for await (const { entry, bytes } of recordsOf(context.storage, [...moving.values()])) {
+      throwIfAborted(options.signal);
+      const height = heights.get(entry.id) ?? entry.height;
+      if (Number(context.hasher.checksum(bytes) & 0xffffffffn) !== entry.checksum) {
+        const message = `the checksum of chunk ${entry.id} does not match`;
+        throw corrupt('bad-checksum', message, objectKey('packs', entry.pack), entry.offset);
       }
-      const record = await readRecord(context.storage, context.hasher, entry);
-      needed.set(id, await this.packs.append({ ...entry, record, height }));
+      needed.set(entry.id, await this.packs.append({ ...entry, record: bytes, height }));
       await this.report(entry.rawLength);
     }
     return moving.size;
-  }
-
-  /** Writes merged segments and new manifests, then points the catalogue at them. */
-  private async publish(
-    begun: Root,
-    checkpoints: readonly ResolvedCheckpoint[],
-    needed: ReadonlyMap<ChunkId, ChunkEntry>,
-  ): Promise<void> {
-    const { context, objects } = this;
-    const moved = new Map<string, { from: string; to: string; height: number }>();
-    for (const run of new Set(checkpoints.map((checkpoint) => checkpoint.run))) {
-      const ofRun = checkpoints.filter((checkpoint) => checkpoint.run === run);
-      const closures = ofRun.map(({ loaded }) =>
-        closureOf(
-          loaded.content.streams.flatMap(({ ids }) => ids),
-          needed,
-        ),
-      );
-      if (ofRun.every(({ closure }, at) => isSame(closure, closures[at]))) continue;
-      const segments = await this.writeSegments(closures);
-      for (const [at, checkpoint] of ofRun.entries()) {
-        const used = new Set([...closures[at].keys()].map((id) => segments.get(id) ?? ''));
-        const { name, manifest, bodyOffset } = checkpoint.loaded;
-        const to = await rewriteManifest(context, objects, { name, manifest, bodyOffset }, [...used]);
-        moved.set(checkpoint.entry.id, { from: name, to, height: maxHeight(closures[at].values()) });
-      }
-    }
-    const required = new Set(objects.keys);
-    for (const checkpoint of checkpoints) {
-      for (const key of objectsOf(checkpoint)) if (key.startsWith('manifests/')) required.add(key);
-    }
-    for (const entry of needed.values()) required.add(objectKey('packs', entry.pack));
-    await context.roots.update(async (root) => {
-      if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, [...required]);
-      let changed = false;
-      for (const [run, record] of root.runs) {
-        const entries = await context.catalogue.entries(record);
-        const next = entries.map((entry): CatalogueEntry => {
-          const move = moved.get(entry.id);
-          return move?.from === entry.manifest ? { ...entry, manifest: move.to, height: move.height } : entry;
-        });
-        if (next.every((entry, at) => entry === entries[at])) continue;
-        root.runs.set(run, await context.catalogue.rewrite(run, next, objects));
-        changed = true;
-      }
-      return changed;
-    });
-  }
-
-  /** Writes the entries of a run's checkpoints, each once, in order; returns the segment of each chunk. */
-  private async writeSegments(
-    closures: readonly ReadonlyMap<ChunkId, ChunkEntry>[],
-  ): Promise<Map<ChunkId, string>> {
-    const { context, objects } = this;
-    const segmentOf = new Map<ChunkId, string>();
-    let open: ChunkEntry[] = [];
-    let name = objects.newName();
-    const close = async (): Promise<void> => {
-      if (open.length === 0) return;
-      await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, open)]);
-      open = [];
-      name = objects.newName();
-    };
-    for (const closure of closures) {
-      for (const [id, entry] of closure) {
-        if (segmentOf.has(id)) continue;
-        segmentOf.set(id, name);
-        open.push(entry);
-      }
-      if (open.length >= SEGMENT_ENTRIES) await close();
-    }
-    await close();
-    return segmentOf;
   }
 
   private async report(bytes: number): Promise<void> {
@@ -272,18 +216,7 @@ class Compaction {
   }
 }
 
-function planned(
-  record: { id: ChunkId; record: Uint8Array } & Omit<ChunkEntry, 'pack' | 'offset' | 'length' | 'checksum'>,
-): ChunkEntry {
-  const { id, rawLength, height, references } = record;
-  return {
-    id,
-    pack: 'planned',
-    offset: 0,
-    length: record.record.length,
-    rawLength,
-    height,
-    references,
-    checksum: 0,
-  };
+function planned({ id, record, rawLength, height, references }: PackedChunk): ChunkEntry {
+  const length = record.length;
+  return { id, pack: 'planned', offset: 0, length, rawLength, height, references, checksum: 0 };
 }

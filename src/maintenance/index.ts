@@ -1,5 +1,5 @@
 export { checkStore } from './check.js';
-export { compactStore } from './compact.js';
+export { type CompactOptions, compactStore } from './compact.js';
 export { diffCheckpoints } from './diff.js';
 export { forgetCheckpoints } from './forget.js';
 export { collectGarbage } from './gc.js';

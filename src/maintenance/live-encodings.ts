@@ -77,11 +77,14 @@ export function trueHeights(
 }
 
 /** Returns what restoring a checkpoint costs against one of the same size that is stored in full. */
-export function restoreFactor({ loaded, closure }: ResolvedCheckpoint): number {
+export function restoreFactor(
+  { loaded }: ResolvedCheckpoint,
+  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+): number {
   const ids = new Set(loaded.content.streams.flatMap((stream) => stream.ids));
   let raw = 0;
-  for (const id of ids) raw += closure.get(id)?.rawLength ?? 0;
-  return raw === 0 ? 1 : restoreCost(closure, ids) / raw;
+  for (const id of ids) raw += encodings.get(id)?.rawLength ?? 0;
+  return raw === 0 ? 1 : restoreCost(encodings, ids) / raw;
 }
 
 export function isSame(a: ReadonlyMap<ChunkId, ChunkEntry>, b: ReadonlyMap<ChunkId, ChunkEntry>): boolean {

@@ -1,46 +1,57 @@
-/** Encodes the versions of chunks on one another instead of on ghosts, if that saves bytes. */
-import { type Codec, fromBase } from '../codec/index.js';
+/** Runs tasks of encoding chunks anew on the pool, several at once, within a byte budget whatever the store holds. */
+import type { StoreContext } from '../checkpoints/index.js';
+import { type ChunkToEncode, inOrder, type NewRecord, type ReencodeJob } from '../compute/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import type { ChunkReader, PackedChunk } from '../packs/index.js';
-import { ghostsBelow, type Lineage } from './compact-plan.js';
+import { inDecodeOrder, readRecords } from '../packs/index.js';
+import { closureOf } from './live-encodings.js';
 
-/**
- * Returns new encodings for the versions of a group of lineages that read ghosts, or none if those would take more bytes than
- * the ones they replace together with the ghosts that they free. No version gets higher than it was.
- */
-export async function reencodeGroup(
-  codec: Codec,
-  reader: ChunkReader,
-  encodings: { get(id: ChunkId): ChunkEntry | undefined },
-  group: readonly Lineage[],
-  content: ReadonlySet<ChunkId>,
-  freed: readonly ChunkId[],
-): Promise<PackedChunk[]> {
-  const lookUp = { get: (id: ChunkId) => encodings.get(id) } as ReadonlyMap<ChunkId, ChunkEntry>;
-  const records = new Map<ChunkId, PackedChunk>();
-  let bytesBefore = freed.reduce((sum, ghost) => sum + (encodings.get(ghost)?.length ?? 0), 0);
-  let bytesAfter = 0;
-  const versions = group.flatMap(({ dtype, versions: all }) => all.map((version) => ({ ...version, dtype })));
-  for (const { id, predecessor, dtype } of versions) {
-    const entry = encodings.get(id);
-    if (entry === undefined || ghostsBelow(id, lookUp, content).size === 0) continue;
-    const base =
-      predecessor === undefined ? undefined : (records.get(predecessor) ?? encodings.get(predecessor));
-    const usable = base !== undefined && base.height < entry.height ? base : undefined;
-    const raw = await reader.read(id);
-    const baseBytes = usable === undefined ? undefined : await reader.read(usable.id);
-    const { record, prediction } = codec.encode(raw, dtype, fromBase(baseBytes), 'max');
-    const reads = prediction !== undefined && usable !== undefined;
-    records.set(id, {
-      id,
-      record,
-      rawLength: raw.length,
-      height: reads ? usable.height + 1 : 0,
-      references: reads ? [usable.id] : [],
-    });
-    bytesBefore += entry.length;
-    bytesAfter += record.length;
-  }
-  return bytesAfter < bytesBefore ? [...records.values()] : [];
+/** Chunks that are encoded anew together, because their chains meet. */
+export interface ReencodeTask {
+  chunks: ChunkToEncode[];
+  /** The new records are taken if they are smaller than this together. */
+  bytesMax: number;
+}
+
+export interface ReencodedChunk extends NewRecord {
+  id: ChunkId;
+}
+
+/** Decoded bytes of all tasks under way; with the packs being written compaction stays within 256 MB. */
+const BYTES_AHEAD_MAX = 160 * 2 ** 20;
+
+interface PreparedTask {
+  task: ReencodeTask;
+  entries: ChunkEntry[];
+  bytes: number;
+}
+
+/** Yields the new records of each task, in order; none where they would be too large. `encodings` must not change. */
+export async function* reencode(
+  context: StoreContext,
+  tasks: readonly ReencodeTask[],
+  encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReencodedChunk[]> {
+  const { compute, storage } = context;
+  const prepared = tasks.map((task): PreparedTask => {
+    const needed = task.chunks.flatMap(({ id, bases }) => [id, ...bases]);
+    const entries = [...closureOf(needed, encodings).values()].sort(inDecodeOrder);
+    return { task, entries, bytes: entries.reduce((sum, { rawLength }) => sum + rawLength, 0) };
+  });
+  compute.expect(prepared.reduce((sum, { bytes }) => sum + bytes, 0));
+  const options = {
+    ahead: compute.width + 1,
+    bytesMax: BYTES_AHEAD_MAX,
+    bytesOf: ({ bytes }: PreparedTask) => bytes,
+  };
+  yield* inOrder(prepared, options, async ({ task, entries }) => {
+    const records = await readRecords(storage, entries);
+    const transfer = [...new Set(records.map(({ bytes }) => bytes.buffer as ArrayBuffer))];
+    const { chunks } = task;
+    const job: ReencodeJob = { kind: 'reencode', records, chunks };
+    const made = await compute.run(job, { transfer, signal });
+    const size = made.records.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return size < task.bytesMax ? made.records.map((record, at) => ({ ...record, id: chunks[at].id })) : [];
+  });
 }

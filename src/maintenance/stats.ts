@@ -42,7 +42,7 @@ async function wholeStore(context: StoreContext, root: Root): Promise<StoreStats
     const resolved = await live.resolve(checkpoint);
     for (const key of objectsOf(resolved)) objects.add(key);
     for (const entry of resolved.closure.values()) needed.add(entry);
-    worst = Math.max(worst, restoreFactor(resolved));
+    worst = Math.max(worst, restoreFactor(resolved, resolved.closure));
   }
   let reclaimableBytes = 0;
   for (const { size } of inventory.unreferenced(objects)) reclaimableBytes += size;
@@ -90,7 +90,7 @@ async function oneCheckpoint(context: StoreContext, root: Root, ref: string): Pr
     storedBytes,
     reclaimableBytes: [...alone].reduce((sum, entry) => sum + entry.length, 0),
     ...countsOf(needed),
-    restoreFactor: restoreFactor(own),
+    restoreFactor: restoreFactor(own, own.closure),
   };
 }
 

@@ -93,7 +93,7 @@ class OpenUnit {
 }
 
 /** Returns for every wanted chunk those wanted whose chains meet its own, itself included, in the order of the groups. */
-function findClusters(
+export function findClusters(
   closure: ReadonlyMap<ChunkId, ChunkEntry>,
   groups: readonly (readonly ChunkId[])[],
 ): Map<ChunkId, ChunkId[]> {

@@ -18,8 +18,8 @@ export {
   type PlannedPrediction,
   type PredictionInput,
 } from './chunk-writer.js';
-export { type DecodeUnit, decodeUnits } from './decode-units.js';
+export { type DecodeUnit, decodeUnits, findClusters } from './decode-units.js';
 export { ObjectWriter } from './object-writer.js';
 export { PACK_BYTES_TARGET, type PackedChunk, PackWriter } from './pack-writer.js';
-export { encodingsToDecode, readRecords } from './record-batches.js';
+export { encodingsToDecode, inDecodeOrder, readRecords } from './record-batches.js';
 export { recordCost, restoreCost } from './restore-cost.js';

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { isThetalogError, MemoryStorage, type Store } from '../../src/index.js';
 import { FaultyStorage } from '../contract/faulty-storage.js';
+import { AdamRun } from '../engine/adam-run.js';
 import { bytesIn, makeStore, openAgain, sizesOf } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
 import { HookedStorage } from './hooked-storage.js';
@@ -69,6 +70,88 @@ describe('compaction', () => {
     await store.gc();
     expect(await packs()).toEqual(before);
     await expect(store.compact({ run: 'none' })).rejects.toMatchObject({ kind: 'not-found' });
+  });
+});
+
+describe('compaction and the time to restore', () => {
+  const factorOf = async (ref: string): Promise<number> => (await store.stats(ref)).restoreFactor;
+
+  /** A chain of one run that is longer than the restore budget, all of it live. */
+  async function longChain(): Promise<void> {
+    storage = new MemoryStorage();
+    ({ store } = await makeStore(storage));
+    const run = new AdamRun({ elements: 3000 });
+    for (let save = 0; save < 12; save++) {
+      await (await store.run('a').save(run.state())).committed;
+      run.advance();
+    }
+  }
+
+  test('the latest of each run, what is tagged and what is pinned are in full, and the store grew by no more', async () => {
+    await longChain();
+    const ids = (await store.list({ run: 'a' })).map(({ id }) => id);
+    await store.tag(ids[4], 'release');
+    await store.pin(ids[6]);
+    const states = await Promise.all(ids.map((id) => store.run('a').restore(id)));
+    const before = await bytesIn(storage);
+    const result = await store.compact();
+    expect(result.shorteningBytes).toBeGreaterThan(0);
+    expect(result.liveBytesAfter).toBeLessThanOrEqual(result.liveBytesBefore + result.shorteningBytes);
+    await store.gc();
+    expect(await bytesIn(storage)).toBeLessThan(before + result.shorteningBytes + 2000);
+    for (const ref of ['a', 'release', ids[6]]) expect(await factorOf(ref)).toBeLessThanOrEqual(1.15);
+    expect((await store.stats()).restoreFactor).toBeLessThanOrEqual(8);
+    for (const [at, id] of ids.entries()) expect(await store.run('a').restore(id)).toEqual(states[at]);
+    expect((await store.check({ readData: 100 })).damaged).toEqual([]);
+    expect(await store.compact()).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
+  });
+
+  test('nothing grows where no full heads are wanted', async () => {
+    await longChain();
+    const result = await store.compact({ fullHeads: false });
+    expect(result.shorteningBytes).toBe(0);
+    expect(result.liveBytesAfter).toBeLessThanOrEqual(result.liveBytesBefore);
+  });
+
+  test.each([4, 2, 1])('all others get within a restore factor of %d', async (maxRestoreFactor) => {
+    await longChain();
+    const result = await store.compact({ maxRestoreFactor });
+    expect(result.restoreFactorBefore).toBeGreaterThan(5);
+    expect(result.restoreFactorAfter).toBeLessThan(maxRestoreFactor + 1e-6);
+    await store.gc();
+    expect((await store.stats()).restoreFactor).toBe(result.restoreFactorAfter);
+    expect((await store.check({ readData: 100 })).damaged).toEqual([]);
+    expect(await store.compact({ maxRestoreFactor })).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
+  });
+
+  test('of every second checkpoint of a run one step apart, ghosts stay where rules on them are smaller', async () => {
+    await longChain();
+    const odd = (await store.list({ run: 'a' })).filter((_, at) => at % 2 === 1);
+    await store.forget({ refs: odd.map(({ id }) => id) });
+    const result = await store.compact();
+    expect(result.liveBytesAfter).toBeLessThanOrEqual(result.liveBytesBefore + result.shorteningBytes);
+    await store.gc();
+    expect((await store.check({ readData: 100 })).damaged).toEqual([]);
+  });
+
+  test('a copy that is computed from weights of the same checkpoint stays a copy', async () => {
+    storage = new MemoryStorage();
+    ({ store } = await makeStore(storage));
+    const master = Float32Array.from({ length: 4096 }, (_, at) => Math.sin(at) * 0.1);
+    for (let save = 0; save < 3; save++) {
+      const moved = master.map((value) => value * (1 + save * 1e-3));
+      const words = new Uint32Array(moved.buffer);
+      const copy = Uint16Array.from(words, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
+      const state = {
+        model: { w: { dtype: 'bf16' as const, shape: [4096], data: copy } },
+        master: { w: moved },
+      };
+      await (await store.run('a').save(state)).committed;
+    }
+    await store.compact();
+    const { maxHeight, restoreFactor } = await store.stats('a');
+    expect(restoreFactor).toBeLessThanOrEqual(1.15);
+    expect(maxHeight).toBeLessThanOrEqual(1);
   });
 });
 

@@ -1,10 +1,16 @@
 import type { Command } from 'commander';
 import type { CompactResult, GcResult } from '../../index.js';
+import { parseFactor } from '../arguments.js';
 import type { CommandHost } from '../session.js';
 import { formatBytes, formatCount } from '../units.js';
 
 interface DryRunFlags {
   dryRun?: boolean;
+}
+
+interface CompactFlags extends DryRunFlags {
+  maxRestoreFactor?: number;
+  fullHeads: boolean;
 }
 
 const GC_EXAMPLES = `
@@ -15,8 +21,9 @@ Examples:
   $ thetalog gc`;
 
 const COMPACT_EXAMPLES = `
-Shortens delta chains, encodes chunks better and merges packs; no restored byte changes. Run gc afterwards to
-free what it leaves behind.
+Stores the latest checkpoint of each run and those tagged or pinned in full, so that they are restored fastest;
+bases chunks on checkpoints that are still there; merges packs. No restored byte changes, and the store grows
+by those full copies at most. Run gc afterwards to free what it leaves behind.
 
 Examples:
   $ thetalog compact pretrain --dry-run
@@ -41,12 +48,18 @@ export function addCompactCommand(program: Command, host: CommandHost): void {
     .command('compact')
     .description('shorten delta chains and encode them better')
     .argument('[run]', 'only this run')
+    .option(
+      '--max-restore-factor <n>',
+      'work of a restore against that of a full checkpoint (default: 8)',
+      parseFactor,
+    )
+    .option('--no-full-heads', 'store nothing in full that is a delta')
     .option('-n, --dry-run', 'only say what would be done')
     .addHelpText('after', COMPACT_EXAMPLES)
-    .action(async (run: string | undefined, flags: DryRunFlags, command: Command) => {
+    .action(async (run: string | undefined, flags: CompactFlags, command: Command) => {
       const session = host.openSession(command);
       const scope = run === undefined ? {} : { run };
-      const options = { ...scope, dryRun: flags.dryRun === true, ...session.operation() };
+      const options = { ...scope, ...flags, ...session.operation() };
       const result = await session.withStore((store) => store.compact(options));
       session.output.print({ json: [result], quiet: [], text: () => compactLines(result) });
     });
@@ -70,9 +83,15 @@ function compactLines(result: CompactResult): string[] {
   const lines = [
     `${encoded}, ${copied}, for ${formatCount(result.checkpoints, 'checkpoint')}`,
     `longest chain ${result.maxHeightBefore} -> ${result.maxHeightAfter}`,
-    `live chunk data ${formatBytes(result.liveBytesBefore)} -> ${formatBytes(result.liveBytesAfter)}`,
+    `slowest restore ${factor(result.restoreFactorBefore)} -> ${factor(result.restoreFactorAfter)} x a full one`,
+    `live chunk data ${formatBytes(result.liveBytesBefore)} -> ${formatBytes(result.liveBytesAfter)}, ${formatBytes(result.shorteningBytes)} of it to restore faster`,
   ];
+
   if (!result.dryRun && result.chunksEncoded + result.chunksCopied > 0)
     lines.push('run thetalog gc to free what is left behind');
   return lines;
+}
+
+function factor(value: number): string {
+  return value.toFixed(1);
 }
