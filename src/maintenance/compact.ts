@@ -92,7 +92,7 @@ class Compaction {
     const encodings = new Map(before);
     const counts = await this.encodeAnew(scope, checkpoints, heads, encodings);
     const needed = neededEncodings(checkpoints, encodings);
-    const chunksCopied = await this.repack(scope, needed);
+    const chunksCopied = await this.repack(scope, needed, counts.chunksEncoded);
     const worst = (map: ReadonlyMap<ChunkId, ChunkEntry>): number =>
       checkpoints.reduce((highest, one) => Math.max(highest, restoreFactor(one, map)), 1);
     const result = {
@@ -183,12 +183,13 @@ class Compaction {
   private async repack(
     scope: readonly ResolvedCheckpoint[],
     needed: Map<ChunkId, ChunkEntry>,
+    encodedAnew: number,
   ): Promise<number> {
     const { context, options } = this;
     const own = new Set(this.packs.entries.map((entry) => entry.pack));
     const touched = new Set<string>();
     for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
-    const doomed = await packsToRewrite(context.storage, needed.values(), touched);
+    const doomed = await packsToRewrite(context.storage, needed.values(), touched, encodedAnew > 0);
     const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
     const heights = trueHeights(moving, needed);
     if (options.dryRun === true) {

@@ -13,11 +13,15 @@ const SMALL_PACKS_MIN = 4;
 /** Bytes of records that are read at once. */
 const BATCH_BYTES = 16 * 2 ** 20;
 
-/** Returns the names of those of the `touched` packs that are mostly dead, or small and many. */
+/**
+ * Returns the names of those of the `touched` packs that are mostly dead, or small and many; where there is an `open` pack to
+ * move them to, it is one of the many.
+ */
 export async function packsToRewrite(
   storage: Storage,
   live: Iterable<ChunkEntry>,
   touched: ReadonlySet<string>,
+  open: boolean,
 ): Promise<Set<string>> {
   const liveBytes = new Map<string, number>();
   for (const entry of live) liveBytes.set(entry.pack, (liveBytes.get(entry.pack) ?? 0) + entry.length);
@@ -31,7 +35,7 @@ export async function packsToRewrite(
     if (bytes < size * LIVE_SHARE_MIN) rewritten.add(name);
     else if (size < SMALL_PACK_BYTES) small.push(name);
   }
-  if (small.length >= SMALL_PACKS_MIN) for (const name of small) rewritten.add(name);
+  if (small.length + (open ? 1 : 0) >= SMALL_PACKS_MIN) for (const name of small) rewritten.add(name);
   return rewritten;
 }
 
