@@ -3,12 +3,12 @@
  * optimizer in `optimizer.pt`, which knows parameters by number, and the weights in `model.safetensors`, which knows them
  * by name. A wrong link costs ratio, never a byte.
  */
-import { dtypeInfo, type LinkedParameter, type MasterCopy } from '../tensor/index.js';
+import { dtypeInfo, type LinkedParameter, type WeightsCopy } from '../tensor/index.js';
 import type { Segmentation } from './adapter.js';
-import { findMasterCopies } from './master-copies.js';
 import { matchOrder, type NamedShape, type NumberedGroup } from './module-order.js';
 import { isWeightType, nameInModel } from './parameter-names.js';
 import { BUFFER_NAMES } from './torch-parameters.js';
+import { findWeightsCopies, weightsViews } from './weights-copies.js';
 
 /** A file of a checkpoint. */
 export interface CheckpointFile {
@@ -22,13 +22,13 @@ interface WeightsPlace extends NamedShape {
 }
 
 /**
- * Returns the facts of all files, with the weights found across files, and the 16-bit copies of fp32 weights. Weights in
+ * Returns the facts of all files, with the weights found across files, and what is made of fp32 weights: 16-bit copies and averages. Weights in
  * another file are found by name where the optimizer has names, else by the order of shapes (`module-order.ts`), which
  * takes as many weights as the optimizer has parameters: frozen weights leave an optimizer without its weights.
  */
 export function linkParameters(files: readonly CheckpointFile[]): {
   parameters: LinkedParameter[];
-  copies: MasterCopy[];
+  copies: WeightsCopy[];
 } {
   const parameters = files.flatMap(({ segmentation }, file) =>
     (segmentation.parameters ?? []).map((facts): LinkedParameter => {
@@ -39,13 +39,20 @@ export function linkParameters(files: readonly CheckpointFile[]): {
   for (const optimizer of optimizersOf(parameters)) {
     if (optimizer.every(({ weights }) => weights === null)) linkOptimizer(optimizer, models, files);
   }
-  const copies = findMasterCopies(files, parameters);
-  const masterOf = new Map(copies.map((pair) => [`${pair.copyFile}:${pair.copy}`, pair]));
+  const full = new Set(
+    files.flatMap(({ segmentation }, file) =>
+      segmentation.ranges.filter(({ dtype }) => dtype === 'f32').map(({ key }) => `${file}:${key}`),
+    ),
+  );
+  const isFull = (file: number, key: string): boolean => full.has(`${file}:${key}`);
+  const copies = findWeightsCopies(weightsViews(files), parameters, isFull);
+  const casts = copies.filter(({ kind }) => kind === 'cast');
+  const masterOf = new Map(casts.map((pair) => [`${pair.copyFile}:${pair.copy}`, pair]));
   for (const facts of parameters) {
     const pair = facts.weights === null ? undefined : masterOf.get(`${facts.weightsFile}:${facts.weights}`);
     if (pair === undefined) continue;
-    facts.weights = pair.master;
-    facts.weightsFile = pair.masterFile;
+    facts.weights = pair.weights;
+    facts.weightsFile = pair.weightsFile;
   }
   return { parameters, copies };
 }

@@ -8,6 +8,10 @@ const WRAPPERS = /(^|\.)(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapp
 const HOLDERS =
   /^(model|net|network|module|state_dict|model_state_dict|model_state|weights|params|checkpoint|optimizer|(fp32|main|master)[a-z0-9_]*)$/i;
 
+/** What moving averages of weights are called, also those that a student learns from. */
+const AVERAGE =
+  /(^|[._/-])(ema|avg|averaged?|swa|shadow(_params)?|teacher|target(_?net(work)?)?)([._/-]|\d|$)/i;
+
 const MASTER_SLOT = /^(master|main|fp32)(_?(param|weight|copy|p))?s?$/;
 const MASTER_LIST =
   /^(.*\.)?(?:fp32_from_fp16(?:_params|_groups)?|fp32_from_float16_groups|master_params|main_params)\.(\d+(?:\.\d+)?)$/;
@@ -22,6 +26,19 @@ export function nameInModel(name: string): string {
   const segments = plainParameterName(name).split('.');
   let from = 0;
   while (from < segments.length - 1 && HOLDERS.test(segments[from])) from++;
+  return segments.slice(from).join('.');
+}
+
+/** Returns whether a name, or the path of a file, is that of a moving average. */
+export function isAverage(name: string): boolean {
+  return AVERAGE.test(name);
+}
+
+/** Returns the name of an averaged parameter inside its model. */
+export function nameInAverage(name: string): string {
+  const segments = plainParameterName(name).split('.');
+  let from = 0;
+  while (from < segments.length - 1 && (HOLDERS.test(segments[from]) || AVERAGE.test(segments[from]))) from++;
   return segments.slice(from).join('.');
 }
 

@@ -1,13 +1,10 @@
 /** What each chunk of a save may be predicted from: its base, and by an optimizer's update rule its siblings. */
 import type { Rule } from '../codec/index.js';
-import type { OptimizerSettings } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { ChainChoice, ChainPolicy } from '../packs/index.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { Family, SavePlan } from './plan.js';
-
-/** torch's defaults, for checkpoints that do not say. */
-const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0 } as const;
+import { inOrder, isNextStep, type Role, type RuleFacts, type RuleOfRole, rulesOf } from './update-rules.js';
 
 /** What a chunk may be predicted from: a chunk of the base, or the chunk in the same place of a stream stored before it. */
 export type StreamInput = { readonly id: ChunkId } | { readonly stream: number };
@@ -78,7 +75,7 @@ export class ChunkPredictions {
     if (base === undefined) return casts;
     const choice = this.chains.choose(this.basesBeside(family, stream, index));
     if (choice !== 'newest') return [...this.skipDelta(choice, base.id), ...casts];
-    const rules = family === undefined ? [] : this.ruled(family, stream, index, base);
+    const rules = family === undefined ? [] : this.ruled(family, stream, index);
     return [{ rule: { kind: 'base' }, inputs: [base] }, ...casts, ...rules];
   }
 
@@ -96,67 +93,31 @@ export class ChunkPredictions {
 
   /** A copy of the weights is their rounding, whatever came before. */
   private casts(family: Family, stream: number): StreamPrediction[] {
-    if (family.weights === null || !family.copies.includes(stream)) return [];
-    const master = this.siblingOf(stream, family.weights);
-    const from = this.plan.layout.streams[family.weights].dtype;
+    const { weights } = family.streams;
+    if (weights === undefined || !roleIn(family, stream).startsWith('copy')) return [];
+    const master = this.siblingOf(stream, weights);
+    const from = this.plan.layout.streams[weights].dtype;
     return master === undefined ? [] : [{ rule: { kind: 'cast', from }, inputs: [master] }];
   }
 
-  private ruled(family: Family, stream: number, index: number, base: StreamInput): StreamPrediction[] {
-    const { exp_avg: mean, exp_avg_sq: square, momentum_buffer: momentum } = family.slots;
-    const [m, v, buffer] = [mean, square, momentum].map((slot) => this.siblingOf(stream, slot));
-    const settings = this.plan.settings[family.settings] ?? {};
-    if (stream === mean) {
-      const { beta1 } = adamSettings(settings);
-      return [{ rule: { kind: 'adam-first-moment-16bit', beta1 }, inputs: [base] }];
-    }
-    if (stream === square && m !== undefined && mean !== undefined) {
-      const meanBase = this.baseInput(mean, index);
-      const { beta1, beta2 } = adamSettings(settings);
-      if (meanBase === undefined) return [];
-      return [{ rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs: [base, m, meanBase] }];
-    }
-    if (stream !== family.weights) return [];
-    if (m !== undefined && v !== undefined && family.step !== null) {
-      return this.adamRules(settings, family).map((rule) => ({ rule, inputs: [base, m, v] }));
-    }
-    if (buffer !== undefined && momentum !== undefined && settings.momentum !== undefined) {
-      const before = settings.nesterov === true ? this.baseInput(momentum, index) : undefined;
-      const inputs = before === undefined ? [base, buffer] : [base, buffer, before];
-      return this.momentumRules(settings, family).map((rule) => ({ rule, inputs }));
-    }
-    return [];
-  }
-
-  private adamRules(settings: OptimizerSettings, family: Family): Rule[] {
-    const { beta1, beta2, eps, weightDecay } = adamSettings(settings);
-    const known = settings.decoupled_weight_decay;
-    const decays = typeof known === 'boolean' ? [known] : weightDecay === 0 ? [true] : [true, false];
-    const step = family.step ?? 0;
-    return this.learningRates(family).flatMap((lr) =>
-      decays.map((decoupled): Rule => {
-        return { kind: 'adam-weights', lr, beta1, beta2, eps, weightDecay, decoupled, step };
-      }),
-    );
-  }
-
-  private momentumRules(settings: OptimizerSettings, family: Family): Rule[] {
-    const momentum = numberOf(settings, 'momentum', 0);
-    const dampening = numberOf(settings, 'dampening', 0);
-    const nesterov = settings.nesterov === true;
-    return this.learningRates(family).map((lr) => ({
-      kind: 'momentum-weights',
-      lr,
-      momentum,
-      dampening,
-      nesterov,
-    }));
-  }
-
-  /** The rate on record is often the next step's already, and the base's the one that was used. */
-  private learningRates(family: Family): number[] {
-    const rates = [this.base?.content.settings[family.settings]?.lr, this.plan.settings[family.settings]?.lr];
-    return [...new Set(rates.filter((rate) => typeof rate === 'number'))];
+  private ruled(family: Family, stream: number, index: number): StreamPrediction[] {
+    const facts: RuleFacts = {
+      settings: this.plan.settings[family.settings] ?? {},
+      baseSettings: this.base?.content.settings[family.settings] ?? {},
+      step: family.step,
+      roles: new Set(Object.keys(family.streams)),
+    };
+    if (!isNextStep(facts)) return [];
+    const own = roleIn(family, stream);
+    const inputOf = ({ role, time }: RuleOfRole['inputs'][number]): StreamInput | undefined => {
+      const from = role === 'average' ? stream : family.streams[role];
+      if (from === undefined) return undefined;
+      return time === 'before' ? this.baseInput(from, index) : this.siblingOf(stream, from);
+    };
+    return rulesOf(own.startsWith('average') ? 'average' : own, facts).flatMap(({ rule, inputs }) => {
+      const found = inputs.map(inputOf).filter((input) => input !== undefined);
+      return found.length === inputs.length ? [{ rule, inputs: found }] : [];
+    });
   }
 
   private baseInput(stream: number, index: number): { readonly id: ChunkId } | undefined {
@@ -172,32 +133,12 @@ export class ChunkPredictions {
   }
 }
 
-/** The order in which the members of a family can be predicted: first moments, second moments, the rest, weights, copies. */
-function streamsOf(family: Family): number[] {
-  const { exp_avg, exp_avg_sq } = family.slots;
-  const first = [exp_avg, exp_avg_sq].filter((stream) => stream !== undefined);
-  const weights = family.weights === null ? [] : [family.weights];
-  const rest = Object.values(family.slots).filter(
-    (stream) => !first.includes(stream) && !weights.includes(stream),
-  );
-  return [...new Set([...first, ...rest, ...weights, ...family.copies])];
+/** The members of a family in the order in which they can be predicted. */
+function streamsOf({ streams }: Family): number[] {
+  const inTurn = inOrder(Object.keys(streams)).map((role) => streams[role]);
+  return [...new Set(inTurn.filter((stream) => stream !== undefined))];
 }
 
-function adamSettings(settings: OptimizerSettings): {
-  beta1: number;
-  beta2: number;
-  eps: number;
-  weightDecay: number;
-} {
-  return {
-    beta1: numberOf(settings, 'beta1', ADAM.beta1),
-    beta2: numberOf(settings, 'beta2', ADAM.beta2),
-    eps: numberOf(settings, 'eps', ADAM.eps),
-    weightDecay: numberOf(settings, 'weight_decay', ADAM.weight_decay),
-  };
-}
-
-function numberOf(settings: OptimizerSettings, name: string, fallback: number): number {
-  const value = settings[name];
-  return typeof value === 'number' ? value : fallback;
+function roleIn({ streams }: Family, stream: number): Role {
+  return Object.keys(streams).find((role) => streams[role] === stream) ?? '';
 }

@@ -1,6 +1,6 @@
 /** Links the streams of weights and optimizer slots, so that update rules can predict some from the others. */
 import type { OptimizerSettings } from '../format/index.js';
-import { dtypeInfo, type LinkedParameter, type MasterCopy } from '../tensor/index.js';
+import { dtypeInfo, type LinkedParameter, type WeightsCopy } from '../tensor/index.js';
 import { type Family, isPacked, type Placement, type PlannedRange } from './plan.js';
 
 /** A parameter whose weights and slots were found among the ranges, all of the same number of elements. */
@@ -14,8 +14,14 @@ interface RangesOfParameter {
 export interface LinkedRanges {
   settings: OptimizerSettings[];
   parameters: RangesOfParameter[];
-  /** Weights and their copies in another type. */
-  copies: { master: PlannedRange; copy: PlannedRange }[];
+  copies: RangesOfCopy[];
+}
+
+/** Weights and what is made of them: the same in another type, or their moving average. */
+interface RangesOfCopy {
+  kind: WeightsCopy['kind'];
+  weights: PlannedRange;
+  copy: PlannedRange;
 }
 
 const WEIGHTS = 'weights';
@@ -27,34 +33,42 @@ const WEIGHTS = 'weights';
 export function linkRanges(
   ranges: readonly PlannedRange[],
   facts: readonly LinkedParameter[],
-  pairs: readonly MasterCopy[],
+  pairs: readonly WeightsCopy[],
 ): LinkedRanges {
   const byKey = new Map<string, PlannedRange>();
   for (const range of ranges) byKey.set(keyIn(range.file, range.key), range);
-  const copies = pairs.flatMap((pair) => {
-    const master = byKey.get(keyIn(pair.masterFile, pair.master));
+  const copies = pairs.flatMap((pair): RangesOfCopy[] => {
+    const weights = byKey.get(keyIn(pair.weightsFile, pair.weights));
     const copy = byKey.get(keyIn(pair.copyFile, pair.copy));
-    const fits = master !== undefined && copy !== undefined && elementsOf(master) === elementsOf(copy);
-    return fits ? [{ master, copy }] : [];
+    const fits = weights !== undefined && copy !== undefined && elementsOf(weights) === elementsOf(copy);
+    return fits ? [{ kind: pair.kind, weights, copy }] : [];
   });
-  const settings: OptimizerSettings[] = [];
-  const known = new Map<string, number>();
+  const known = new Map<string, { at: number; settings: OptimizerSettings; steps: Set<number | null> }>();
   const parameters: RangesOfParameter[] = [];
   for (const fact of facts) {
     const members = findMembers(fact, byKey);
     if (members === undefined) continue;
     const spelled = JSON.stringify(fact.settings);
-    const at = known.get(spelled) ?? settings.push(fact.settings) - 1;
-    known.set(spelled, at);
-    parameters.push({ settings: at, step: fact.step, members });
+    const group = known.get(spelled) ?? { at: known.size, settings: fact.settings, steps: new Set() };
+    known.set(spelled, group);
+    group.steps.add(fact.step);
+    parameters.push({ settings: group.at, step: fact.step, members });
     const first = members.values().next().value;
-    packTogether(withCopies(members, copies), String(at), fact.name ?? fact.weights ?? first?.key ?? '');
+    const order = fact.name ?? fact.weights ?? first?.key ?? '';
+    packTogether(withCopies(members, copies), String(group.at), order);
   }
-  for (const { master } of copies) {
-    if (master.pack === undefined)
-      packTogether(withCopies(new Map([[WEIGHTS, master]]), copies), 'copied', master.key);
+  for (const { weights } of copies) {
+    if (weights.pack === undefined)
+      packTogether(withCopies(new Map([[WEIGHTS, weights]]), copies), 'copied', weights.key);
   }
+  const settings = [...known.values()].map((group) => withStep(group.settings, [...group.steps]));
   return { settings, parameters, copies };
+}
+
+/** Adds the count of steps, where the parameters of a group agree on it: the next save sees how far it is from this one. */
+function withStep(settings: OptimizerSettings, steps: readonly (number | null)[]): OptimizerSettings {
+  const [step] = steps;
+  return steps.length === 1 && step !== null ? { ...settings, step } : settings;
 }
 
 function findMembers(
@@ -79,17 +93,25 @@ function keyIn(file: number, key: string): string {
   return `${file}:${key}`;
 }
 
-/** Adds the copies of members in other types, as roles of their own. */
+/** Adds what is made of members, as roles of their own. */
 function withCopies(
   members: ReadonlyMap<string, PlannedRange>,
-  copies: LinkedRanges['copies'],
+  copies: readonly RangesOfCopy[],
 ): Map<string, PlannedRange> {
   const ranges = new Set(members.values());
   const all = new Map(members);
-  for (const { master, copy } of copies) {
-    if (ranges.has(master) && !ranges.has(copy)) all.set(`copy${all.size - members.size}`, copy);
+  for (const { kind, weights, copy } of copies) {
+    if (ranges.has(weights) && !ranges.has(copy)) all.set(copyRole(kind, all), copy);
   }
   return all;
+}
+
+/** `copy`, `copy1`, …; `average`, `average1`, …. */
+function copyRole(kind: WeightsCopy['kind'], roles: { has(role: string): boolean }): string {
+  const role = kind === 'cast' ? 'copy' : 'average';
+  let next = role;
+  for (let count = 1; roles.has(next); count++) next = `${role}${count}`;
+  return next;
 }
 
 /** Gives each member a pack of its role, all in one order: the same place in each belongs to the same parameter. */
@@ -114,35 +136,39 @@ export function findFamilies(
     const key = JSON.stringify(places.map(({ role, placement }) => [role, placement?.stream]));
     if (offsets.size !== 1) families.set(key, undefined);
     if (families.has(key)) continue;
-    const streams = new Map(places.map(({ role, placement }) => [role, placement?.stream ?? 0]));
-    const slots = Object.fromEntries([...streams].filter(([role]) => role !== WEIGHTS));
-    families.set(key, { weights: streams.get(WEIGHTS) ?? null, slots, copies: [], settings, step });
+    const streams = Object.fromEntries(places.map(({ role, placement }) => [role, placement?.stream ?? 0]));
+    families.set(key, { streams, settings, step });
   }
   const found = [...families.values()].filter((family) => family !== undefined);
   addCopies(found, placementOf, linked);
   return found;
 }
 
-/** Adds the copies whose elements lie where those of their masters do, in streams of their own or in packs. */
+/** Adds the copies whose elements lie where those of the weights do, in streams of their own or in packs. */
 function addCopies(
   families: Family[],
   placementOf: ReadonlyMap<PlannedRange, Placement>,
   linked: LinkedRanges,
 ): void {
-  const pairs = new Map<string, { weights: number; copy: number; isAligned: boolean }>();
-  for (const { master, copy } of linked.copies) {
-    const [from, to] = [placementOf.get(master), placementOf.get(copy)];
+  const pairs = new Map<
+    string,
+    { from: number; to: number; kind: WeightsCopy['kind']; isAligned: boolean }
+  >();
+  for (const { kind, weights, copy } of linked.copies) {
+    const [from, to] = [placementOf.get(weights), placementOf.get(copy)];
     if (from === undefined || to === undefined || from.stream === to.stream) continue;
     const key = `${from.stream}:${to.stream}`;
     const isAligned =
-      (pairs.get(key)?.isAligned ?? true) && elementOffset(master, from) === elementOffset(copy, to);
-    pairs.set(key, { weights: from.stream, copy: to.stream, isAligned });
+      (pairs.get(key)?.isAligned ?? true) && elementOffset(weights, from) === elementOffset(copy, to);
+    pairs.set(key, { from: from.stream, to: to.stream, kind, isAligned });
   }
-  for (const { weights, copy, isAligned } of pairs.values()) {
+  for (const { from, to, kind, isAligned } of pairs.values()) {
     if (!isAligned) continue;
-    const family = families.find((candidate) => candidate.weights === weights);
-    if (family === undefined) families.push({ weights, slots: {}, copies: [copy], settings: 0, step: null });
-    else family.copies.push(copy);
+    const known = families.find(({ streams }) => streams[WEIGHTS] === from);
+    const family: Family = known ?? { streams: { [WEIGHTS]: from }, settings: -1, step: null };
+    if (known === undefined) families.push(family);
+    const roles = new Map(Object.entries(family.streams));
+    family.streams[copyRole(kind, roles)] = to;
   }
 }
 

@@ -65,11 +65,11 @@ export interface StagedChunks {
 
 /** The streams of a set of parameters and of what an optimizer keeps of each: their elements correspond one by one. */
 export interface Family {
-  weights: number | null;
-  /** Streams by the optimizer's name of the slot: `exp_avg`, `momentum_buffer`, … */
-  slots: Record<string, number>;
-  /** Streams of copies of the weights in another type. */
-  copies: number[];
+  /**
+   * By role: `weights`; the optimizer's names of its slots (`exp_avg`, `momentum_buffer`, …); `copy`, `copy1`, … for the
+   * weights in other types, `average`, … for their moving averages.
+   */
+  streams: Partial<Record<string, number>>;
   /** Which of the plan's settings hold for them. */
   settings: number;
   /** Optimizer steps taken; null if unknown. */

@@ -1,13 +1,17 @@
 export { type Codec, createCodec, type EncodedChunk, type Level } from './codec.js';
 export { CONTENT_CHUNK_MAX, CONTENT_CHUNK_MIN, nextContentChunk } from './content-chunks.js';
-export { fitLearningRate } from './learning-rate.js';
 export {
-  type AdamFirstMomentRule,
   type AdamSecondMomentRule,
   type AdamWeightsRule,
+  type AverageRule,
+  type FadedMomentRule,
   fromBase,
+  type GradientMomentRule,
+  type LionWeightsRule,
   type MomentumWeightsRule,
+  type NadamWeightsRule,
   type Prediction,
   type Rule,
+  type StepSquareRule,
 } from './prediction.js';
 export { orderOfRecord } from './stored-predictor.js';

@@ -1,15 +1,21 @@
 /** Chooses among predictions, and among the forms that the rule of each may take, by the cost of a sample. */
 import type { DType } from '../tensor/index.js';
+import { fittedGradients } from './gradient-scale.js';
 import type { PlanesCoder } from './planes-record.js';
-import type { Prediction } from './prediction.js';
+import type { Prediction, Rule } from './prediction.js';
 import type { Predictor } from './predictor.js';
+import { fittedRule } from './rule-fitting.js';
 import { predictorsOf } from './stored-predictor.js';
 
-/** Lanes, at a few places, by which forms of one rule are told apart: they differ in the last bit. */
+/** Lanes, at a few places, by which all forms of one rule are looked at, and then the best of them. */
+const FIRST_SAMPLE_LANES = 64;
 const FORM_SAMPLE_LANES = 1024;
+const FORMS_TOLD_APART = 2;
 
 /** A rule that leaves at most this share of the chunk holds: no other prediction is looked at. */
 const HOLDS_SHARE = 1 / 64;
+/** A rule that leaves more may have other settings than the checkpoint says. */
+const FITS_SHARE = 1 / 16;
 
 export interface ChosenPrediction {
   readonly prediction: Prediction;
@@ -39,36 +45,80 @@ export function cheapestPrediction(
   dtype: DType,
   predictions: readonly Prediction[],
 ): ChosenPrediction | undefined {
-  let cheapest: ChosenPrediction | undefined;
+  const choice = new Choice(planes, raw, dtype);
   const isBase = ({ rule }: Prediction) => rule.kind === 'base';
-  const ordered = [...predictions.filter((one) => !isBase(one)), ...predictions.filter(isBase)];
-  for (const prediction of ordered) {
-    const forms = predictorsOf(planes.room, prediction, dtype, raw.length);
-    const predictor = bestForm(planes, raw, dtype, forms);
-    if (predictor === undefined) continue;
-    const bits = planes.samples.bits(raw, dtype, predictor);
-    if (cheapest === undefined || bits < cheapest.bits) cheapest = { prediction, predictor, bits };
-    if (bits <= raw.length * 8 * HOLDS_SHARE) break;
+  for (const prediction of predictions) {
+    if (isBase(prediction)) continue;
+    choice.try(prediction, prediction.rule);
+    if (choice.leaves(HOLDS_SHARE)) return choice.cheapest;
   }
-  return cheapest;
+  for (const prediction of predictions) if (isBase(prediction)) choice.try(prediction, prediction.rule);
+  if (!choice.leaves(FITS_SHARE)) choice.tryFitted(predictions);
+  return choice.cheapest;
 }
 
-function bestForm(
-  planes: PlanesCoder,
-  raw: Uint8Array,
-  dtype: DType,
-  forms: readonly Predictor[],
-): Predictor | undefined {
-  if (forms.length <= 1) return forms.at(0);
-  let best: Predictor | undefined;
-  let leastBits = Number.POSITIVE_INFINITY;
-  for (const form of forms) {
-    const bits = planes.samples.bits(raw, dtype, form, FORM_SAMPLE_LANES);
-    if (bits < leastBits) {
+class Choice {
+  cheapest: ChosenPrediction | undefined;
+  private readonly planes: PlanesCoder;
+  private readonly raw: Uint8Array;
+  private readonly dtype: DType;
+
+  constructor(planes: PlanesCoder, raw: Uint8Array, dtype: DType) {
+    this.planes = planes;
+    this.raw = raw;
+    this.dtype = dtype;
+  }
+
+  /** Returns whether the cheapest prediction leaves at most this share of the chunk. */
+  leaves(share: number): boolean {
+    return this.cheapest !== undefined && this.cheapest.bits <= this.raw.length * 8 * share;
+  }
+
+  /** Tries the inputs of a prediction with a rule, its own or one with other settings. */
+  try(prediction: Prediction, rule: Rule): void {
+    const { planes, raw, dtype } = this;
+    const forms = predictorsOf(planes.room, { rule, inputs: prediction.inputs }, dtype, raw.length);
+    const predictor = this.bestForm(forms);
+    if (predictor === undefined) return;
+    const bits = planes.samples.bits(raw, dtype, predictor);
+    if (this.cheapest === undefined || bits < this.cheapest.bits)
+      this.cheapest = { prediction, predictor, bits };
+  }
+
+  /** Tries each kind of rule with the settings that the chunk itself shows. */
+  tryFitted(predictions: readonly Prediction[]): void {
+    const seen = new Set<string>();
+    for (const prediction of predictions) {
+      const { rule, inputs } = prediction;
+      const kind = `${rule.kind} ${inputs.length}`;
+      if (seen.has(kind)) continue;
+      seen.add(kind);
+      const fitted =
+        rule.kind === 'gradient-moment'
+          ? fittedGradients(this.raw, rule, inputs)
+          : fittedRule(this.raw, prediction);
+      if (fitted !== undefined) this.try(prediction, fitted);
+    }
+  }
+
+  /** All forms are compared by a few lanes, the best ones by more. */
+  private bestForm(forms: readonly Predictor[]): Predictor | undefined {
+    if (forms.length <= 1) return forms.at(0);
+    const first = forms.map((form) => ({ form, bits: this.bits(form, FIRST_SAMPLE_LANES) }));
+    first.sort((a, b) => a.bits - b.bits);
+    let best: Predictor | undefined;
+    let leastBits = Number.POSITIVE_INFINITY;
+    for (const { form } of first.slice(0, FORMS_TOLD_APART)) {
+      const bits = this.bits(form, FORM_SAMPLE_LANES);
+      if (bits >= leastBits) continue;
       best = form;
       leastBits = bits;
+      if (bits === 0) break;
     }
-    if (bits === 0) break;
+    return best;
   }
-  return best;
+
+  private bits(form: Predictor, sampleLanes: number): number {
+    return this.planes.samples.bits(this.raw, this.dtype, form, sampleLanes);
+  }
 }

@@ -73,6 +73,21 @@ export function predictorRoom(kernels: Kernels): PredictorRoom {
   return { kernels, output: new Uint8Array(BLOCK_LANES * 4) };
 }
 
+/** Formulas whose last input are gradients that the record holds, and those that find them. */
+const GRADIENTS_BY = new Map<Formula, Formula>([
+  ['adam-first-moment', 'recover-gradient'],
+  ['scaled-moment', 'recover-scaled'],
+  ['decayed-moment', 'recover-decayed'],
+]);
+/** In orders of the latter two: gradients are f16 instead of bf16. */
+const IS_F16 = 8;
+
+/** Returns the bytes of a lane of each input that is not in the record itself. */
+export function givenInputs(formula: Formula): readonly number[] {
+  const { inputBytes } = formulaShape(formula);
+  return GRADIENTS_BY.has(formula) ? inputBytes.slice(0, -1) : inputBytes;
+}
+
 /** Predicts by a formula over inputs that have the same elements as the chunk. */
 export function formulaPredictor(
   room: PredictorRoom,
@@ -85,8 +100,7 @@ export function formulaPredictor(
   const constants = Float32Array.from(form.constants);
   return {
     whole: undefined,
-    side:
-      formula === 'adam-first-moment' ? gradientLanes(room.kernels, order, constants, inputs[0]) : undefined,
+    side: gradientLanes(room.kernels, form, constants, inputs),
     writeHeader,
     block(start, end, side) {
       const output = room.output.subarray(0, end - start);
@@ -100,22 +114,25 @@ export function formulaPredictor(
   };
 }
 
-/** The bf16 gradients between the first moment before and after. */
+/** The gradients between a moment before and after. */
 function gradientLanes(
   kernels: Kernels,
-  order: number,
+  { formula, order }: Form,
   constants: Float32Array,
-  before: Uint8Array,
-): SideLanes {
+  inputs: readonly Uint8Array[],
+): SideLanes | undefined {
+  const recovery = GRADIENTS_BY.get(formula);
+  if (recovery === undefined) return undefined;
+  const isF16 = formula !== 'adam-first-moment' && (order & IS_F16) !== 0;
   return {
-    info: dtypeInfo('bf16'),
+    info: dtypeInfo(isF16 ? 'f16' : 'bf16'),
     recover(raw, start) {
       const gradients = new Uint8Array(raw.length / 2);
       for (let at = 0; at < raw.length; at += BLOCK_LANES * 4) {
-        const m = raw.subarray(at, at + BLOCK_LANES * 4);
-        const m0 = before.subarray(start + at, start + at + m.length);
-        const output = gradients.subarray(at / 2, (at + m.length) / 2);
-        kernels.predict('recover-gradient', order, constants, [m, m0], output);
+        const after = raw.subarray(at, at + BLOCK_LANES * 4);
+        const before = inputs.map((input) => input.subarray(start + at, start + at + after.length));
+        const output = gradients.subarray(at / 2, (at + after.length) / 2);
+        kernels.predict(recovery, order, constants, [after, ...before], output);
       }
       return gradients;
     },

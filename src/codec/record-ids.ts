@@ -16,6 +16,15 @@ export const PREDICTOR = {
   momentumWeights: 6,
   nesterovWeights: 7,
   adamFirstMoment: 8,
+  lazyAdamWeights: 9,
+  nadamWeights: 10,
+  lionWeights: 11,
+  fadedMoment: 12,
+  scaledMoment: 13,
+  decayedMoment: 14,
+  stepSquare: 15,
+  average: 16,
+  maximum: 17,
 } as const;
 
 /** How a block of a planes record is coded. */

@@ -5,10 +5,23 @@
  */
 
 import type { DType } from '../tensor/index.js';
-import { adamFirstMomentForms, adamSecondMomentForms, adamWeightsForms } from './adam-forms.js';
+import { adamSecondMomentForms, adamWeightsForms, nadamWeightsForms } from './adam-forms.js';
 import { castFormula } from './cast-forms.js';
-import type { MomentumWeightsRule, Rule } from './prediction.js';
+import {
+  averageForms,
+  fadedMomentForms,
+  gradientMomentForms,
+  lionWeightsForms,
+  momentumWeightsForms,
+  stepSquareForms,
+} from './momentum-forms.js';
+import type { Rule } from './prediction.js';
 import type { Form } from './predictor.js';
+
+/** Returns whether update rules predict chunks of this dtype; a complex element is two lanes, each with its own moments. */
+export function takesRules(dtype: DType): boolean {
+  return dtype === 'f32' || dtype === 'c64';
+}
 
 /** Returns the forms of a rule for a chunk of this dtype, the commonest first; none where it does not apply. */
 export function formsOf(rule: Rule, dtype: DType): readonly Form[] {
@@ -16,9 +29,15 @@ export function formsOf(rule: Rule, dtype: DType): readonly Form[] {
     const formula = castFormula(rule.from, dtype);
     return formula === undefined ? [] : [{ formula, order: 0, constants: [] }];
   }
-  if (dtype !== 'f32') return [];
-  const forms = f32FormsOf(rule);
-  return forms.filter(({ constants }) => constants.every(Number.isFinite));
+  if (!takesRules(dtype)) return [];
+  const forms = new Map<string, Form>();
+  for (const { formula, order, constants } of f32FormsOf(rule)) {
+    const rounded = constants.map(Math.fround);
+    const key = `${formula} ${order} ${rounded}`;
+    if (rounded.every(Number.isFinite) && !forms.has(key))
+      forms.set(key, { formula, order, constants: rounded });
+  }
+  return [...forms.values()];
 }
 
 function f32FormsOf(rule: Exclude<Rule, { kind: 'cast' }>): readonly Form[] {
@@ -28,17 +47,23 @@ function f32FormsOf(rule: Exclude<Rule, { kind: 'cast' }>): readonly Form[] {
     case 'adam-second-moment':
       return adamSecondMomentForms(rule);
     case 'adam-weights':
+    case 'lazy-adam-weights':
       return adamWeightsForms(rule);
-    case 'adam-first-moment-16bit':
-      return adamFirstMomentForms(rule);
+    case 'nadam-weights':
+      return nadamWeightsForms(rule);
     case 'momentum-weights':
       return momentumWeightsForms(rule);
+    case 'lion-weights':
+      return lionWeightsForms(rule);
+    case 'faded-moment':
+      return fadedMomentForms(rule);
+    case 'gradient-moment':
+      return gradientMomentForms(rule);
+    case 'step-square':
+      return stepSquareForms(rule);
+    case 'average':
+      return averageForms(rule);
+    case 'maximum':
+      return [{ formula: 'maximum', order: 0, constants: [] }];
   }
-}
-
-/** torch adds `lr * buffer` with a fused multiply-add where the processor has one. */
-function momentumWeightsForms(rule: MomentumWeightsRule): readonly Form[] {
-  const formula = rule.nesterov ? 'nesterov-weights' : 'momentum-weights';
-  const constants = [-rule.lr, rule.momentum, 1 - rule.dampening];
-  return [1, 0].map((order) => ({ formula, order, constants }));
 }

@@ -8,20 +8,30 @@ import {
   basePredictor,
   type Form,
   formulaPredictor,
+  givenInputs,
   type Predictor,
   type PredictorRoom,
 } from './predictor.js';
 import { ENCODING, PREDICTOR } from './record-ids.js';
-import { formsOf } from './rule-forms.js';
+import { formsOf, takesRules } from './rule-forms.js';
 import { unsupported } from './unsupported.js';
 
 /** The formulas that a predictor id names by itself; their header is the order and the constants. */
-const RULES: readonly (readonly [id: number, Formula, inputs: number])[] = [
-  [PREDICTOR.adamSecondMoment, 'adam-second-moment', 3],
-  [PREDICTOR.adamWeights, 'adam-weights', 3],
-  [PREDICTOR.momentumWeights, 'momentum-weights', 2],
-  [PREDICTOR.nesterovWeights, 'nesterov-weights', 3],
-  [PREDICTOR.adamFirstMoment, 'adam-first-moment', 1],
+const RULES: readonly (readonly [id: number, Formula])[] = [
+  [PREDICTOR.adamSecondMoment, 'adam-second-moment'],
+  [PREDICTOR.adamWeights, 'adam-weights'],
+  [PREDICTOR.momentumWeights, 'momentum-weights'],
+  [PREDICTOR.nesterovWeights, 'nesterov-weights'],
+  [PREDICTOR.adamFirstMoment, 'adam-first-moment'],
+  [PREDICTOR.lazyAdamWeights, 'lazy-adam-weights'],
+  [PREDICTOR.nadamWeights, 'nadam-weights'],
+  [PREDICTOR.lionWeights, 'lion-weights'],
+  [PREDICTOR.fadedMoment, 'faded-moment'],
+  [PREDICTOR.scaledMoment, 'scaled-moment'],
+  [PREDICTOR.decayedMoment, 'decayed-moment'],
+  [PREDICTOR.stepSquare, 'step-square'],
+  [PREDICTOR.average, 'average'],
+  [PREDICTOR.maximum, 'maximum'],
 ];
 
 const float = new Float32Array(1);
@@ -30,7 +40,8 @@ const floatBits = new Uint32Array(float.buffer);
 /** Returns how many inputs a predictor reads; 0 for one that is unknown. */
 export function predictorInputs(id: number): number {
   if (id === PREDICTOR.base || id === PREDICTOR.cast) return 1;
-  return RULES.find((rule) => rule[0] === id)?.[2] ?? 0;
+  const formula = RULES.find((rule) => rule[0] === id)?.[1];
+  return formula === undefined ? 0 : givenInputs(formula).length;
 }
 
 /** Returns the order of operations that a planes record of a rule names; null for any other record. */
@@ -104,7 +115,7 @@ function readCast(reader: ByteReader, info: DTypeInfo): Form {
 function readForm(reader: ByteReader, info: DTypeInfo, id: number, start: number): Form {
   const formula = RULES.find((rule) => rule[0] === id)?.[1];
   if (formula === undefined) throw unsupported(reader, 'record-predictor', 'predictor', start);
-  if (info.dtype !== 'f32') reader.fail('record-rule', `an update rule for dtype ${info.dtype}`, start);
+  if (!takesRules(info.dtype)) reader.fail('record-rule', `an update rule for dtype ${info.dtype}`, start);
   const orderAt = reader.offset;
   const order = reader.u8();
   if (!knowsOrder(formula, order)) throw unsupported(reader, 'record-order', 'order', orderAt);
@@ -117,8 +128,8 @@ function readForm(reader: ByteReader, info: DTypeInfo, id: number, start: number
 
 /** Says what is wrong with inputs of a formula for a chunk of `length` bytes. */
 function misfit(formula: Formula, inputs: readonly Uint8Array[], length: number): string | undefined {
-  const { inputBytes, outputBytes } = formulaShape(formula);
-  const needed = formula === 'adam-first-moment' ? inputBytes.slice(0, 1) : inputBytes;
+  const { outputBytes } = formulaShape(formula);
+  const needed = givenInputs(formula);
   const lanes = length / outputBytes;
   if (!Number.isInteger(lanes)) return `${length} bytes are not whole elements of an update rule`;
   if (inputs.length !== needed.length) return `needs ${needed.length} inputs and got ${inputs.length}`;

@@ -32,6 +32,8 @@ import { WasmGaps } from './wasm-gaps.js';
 import {
   ARENA,
   BASE,
+  CONSTANTS,
+  CONSTANTS_MAX,
   COUNTS,
   FORMULA_INPUTS,
   FREQUENCIES,
@@ -73,6 +75,8 @@ export class WasmKernels implements Kernels {
   private readonly memory: Uint8Array;
   private readonly memory16: Uint16Array;
   private readonly memory32: Uint32Array;
+  /** Where kernels look for the constants of a formula. */
+  private readonly constants: Float32Array;
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
@@ -86,6 +90,7 @@ export class WasmKernels implements Kernels {
     this.memory = new Uint8Array(buffer);
     this.memory16 = new Uint16Array(buffer);
     this.memory32 = new Uint32Array(buffer);
+    this.constants = new Float32Array(buffer, CONSTANTS, CONSTANTS_MAX);
     this.splits = { 1: wasm.split8, 2: wasm.split16, 4: wasm.split32, 8: wasm.split64 };
     this.merges = { 1: wasm.merge8, 2: wasm.merge16, 4: wasm.merge32, 8: wasm.merge64 };
     this.views = new WasmViews(wasm);
@@ -161,7 +166,8 @@ export class WasmKernels implements Kernels {
     const lanes = demandFormula(formula, order, constants, inputs, output);
     const pointers = inputs.map((input, index) => this.views.input(input, FORMULA_INPUTS[index]));
     const to = this.views.output(output, lanes, PLANES);
-    runFormula(this.wasm, formula, order, constants, pointers, to, lanes);
+    this.constants.set(constants);
+    runFormula(this.wasm, formula, order, pointers, to, lanes, CONSTANTS);
     this.views.finish(output, to);
   }
 

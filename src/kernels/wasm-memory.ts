@@ -4,6 +4,9 @@ import { BLOCK_BYTES_MAX } from './kernels.js';
 export const HASH_SUMS = 1024;
 export const HASH_OUTPUT = 1152;
 export const HASH_SECRET = 1280;
+/** Single-precision constants of a formula. */
+export const CONSTANTS = 1216;
+export const CONSTANTS_MAX = 8;
 export const GEAR = 2048;
 export const FREQUENCIES = 4096;
 export const COUNTS = 8192;
@@ -24,4 +27,4 @@ export const ARENA_BYTES = 61 * 2 ** 20;
 export const MEMORY_BYTES = ARENA + ARENA_BYTES;
 
 /** Predictions are of lanes of at most 4 bytes, so two of their blocks fit into a window. */
-export const FORMULA_INPUTS = [RAW, RAW + WINDOW_BYTES / 2, BASE];
+export const FORMULA_INPUTS = [RAW, RAW + WINDOW_BYTES / 2, BASE, BASE + WINDOW_BYTES / 2];

@@ -4,6 +4,29 @@
  */
 import { KERNELS_WASM } from './wasm.generated.js';
 
+/** Kernels of predictions, by the number of their inputs; `k` points to the constants. */
+type PredictOf1 = (a: number, output: number, lanes: number, order: number, k: number) => void;
+type PredictOf2 = (a: number, b: number, output: number, lanes: number, order: number, k: number) => void;
+type PredictOf3 = (
+  a: number,
+  b: number,
+  c: number,
+  output: number,
+  lanes: number,
+  order: number,
+  k: number,
+) => void;
+type PredictOf4 = (
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  output: number,
+  lanes: number,
+  order: number,
+  k: number,
+) => void;
+
 /** What assembly/index.ts exports. Pointers and lengths are bytes in `memory`; see there for meanings. */
 export interface WasmExports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -187,60 +210,22 @@ export interface WasmExports {
   widenBf16(input: number, output: number, lanes: number): void;
   narrowToF16(input: number, output: number, lanes: number): void;
   widenF16(input: number, output: number, lanes: number): void;
-  predictSecondMoment(
-    v0: number,
-    m: number,
-    m0: number,
-    output: number,
-    lanes: number,
-    order: number,
-    beta1: number,
-    rest1: number,
-    beta2: number,
-    rest2: number,
-  ): void;
-  predictAdamWeights(
-    w0: number,
-    m: number,
-    v: number,
-    output: number,
-    lanes: number,
-    order: number,
-    decay: number,
-    scale: number,
-    bias1: number,
-    bias2: number,
-    eps: number,
-  ): void;
-  predictMomentumWeights(
-    w0: number,
-    buffer: number,
-    buffer0: number,
-    output: number,
-    lanes: number,
-    order: number,
-    scale: number,
-    momentum: number,
-    rest: number,
-  ): void;
-  predictFirstMoment(
-    m0: number,
-    gradients: number,
-    output: number,
-    lanes: number,
-    order: number,
-    beta1: number,
-    rest1: number,
-  ): void;
-  recoverGradient(
-    m: number,
-    m0: number,
-    output: number,
-    lanes: number,
-    order: number,
-    beta1: number,
-    rest1: number,
-  ): void;
+  predictSecondMoment: PredictOf3;
+  predictStepSquare: PredictOf3;
+  predictFirstMoment: PredictOf2;
+  predictFadedMoment: PredictOf1;
+  predictScaledMoment: PredictOf2;
+  predictDecayedMoment: PredictOf3;
+  recoverGradient: PredictOf2;
+  recoverScaled: PredictOf3;
+  predictAdamWeights: PredictOf3;
+  predictLazyAdamWeights: PredictOf4;
+  predictNadamWeights: PredictOf4;
+  predictMomentumWeights: PredictOf2;
+  predictNesterovWeights: PredictOf3;
+  predictLionWeights: PredictOf3;
+  predictAverage: PredictOf2;
+  predictMaximum(before: number, x: number, output: number, lanes: number): void;
   hashShort(input: number, length: number, secret: number, output: number): void;
   hashStart(sums: number): void;
   hashBlocks(input: number, blocks: number, secret: number, sums: number): void;

@@ -2,10 +2,10 @@ export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } fro
 export { GROUPS, type Group } from './group.js';
 export {
   type LinkedParameter,
-  type MasterCopy,
   type ParameterFacts,
   SettingsCollector,
   stepCount,
+  type WeightsCopy,
 } from './optimizer-facts.js';
 export {
   type FoundTensor,

@@ -30,10 +30,14 @@ export interface LinkedParameter extends ParameterFacts {
   weightsFile: number | null;
 }
 
-/** 16-bit working weights and the fp32 weights that they are rounded from. */
-export interface MasterCopy {
-  master: string;
-  masterFile: number;
+/**
+ * Weights and what is made of them: `cast`, 16-bit working weights that are rounded from fp32 ones; `average`, a moving
+ * average.
+ */
+export interface WeightsCopy {
+  kind: 'cast' | 'average';
+  weights: string;
+  weightsFile: number;
   copy: string;
   copyFile: number;
 }

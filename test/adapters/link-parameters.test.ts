@@ -232,10 +232,14 @@ test('16-bit weights beside fp32 masters of the same names', () => {
     files.map(([path, segmentation]) => ({ path, segmentation })),
   );
   expect(parameters.map((facts) => facts.weights)).toEqual(['master.a.weight', 'master.b.weight']);
-  expect(copies).toEqual([
-    { master: 'master.a.weight', masterFile: 1, copy: 'a.weight', copyFile: 0 },
-    { master: 'master.b.weight', masterFile: 1, copy: 'b.weight', copyFile: 0 },
-  ]);
+  const made = (['a.weight', 'b.weight'] as const).flatMap((copy) => {
+    const from = { weights: `master.${copy}`, weightsFile: 1, copy };
+    return [
+      { kind: 'cast', ...from, copyFile: 0 },
+      { kind: 'average', ...from, copyFile: 3 },
+    ];
+  });
+  expect(copies).toEqual(made);
 });
 
 test.skipIf(!existsSync(TRACES))('a trace and its bf16 weights', async () => {
@@ -248,5 +252,5 @@ test.skipIf(!existsSync(TRACES))('a trace and its bf16 weights', async () => {
     parameters.every(({ weights: key, weightsFile }) => key?.startsWith('model.') && weightsFile === 0),
   ).toBe(true);
   expect(copies).toHaveLength(41);
-  expect(copies.every(({ master, copy }) => master === `model.${copy}`)).toBe(true);
+  expect(copies.every(({ weights: key, copy }) => key === `model.${copy}`)).toBe(true);
 });

@@ -234,7 +234,9 @@ describe('odd optimizers', () => {
       ]);
       expect(parameters).toMatchObject([{ weights: masters[at], name: 'a.weight' }]);
       expect(Object.keys(parameters[0].slots)).toEqual(['exp_avg']);
-      expect(copies).toEqual([{ master: masters[at], masterFile: 0, copy: 'model.a.weight', copyFile: 0 }]);
+      expect(copies).toEqual([
+        { kind: 'cast', weights: masters[at], weightsFile: 0, copy: 'model.a.weight', copyFile: 0 },
+      ]);
     }
   });
 });

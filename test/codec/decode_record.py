@@ -8,7 +8,7 @@ import sys
 import zlib
 
 from decode_gaps import Gaps
-from predict_lanes import RULES, cast, predict, widened
+from predict_lanes import GRADIENTS, RULES, cast, predict
 
 # dtype id: (bytes of a lane, whether it is a float)
 LANES = {
@@ -278,8 +278,10 @@ def read_prediction(reader, dtype, length, inputs):
     formula, count = RULES[predictor]
     order = reader.u8()
     constants = struct.unpack(f'<{count}f', reader.take(4 * count))
-    if predictor == 8:
-        inputs = [*inputs, widened(read_lanes(reader, 14, length // 4, None))]
+    if predictor in GRADIENTS:
+        kind = 13 if predictor != 8 and order & 8 else 14
+        gradients = read_lanes(reader, kind, length // 4, None)
+        inputs = [*inputs, cast(kind, 15, gradients)]
     return predict(formula, order, constants, inputs)
 
 

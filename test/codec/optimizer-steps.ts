@@ -1,5 +1,10 @@
 /** One step of an optimizer in single precision, as training frameworks take it, with the predictions that fit. */
-import type { AdamWeightsRule, MomentumWeightsRule, Prediction } from '../../src/codec/index.js';
+import type {
+  AdamWeightsRule,
+  GradientMomentRule,
+  MomentumWeightsRule,
+  Prediction,
+} from '../../src/codec/index.js';
 import { loadKernels } from '../../src/kernels/index.js';
 import { randomNumbers } from '../kernels/kernel-inputs.js';
 
@@ -23,6 +28,11 @@ const MOMENTUM_WEIGHTS: MomentumWeightsRule = {
   dampening: 0,
   nesterov: false,
 };
+
+/** A moment whose gradients are bf16 values as they are. */
+export function gradientMoment(kept: number, added: number): GradientMomentRule {
+  return { kind: 'gradient-moment', kept, added, gradients: 'bf16', scale: 1, weightDecay: 0 };
+}
 
 export const RULES = { adamWeights: ADAM_WEIGHTS, momentumWeights: MOMENTUM_WEIGHTS };
 
@@ -72,7 +82,7 @@ export function adamStep(length: number, seed: number) {
   });
   const [bm, bm0, bv, bv0, bw, bw0] = [m, m0, v, v0, w, w0].map(bytesOf);
   const predictions: Record<'m' | 'v' | 'w', Prediction> = {
-    m: { rule: { kind: 'adam-first-moment-16bit', beta1 }, inputs: [bm0] },
+    m: { rule: gradientMoment(beta1, 1 - beta1), inputs: [bm0] },
     v: { rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs: [bv0, bm, bm0] },
     w: { rule: ADAM_WEIGHTS, inputs: [bw0, bm, bv] },
   };

@@ -29,13 +29,25 @@ export {
 } from './gaps';
 export { histogram, sampledHistogram } from './histogram';
 export { merge8, merge16, merge32, merge64 } from './merge';
+export { predictAverage, predictMaximum } from './predict-averages';
+export {
+  predictDecayedMoment,
+  predictFadedMoment,
+  predictFirstMoment,
+  predictScaledMoment,
+  predictSecondMoment,
+  predictStepSquare,
+  recoverGradient,
+  recoverScaled,
+} from './predict-moments';
 export {
   predictAdamWeights,
-  predictFirstMoment,
+  predictLazyAdamWeights,
+  predictLionWeights,
   predictMomentumWeights,
-  predictSecondMoment,
-  recoverGradient,
-} from './predict';
+  predictNadamWeights,
+  predictNesterovWeights,
+} from './predict-weights';
 export {
   buildPrefixDecode,
   buildPrefixEncode,

@@ -46,3 +46,8 @@ export function shortened(x: v128, drop: i32): v128 {
   const carried = i32x4.add(i32x4.add(x, i32x4.splat((1 << (drop - 1)) - 1)), odd);
   return v128.and(carried, i32x4.splat(-1 << drop));
 }
+
+// The constant with number `at` in all lanes.
+export function constant(k: usize, at: usize): v128 {
+  return v128.load32_splat(k + (at << 2));
+}
