@@ -78,7 +78,7 @@ class Choice {
   try(prediction: Prediction, rule: Rule): void {
     const { planes, raw, dtype } = this;
     const forms = predictorsOf(planes.room, { rule, inputs: prediction.inputs }, dtype, raw.length);
-    const predictor = this.bestForm(forms);
+    const predictor = bestForm(planes, raw, dtype, forms);
     if (predictor === undefined) return;
     const bits = planes.samples.bits(raw, dtype, predictor);
     if (this.cheapest === undefined || bits < this.cheapest.bits)
@@ -100,25 +100,27 @@ class Choice {
       if (fitted !== undefined) this.try(prediction, fitted);
     }
   }
+}
 
-  /** All forms are compared by a few lanes, the best ones by more. */
-  private bestForm(forms: readonly Predictor[]): Predictor | undefined {
-    if (forms.length <= 1) return forms.at(0);
-    const first = forms.map((form) => ({ form, bits: this.bits(form, FIRST_SAMPLE_LANES) }));
-    first.sort((a, b) => a.bits - b.bits);
-    let best: Predictor | undefined;
-    let leastBits = Number.POSITIVE_INFINITY;
-    for (const { form } of first.slice(0, FORMS_TOLD_APART)) {
-      const bits = this.bits(form, FORM_SAMPLE_LANES);
-      if (bits >= leastBits) continue;
-      best = form;
-      leastBits = bits;
-      if (bits === 0) break;
-    }
-    return best;
+/** All forms are compared by a few lanes, the best ones by more. */
+function bestForm(
+  planes: PlanesCoder,
+  raw: Uint8Array,
+  dtype: DType,
+  forms: readonly Predictor[],
+): Predictor | undefined {
+  if (forms.length <= 1) return forms.at(0);
+  const bitsOf = (form: Predictor, lanes: number): number => planes.samples.bits(raw, dtype, form, lanes);
+  const first = forms.map((form) => ({ form, bits: bitsOf(form, FIRST_SAMPLE_LANES) }));
+  first.sort((a, b) => a.bits - b.bits);
+  let best: Predictor | undefined;
+  let leastBits = Number.POSITIVE_INFINITY;
+  for (const { form } of first.slice(0, FORMS_TOLD_APART)) {
+    const bits = bitsOf(form, FORM_SAMPLE_LANES);
+    if (bits >= leastBits) continue;
+    best = form;
+    leastBits = bits;
+    if (bits === 0) break;
   }
-
-  private bits(form: Predictor, sampleLanes: number): number {
-    return this.planes.samples.bits(this.raw, this.dtype, form, sampleLanes);
-  }
+  return best;
 }
