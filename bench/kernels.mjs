@@ -22,6 +22,7 @@ const { values } = parseArgs({
   },
 });
 const settings = {
+  quick: values.quick,
   rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
   milliseconds: Number(values.milliseconds ?? (values.quick ? 5 : 200)),
 };
@@ -30,7 +31,7 @@ const kernels = loadKernels();
 const oracle = loadKernels('typescript');
 const report = new Report(values.quick ? 'kernels-quick' : 'kernels', {
   json: values.json,
-  settings: { ...settings, quick: values.quick, data: origin },
+  settings: { ...settings, data: origin },
 });
 
 await memoryRows({ kernels, oracle, hasher: await loadHasher(kernels) }, report, settings);

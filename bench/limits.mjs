@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { secondsOf } from './harness.mjs';
-import { zstdVersion } from './machine.mjs';
+import { watchChildShare, zstdVersion } from './machine.mjs';
 
 /** Bytes of one write or read: large enough that calls cost nothing. */
 const PIECE_BYTES = 8 * 2 ** 20;
@@ -99,7 +99,7 @@ function cachedShare(paths) {
 
 /**
  * Speed and size of native zstd on one thread, in memory: `zstd -b` on a file. Returns GB/s of `bytes`, or undefined where
- * there is no zstd. Its figures are means over `seconds`, so ours must be means as well.
+ * there is no zstd. Its figures are means over `seconds`, so ours must be means as well; both as with a core to themselves.
  */
 export function nativeZstd(bytes, { level = 1, seconds = 1 } = {}) {
   if (zstdVersion() === undefined) return undefined;
@@ -108,11 +108,15 @@ export function nativeZstd(bytes, { level = 1, seconds = 1 } = {}) {
     const path = join(folder, 'planes');
     writeFileSync(path, bytes);
     const arguments_ = [`-b${level}`, `-i${seconds}`, '-T1', '--single-thread', path];
+    const shareOf = watchChildShare();
     const { stdout, stderr } = spawnSync('zstd', arguments_, { encoding: 'utf8' });
+    // A run of a moment starts and ends more than it computes.
+    const share = seconds > 0 ? shareOf() : 1;
     const line = /->\s*(\d+) \([^)]*\),\s*([\d.]+) MB\/s,\s*([\d.]+) MB\/s/g;
     const found = [...`${stdout}${stderr}`.matchAll(line)].at(-1);
     if (found === undefined) return undefined;
-    return { size: Number(found[1]), encode: Number(found[2]) / 1000, decode: Number(found[3]) / 1000 };
+    const [encode, decode] = [found[2], found[3]].map((speed) => Number(speed) / 1000 / share);
+    return { size: Number(found[1]), encode, decode };
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -14,6 +14,9 @@ const FILE_SYSTEMS = new Map([
   [0x2fc12fc1, 'zfs'],
 ]);
 
+/** Clock ticks of /proc in a second: USER_HZ, the same on every Linux architecture that Node runs on. */
+const TICKS = 100;
+
 /** Foreign work, in cores, above which a run is flagged. */
 const FOREIGN_CORES_MAX = 0.5;
 
@@ -43,14 +46,45 @@ export function zstdVersion() {
   }
 }
 
+/** Seconds of processor time of the children that have ended; undefined where the system does not say. */
+function childSeconds() {
+  try {
+    const fields = readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1).split(' ');
+    return (Number(fields[13]) + Number(fields[14])) / TICKS;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Starts a clock; the function returned gives the share of a core, at most 1, that this process has had since then. */
+export function watchShare() {
+  return watch(() => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+}
+
+/** The same of children that start and end in between. */
+export function watchChildShare() {
+  return childSeconds() === undefined ? () => 1 : watch(childSeconds);
+}
+
+function watch(processorSeconds) {
+  const before = processorSeconds();
+  const started = process.hrtime.bigint();
+  return () => {
+    const elapsed = Number(process.hrtime.bigint() - started) / 1e9;
+    return Math.min(1, Math.max(0.01, (processorSeconds() - before) / elapsed));
+  };
+}
+
 /** Seconds of processor time so far: of this process with its ended children, of the whole machine, and stolen from it. */
 function processorTimes() {
   const { user, system } = process.cpuUsage();
   const own = (user + system) / 1e6;
+  const children = childSeconds();
+  if (children === undefined) return { own, busy: own, steal: 0 };
   try {
-    const ticks = 100; // USER_HZ, the same on every Linux architecture that Node runs on
-    const fields = readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1).split(' ');
-    const children = (Number(fields[13]) + Number(fields[14])) / ticks;
     const all = readFileSync('/proc/stat', 'latin1')
       .split('\n', 1)[0]
       .trim()
@@ -58,8 +92,8 @@ function processorTimes() {
       .slice(1)
       .map(Number);
     const [userTime, nice, kernel, , , interrupts, softInterrupts, steal] = all;
-    const busy = (userTime + nice + kernel + interrupts + softInterrupts) / ticks;
-    return { own: own + children, busy, steal: steal / ticks };
+    const busy = (userTime + nice + kernel + interrupts + softInterrupts) / TICKS;
+    return { own: own + children, busy, steal: steal / TICKS };
   } catch {
     return { own, busy: own, steal: 0 };
   }

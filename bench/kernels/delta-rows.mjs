@@ -73,7 +73,7 @@ export async function bf16Rows(coder, report, settings) {
       else {
         const ratios = results.map(({ ours }) => ours[way] / ours.memcpy);
         report.add(
-          row(`${chunk.id}-${way}`, ratios, `${HOW}, against memcpy of 8 MiB`, speedOf(results, way, more)),
+          row(`${chunk.id}-${way}`, ratios, `${HOW}, against memcpy of 64 MiB`, speedOf(results, way, more)),
         );
       }
     }

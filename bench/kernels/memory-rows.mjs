@@ -1,14 +1,12 @@
-/** What runs at the speed of memory: predictors, hashes, the scan of unchanged data; all against memcpy of 8 MiB. */
+/** What runs at the speed of memory: predictors, hashes, the scan of unchanged data; all from memory, against memcpy of 64 MiB. */
 import { BLOCK_LANES, formulaShape } from '../../dist/kernels/index.js';
 import { median, randomNumbers, row, verifySame } from '../harness.mjs';
 import { watchLoad } from '../machine.mjs';
 import { memcpy, placed, speeds } from './timing.mjs';
 
-/** Bytes that each task goes through at most: more than the caches of a core, as a state is. */
-const TASK_BYTES_MAX = 8 * 2 ** 20;
-
-/** Arrays of a task, of one length; twice as many leave room to spare. */
-const TASK_ARRAYS = 8;
+/** Bytes of all arrays of a task: what the memory of the kernels has room for, more than caches hold; fewer for a trial. */
+const ARRAYS_BYTES = 48 * 2 ** 20;
+const TRIAL_BYTES = 4 * 2 ** 20;
 
 const PREDICTORS = [
   {
@@ -24,33 +22,24 @@ const PREDICTORS = [
   { id: 'predict-widen', formula: 'widen-bf16', order: 0, constants: [] },
 ];
 
-/** Positive numbers around 0.01, as fp32 or bf16. */
+/** Positive numbers below 0.02, as fp32 or bf16. */
 function numbers(length, laneBytes, seed) {
   const next = randomNumbers(seed);
   if (laneBytes === 4) return new Uint8Array(Float32Array.from({ length }, () => next() / 2 ** 38).buffer);
   return new Uint8Array(Uint16Array.from({ length }, () => 0x3c00 + (next() & 0xff)).buffer);
 }
 
-/** Bytes of a task whose arrays all fit into the memory of the kernels: a power of two. */
-function taskBytes(kernels) {
-  return Math.min(TASK_BYTES_MAX, 2 ** Math.floor(Math.log2(kernels.arena.free / TASK_ARRAYS)));
-}
-
-function predictorTask(kernels, oracle, { id, formula, order, constants }) {
+function predictorTask({ kernels, oracle }, { formula, order, constants }, arraysBytes) {
   const { inputBytes, outputBytes } = formulaShape(formula);
-  const bytes = taskBytes(kernels);
-  const lanes = bytes / outputBytes;
-  const mark = kernels.arena.mark();
-  const arrays = inputBytes.map((laneBytes, index) => placed(kernels, numbers(lanes, laneBytes, index + 1)));
-  const output = placed(kernels, new Uint8Array(bytes));
+  const laneBytes = inputBytes.reduce((sum, width) => sum + width, outputBytes);
+  const lanes = Math.floor(arraysBytes / laneBytes / BLOCK_LANES) * BLOCK_LANES;
+  const arrays = inputBytes.map((width, index) => placed(kernels, numbers(lanes, width, index + 1)));
+  const output = placed(kernels, new Uint8Array(lanes * outputBytes));
   const settings = Float32Array.from(constants);
   const blockOf = (from) =>
-    arrays.map((array, index) => {
-      const width = inputBytes[index];
-      return array.subarray(from * width, (from + BLOCK_LANES) * width);
-    });
-  const expected = new Uint8Array(BLOCK_LANES * outputBytes);
-  oracle.predict(formula, order, settings, blockOf(0), expected);
+    arrays.map((array, index) =>
+      array.subarray(from * inputBytes[index], (from + BLOCK_LANES) * inputBytes[index]),
+    );
   const run = () => {
     for (let from = 0; from < lanes; from += BLOCK_LANES) {
       const target = output.subarray(from * outputBytes, (from + BLOCK_LANES) * outputBytes);
@@ -58,48 +47,59 @@ function predictorTask(kernels, oracle, { id, formula, order, constants }) {
     }
   };
   run();
+  const expected = new Uint8Array(BLOCK_LANES * outputBytes);
+  oracle.predict(formula, order, settings, blockOf(0), expected);
   verifySame(formula, output.subarray(0, expected.length), expected);
-  // Tasks run one after the other and each only needs its own arrays' places, whatever is left in them.
-  kernels.arena.release(mark);
-  return { name: id, bytes, run };
+  return { bytes: output.length, run };
 }
 
-function scanTasks(kernels, oracle, hasher) {
-  const bytes = placed(kernels, numbers(taskBytes(kernels) / 4, 4, 9));
+function hashTask({ kernels, oracle }, hash, arraysBytes) {
+  const bytes = placed(kernels, numbers(arraysBytes / 4, 4, 9));
+  const part = bytes.subarray(0, 2 ** 20);
+  verifySame('content hash', kernels.contentHash(part), oracle.contentHash(part));
+  return { bytes: bytes.length, run: () => hash(bytes) };
+}
+
+function scanTask({ kernels }, arraysBytes) {
+  const bytes = placed(kernels, numbers(arraysBytes / 8, 4, 9));
   const base = placed(kernels, bytes);
-  verifySame('content hash', kernels.contentHash(bytes), oracle.contentHash(bytes));
-  const same = () => {
+  const run = () => {
     if (!kernels.isSame(bytes, base)) throw new Error('equal bytes differ');
   };
-  return [
-    { name: 'content-hash', bytes: bytes.length, run: () => kernels.contentHash(bytes) },
-    { name: 'unchanged', bytes: bytes.length, run: same },
-    { name: 'XXH64, checksums', bytes: bytes.length, run: () => hasher.checksum(bytes), info: true },
-  ];
+  return { bytes: bytes.length, run };
 }
 
-/** Rows of predictors, hash and scan; `oracle` is the TypeScript twin. */
-export async function memoryRows({ kernels, oracle, hasher }, report, { rounds, milliseconds }) {
-  const tasks = [
-    ...scanTasks(kernels, oracle, hasher),
-    ...PREDICTORS.map((predictor) => predictorTask(kernels, oracle, predictor)),
-  ];
-  const loadOf = watchLoad();
-  const results = [];
-  for (let round = 0; round < rounds; round++) results.push(await speeds([memcpy, ...tasks], milliseconds));
-  report.limit(
-    'memcpy, 8 MiB',
-    results.map((result) => result.memcpy),
-  );
-  const load = loadOf();
-  const how = `${tasks[0].bytes / 2 ** 20} MiB in the memory of the kernels, against memcpy of 8 MiB`;
-  for (const { name, info } of tasks) {
-    const gigabytesPerSecond = median(results.map((result) => result[name]));
-    if (info) report.note({ name, gigabytesPerSecond });
-    else {
-      const ratios = results.map((result) => result[name] / result.memcpy);
-      const more = { load, gigabytesPerSecond, note: `${gigabytesPerSecond.toFixed(1)} GB/s` };
-      report.add(row(name, ratios, how, more));
+/** Tasks by the ids of their targets; they are made when their turn comes, for they share one memory. */
+function makers(room, arraysBytes) {
+  const { kernels, hasher } = room;
+  return new Map([
+    ['content-hash', () => hashTask(room, (bytes) => kernels.contentHash(bytes), arraysBytes)],
+    ['XXH64, checksums', () => hashTask(room, (bytes) => hasher.checksum(bytes), arraysBytes)],
+    ['unchanged', () => scanTask(room, arraysBytes)],
+    ...PREDICTORS.map((predictor) => [predictor.id, () => predictorTask(room, predictor, arraysBytes)]),
+  ]);
+}
+
+/** Rows of predictors, hash and scan; in `room` are kernels, their TypeScript twin as oracle, and a hasher. */
+export async function memoryRows(room, report, { rounds, milliseconds, quick }) {
+  const copies = [];
+  for (const [id, make] of makers(room, quick ? TRIAL_BYTES : ARRAYS_BYTES)) {
+    const mark = room.kernels.arena.mark();
+    const task = { name: 'ours', ...make() };
+    const loadOf = watchLoad();
+    const results = [];
+    for (let round = 0; round < rounds; round++) results.push(await speeds([memcpy, task], milliseconds));
+    room.kernels.arena.release(mark);
+    copies.push(...results.map((result) => result.memcpy));
+    const gigabytesPerSecond = median(results.map(({ ours }) => ours));
+    if (id.startsWith('XXH64')) {
+      report.note({ name: id, gigabytesPerSecond });
+      continue;
     }
+    const how = `${(task.bytes / 2 ** 20).toFixed(0)} MiB in the memory of the kernels, against memcpy of 64 MiB`;
+    const ratios = results.map((result) => result.ours / result.memcpy);
+    const note = `${gigabytesPerSecond.toFixed(1)} GB/s`;
+    report.add(row(id, ratios, how, { load: loadOf(), gigabytesPerSecond, note }));
   }
+  report.limit('memcpy, 64 MiB', copies);
 }
