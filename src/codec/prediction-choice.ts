@@ -24,18 +24,21 @@ export interface ChosenPrediction {
   readonly bits: number;
 }
 
-/** Returns every prediction that fits the chunk, in the form that is cheapest by a sample. */
+/** Returns every prediction that fits the chunk, in the form that is cheapest by a sample, and the best fitted one. */
 export function fittingPredictions(
   planes: PlanesCoder,
   raw: Uint8Array,
   dtype: DType,
   predictions: readonly Prediction[],
-): { prediction: Prediction; predictor: Predictor }[] {
-  return predictions.flatMap((prediction) => {
-    const forms = predictorsOf(planes.room, prediction, dtype, raw.length);
-    const predictor = bestForm(planes, raw, dtype, forms);
-    return predictor === undefined ? [] : [{ prediction, predictor }];
+): ChosenPrediction[] {
+  const each = predictions.flatMap((prediction) => {
+    const alone = new Choice(planes, raw, dtype);
+    alone.try(prediction, prediction.rule);
+    return alone.cheapest ?? [];
   });
+  const fitted = new Choice(planes, raw, dtype);
+  if (each.every(({ bits }) => bits > raw.length * 8 * FITS_SHARE)) fitted.tryFitted(predictions);
+  return fitted.cheapest === undefined ? each : [...each, fitted.cheapest];
 }
 
 /** Returns the cheapest of the predictions that fit the chunk; rules come before bases, and the first one that holds is taken. */
