@@ -10,6 +10,7 @@ import { ENCODING, PREDICTOR } from './record-ids.js';
 import { SampledCost } from './sampled-cost.js';
 import { scratchBytes } from './scratch.js';
 import { predictorInputs, readPredictor } from './stored-predictor.js';
+import { TouchedLanes } from './touched-lanes.js';
 import { unsupported } from './unsupported.js';
 
 const PREDICTOR_OFFSET = 2;
@@ -19,11 +20,13 @@ export class PlanesCoder {
   readonly room: PredictorRoom;
   readonly samples: SampledCost;
   private readonly blocks: LaneBlocks;
+  private readonly lanes: TouchedLanes;
 
   constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
     this.room = predictorRoom(kernels);
     this.samples = new SampledCost(kernels, cost);
     this.blocks = new LaneBlocks(kernels, streams, cost);
+    this.lanes = new TouchedLanes(kernels, this.blocks);
   }
 
   /** Returns the record of `raw`, predicted or not. */
@@ -53,12 +56,12 @@ export class PlanesCoder {
     const side = predictor?.side;
     const sideLanes = side?.recover(raw, 0);
     if (side !== undefined && sideLanes !== undefined) {
-      this.blocks.encode(writer, sideLanes, undefined, side.info, effort);
+      this.lanes.encode(writer, sideLanes, undefined, side.info, effort);
     }
     const base =
       predictor && resident(this.room.kernels.arena, wholePrediction(predictor, raw.length, info, sideLanes));
     const laneEnd = raw.length - (raw.length % info.laneBytes);
-    this.blocks.encode(writer, raw.subarray(0, laneEnd), base, info, effort);
+    this.lanes.encode(writer, raw.subarray(0, laneEnd), base, info, effort);
     writer.bytes(raw.subarray(laneEnd));
   }
 
@@ -97,9 +100,9 @@ export class PlanesCoder {
     const tail = rawLength % info.laneBytes;
     const side = predictor?.side;
     const lanes = (rawLength - tail) / info.laneBytes;
-    const sideLanes = side && this.blocks.decode(reader, lanes, 0, undefined, side.info, scratch);
+    const sideLanes = side && this.lanes.decode(reader, lanes, 0, undefined, side.info, scratch);
     const base = predictor && wholePrediction(predictor, rawLength, info, sideLanes, scratch);
-    const raw = this.blocks.decode(
+    const raw = this.lanes.decode(
       reader,
       lanes,
       tail,

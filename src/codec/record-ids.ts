@@ -39,6 +39,7 @@ export const BLOCK = {
   prefixAgain: 8,
   farClasses: 9,
   farClassesAgain: 10,
+  touched: 11,
 } as const;
 
 /** How a byte stream is coded. */

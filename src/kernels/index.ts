@@ -15,6 +15,7 @@ export {
   type LaneBytes,
   type LaneKind,
   type LaneLayout,
+  LINE_BYTES,
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
   type SparseStreams,

@@ -17,6 +17,9 @@ export const BLOCK_LANES = 65_536;
 /** The widest lane: 8 bytes, a double. */
 export const LANE_BYTES_MAX = 8;
 
+/** Bytes that are compared together. */
+export const LINE_BYTES = 64;
+
 /** Bytes of one block at most; the bound of every window but the hash's. */
 export const BLOCK_BYTES_MAX = BLOCK_LANES * LANE_BYTES_MAX;
 
@@ -130,6 +133,9 @@ export interface Kernels {
 
   /** Returns whether two arrays of any length hold the same bytes. */
   isSame(a: Uint8Array, b: Uint8Array): boolean;
+
+  /** Sets a mark for each LINE_BYTES of a block to 1 where they differ, else to 0; the last ones may be fewer. */
+  differingLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void;
 
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;

@@ -12,6 +12,7 @@ import {
   type ContextTables,
   type FloatLayout,
   type LaneLayout,
+  LINE_BYTES,
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
 } from './kernels.js';
@@ -157,4 +158,10 @@ function demandLanes(raw: Uint8Array, base: Uint8Array, laneBytes: number): numb
   demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
   demand(base.length === raw.length, 'the base is as long as the raw block');
   return lanes;
+}
+
+export function demandLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void {
+  demandWindow(a);
+  demand(a.length === b.length, 'two blocks of the same length');
+  demand(marks.length === Math.ceil(a.length / LINE_BYTES), 'a mark for each line');
 }

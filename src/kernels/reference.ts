@@ -10,6 +10,7 @@ import {
   demandFormula,
   demandFrequencies,
   demandGaps,
+  demandLines,
   demandPlane,
   demandPrefix,
   demandSameLanes,
@@ -22,6 +23,7 @@ import { decodeContextsReference, encodeContextsReference } from './reference-co
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
+import { differingLinesReference } from './reference-lines.js';
 import {
   histogramReference,
   mergePlanesReference,
@@ -87,6 +89,10 @@ export function typescriptKernels(): Kernels {
     arena: new Arena(new ArrayBuffer(ARENA_BYTES), 0, ARENA_BYTES),
     ...LANE_KERNELS,
     isSame: (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]),
+    differingLines(a, b, marks) {
+      demandLines(a, b, marks);
+      differingLinesReference(a, b, marks);
+    },
     histogram(bytes, counts) {
       demandWindow(bytes);
       histogramReference(bytes, counts);

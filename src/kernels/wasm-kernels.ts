@@ -23,6 +23,7 @@ import {
   demandBlock,
   demandFormula,
   demandFrequencies,
+  demandLines,
   demandPlane,
   demandWindow,
 } from './preconditions.js';
@@ -180,6 +181,13 @@ export class WasmKernels implements Kernels {
       if (this.wasm.isSame(first, second, end - start) === 0) return false;
     }
     return true;
+  }
+
+  differingLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void {
+    demandLines(a, b, marks);
+    const to = this.views.output(marks, 0, PLANES);
+    this.wasm.differingLines(this.views.input(a, RAW), this.views.input(b, BASE), a.length, to);
+    this.views.finish(marks, to);
   }
 
   histogram(bytes: Uint8Array, counts: Uint32Array): void {

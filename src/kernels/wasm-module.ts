@@ -137,6 +137,7 @@ export interface WasmExports {
     plain: number,
     plainBits: number,
   ): number;
+  differingLines(a: number, b: number, length: number, marks: number): void;
   sampleChanges16(
     raw: number,
     base: number,

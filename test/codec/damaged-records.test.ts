@@ -5,7 +5,7 @@ import { createCodec, fromBase } from '../../src/codec/index.js';
 import { isThetalogError, type ThetalogError } from '../../src/errors.js';
 import { loadKernels } from '../../src/kernels/index.js';
 import { randomBytes, skewedBytes } from '../kernels/kernel-inputs.js';
-import { nudged, type Pair, pairs, scaledUpdate, sparseUpdate } from './chunk-inputs.js';
+import { nudged, type Pair, pairs, scaledUpdate, sparseUpdate, touchedRows } from './chunk-inputs.js';
 
 const codec = createCodec(loadKernels());
 
@@ -34,6 +34,7 @@ const EXAMPLES: Record<string, Pair> = {
   prefix: scaledUpdate('f32', 20_000, 1e-4),
   gaps: sparseUpdate(4000, 40, 6),
   gapsOfBlocks: sparseUpdate(70_000, 300, 6),
+  touched: touchedRows(100, 64, 12, 3),
   near: { dtype: 'f16', raw: nudged(skewedBytes(3000, 7), 2, 2, 1), base: skewedBytes(3000, 7) },
 };
 
@@ -106,6 +107,9 @@ describe('damaged records', () => {
       [4, 14, 1, 3],
       [4, 16, 1, 2, 4],
       [4, 14, 2, 5],
+      [4, 14, 2, 11],
+      [4, 15, 2, 11, 1, 0],
+      [4, 16, 2, 11, 1, 0, 1, 2],
       [4, 14, 2, 5, 110, 8, 3],
       [4, 15, 2, 5, 0, 1, 0],
       [4, 15, 2, 6],

@@ -285,6 +285,25 @@ def read_prediction(reader, dtype, length, inputs):
     return predict(formula, order, constants, inputs)
 
 
+def read_touched(reader, dtype, length, base):
+    """Lanes of which only those of some lines differ from the base."""
+    reader.u8()
+    lines, runs, before = -(-length // 64), [], 0
+    for index in range(reader.varint()):
+        start = before + reader.varint()
+        before = start + reader.varint()
+        assert start < before <= lines and (index == 0 or start > runs[-1][1] // 64)
+        runs.append((64 * start, min(length, 64 * before)))
+    together = b''.join(base[start:end] for start, end in runs)
+    assert runs and reader.data[reader.at] != 11
+    coded = read_lanes(reader, dtype, len(together) // LANES[dtype][0], together)
+    output, at = bytearray(base[:length]), 0
+    for start, end in runs:
+        output[start:end] = coded[at:at + end - start]
+        at += end - start
+    return bytes(output)
+
+
 def read_lanes(reader, dtype, lanes, base):
     lane_bytes, is_float = LANES[dtype]
     has_base = base is not None
@@ -295,6 +314,8 @@ def read_lanes(reader, dtype, lanes, base):
     def ordered(x):
         return x ^ (mask >> 1) if is_float and x >> (bits - 1) else x
 
+    if lanes > 0 and reader.data[reader.at] == 11:
+        return read_touched(reader, dtype, lanes * lane_bytes, base if has_base else None)
     output = bytearray()
     for start in range(0, lanes, 65536):
         count = min(65536, lanes - start)

@@ -107,6 +107,13 @@ const GOLDENS: readonly Golden[] = [
     raw: toHex(flagged([0, 5, 5, 5], [77, -1, 500, 100_000, 69_999, 2])),
     base: toHex(flagged([0], [])),
   },
+  {
+    what: 'touched lines, the last one short',
+    dtype: 'i32',
+    record: '0408020b0206044a03020401ff7103332b00000cc181bd0287d884c021826ca2010101',
+    raw: `${'00000001'.repeat(100)}${'05000001'.repeat(50)}${'00000001'.repeat(1200)}${'05000001'.repeat(37)}`,
+    base: '00000001'.repeat(1387),
+  },
   { what: 'constant and zero planes', dtype: 'i16', record: '04060102020601', raw: '0300'.repeat(5) },
   { what: 'deflate', dtype: 'bytes', record: '024b4c4a4e494dc32401', raw: '616263646566'.repeat(4) },
   {

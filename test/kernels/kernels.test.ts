@@ -44,6 +44,21 @@ function checkPlanes(kernels: Kernels, raw: Uint8Array, base: Uint8Array | undef
 describe.each(['wasm', 'typescript'] as const)('%s kernels', (implementation) => {
   const kernels = loadKernels(implementation);
 
+  it('marks the lines that differ', () => {
+    for (const length of [0, 1, 63, 64, 65, 1000, 128 * 64]) {
+      const a = shifted(randomBytes(length, length), 1);
+      const b = shifted(Uint8Array.from(a), 3);
+      for (let at = 0; at < length; at += 197) b[at] ^= 1 << (at % 8);
+      const [marks, expected] = [0, 1].map(() => new Uint8Array(Math.ceil(length / 64)).fill(9));
+      kernels.differingLines(a, b, marks);
+      oracle.differingLines(a, b, expected);
+      expect(marks).toEqual(expected);
+    }
+    expect(() => kernels.differingLines(new Uint8Array(65), new Uint8Array(65), new Uint8Array(1))).toThrow(
+      RangeError,
+    );
+  });
+
   it('says what it is', () => {
     expect(kernels.implementation).toBe(implementation);
   });

@@ -28,6 +28,7 @@ export {
   encodeGaps32,
 } from './gaps';
 export { histogram, sampledHistogram } from './histogram';
+export { differingLines } from './lines';
 export { merge8, merge16, merge32, merge64 } from './merge';
 export { predictAverage, predictMaximum } from './predict-averages';
 export {

@@ -1,0 +1,189 @@
+/**
+ * Lanes of chunks where whole stretches equal the prediction, as the rows of an embedding that no token of a batch names:
+ * FORMAT.md, "Touched lines". The lanes of the other stretches are put together and coded as if they were all there are.
+ */
+import type { ByteReader, ByteWriter } from '../bytes/index.js';
+import { BLOCK_BYTES_MAX, type Kernels, LINE_BYTES } from '../kernels/index.js';
+import type { DTypeInfo } from '../tensor/index.js';
+import type { StreamEffort } from './byte-stream.js';
+import type { LaneBlocks } from './lane-blocks.js';
+import { BLOCK } from './record-ids.js';
+import { scratchBytes } from './scratch.js';
+
+/** Chunks with more lines than this share that differ are left as they are, as are those where these are not neighbours. */
+const TOUCHED_SHARE_MAX = 1 / 2;
+const RUN_LINES_MIN = 2;
+
+/** What a chunk is first judged by. */
+const SAMPLE_PIECES = 32;
+const SAMPLE_LINES = 16;
+
+/** Lines that differ, in order; neighbours are one run. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+export class TouchedLanes {
+  private readonly kernels: Kernels;
+  private readonly blocks: LaneBlocks;
+  private readonly marks = new Uint8Array(BLOCK_BYTES_MAX / LINE_BYTES);
+
+  constructor(kernels: Kernels, blocks: LaneBlocks) {
+    this.kernels = kernels;
+    this.blocks = blocks;
+  }
+
+  /** Writes whole lanes; `predicted` may go on with a tail. */
+  encode(
+    writer: ByteWriter,
+    raw: Uint8Array,
+    predicted: Uint8Array | undefined,
+    info: DTypeInfo,
+    effort: StreamEffort,
+  ): void {
+    const base = predicted?.subarray(0, raw.length);
+    const runs = base && this.runs(raw, base);
+    if (base === undefined || runs === undefined) {
+      this.blocks.encode(writer, raw, base, info, effort);
+      return;
+    }
+    writer.u8(BLOCK.touched);
+    writer.varint(runs.length);
+    let before = 0;
+    for (const { start, end } of runs) {
+      writer.varint(start - before);
+      writer.varint(end - start);
+      before = end;
+    }
+    const { arena } = this.kernels;
+    const mark = arena.mark();
+    this.blocks.encode(writer, this.gathered(raw, runs), this.gathered(base, runs), info, effort);
+    arena.release(mark);
+  }
+
+  /** Returns the lines that differ, or undefined where it is not worth telling them apart. */
+  private runs(raw: Uint8Array, base: Uint8Array): Run[] | undefined {
+    if (!this.isPromising(raw, base)) return undefined;
+    const runs: Run[] = [];
+    let touched = 0;
+    let start = -1;
+    for (let from = 0; from < raw.length; from += BLOCK_BYTES_MAX) {
+      const lines = this.mark(raw, base, from, BLOCK_BYTES_MAX);
+      const first = from / LINE_BYTES;
+      for (let line = 0; line < lines; line++) {
+        if (this.marks[line] === 1) {
+          touched++;
+          if (start < 0) start = first + line;
+        } else if (start >= 0) {
+          runs.push({ start, end: first + line });
+          start = -1;
+        }
+      }
+    }
+    const all = Math.ceil(raw.length / LINE_BYTES);
+    if (start >= 0) runs.push({ start, end: all });
+    const isWorth = touched <= all * TOUCHED_SHARE_MAX && touched >= runs.length * RUN_LINES_MIN;
+    return isWorth && runs.length > 0 ? runs : undefined;
+  }
+
+  /** Judges a few pieces, where a chunk is large enough for that. */
+  private isPromising(raw: Uint8Array, base: Uint8Array): boolean {
+    const pieceBytes = SAMPLE_LINES * LINE_BYTES;
+    const pieces = Math.floor(raw.length / pieceBytes);
+    if (pieces < 2 * SAMPLE_PIECES) return true;
+    let touched = 0;
+    let runs = 0;
+    for (let piece = 0; piece < SAMPLE_PIECES; piece++) {
+      const from = Math.floor((piece * (pieces - 1)) / (SAMPLE_PIECES - 1)) * pieceBytes;
+      const lines = this.mark(raw, base, from, pieceBytes);
+      for (let line = 0; line < lines; line++) {
+        touched += this.marks[line];
+        if (this.marks[line] === 1 && (line === 0 || this.marks[line - 1] === 0)) runs++;
+      }
+    }
+    const sampled = SAMPLE_PIECES * SAMPLE_LINES;
+    return touched < sampled * ((1 + TOUCHED_SHARE_MAX) / 2) && 2 * touched >= runs * (1 + RUN_LINES_MIN);
+  }
+
+  /** Marks the lines of a piece that differ; returns their number. */
+  private mark(raw: Uint8Array, base: Uint8Array, from: number, length: number): number {
+    const end = Math.min(raw.length, from + length);
+    const lines = Math.ceil((end - from) / LINE_BYTES);
+    const marks = this.marks.subarray(0, lines);
+    this.kernels.differingLines(raw.subarray(from, end), base.subarray(from, end), marks);
+    return lines;
+  }
+
+  /** Returns the lines of all runs, one after the other. */
+  private gathered(bytes: Uint8Array, runs: readonly Run[]): Uint8Array {
+    const length = lineBytes(runs, bytes.length);
+    const together = scratchBytes(this.kernels, length);
+    let at = 0;
+    for (const { start, end } of runs) {
+      const piece = bytes.subarray(start * LINE_BYTES, end * LINE_BYTES);
+      together.set(piece, at);
+      at += piece.length;
+    }
+    return together;
+  }
+
+  /** Reads lanes into `memory`, which has room for a tail. */
+  decode(
+    reader: ByteReader,
+    lanes: number,
+    tail: number,
+    base: Uint8Array | undefined,
+    info: DTypeInfo,
+    memory: (length: number) => Uint8Array,
+  ): Uint8Array {
+    if (lanes === 0 || reader.bytes[reader.offset] !== BLOCK.touched || reader.remaining === 0) {
+      return this.blocks.decode(reader, lanes, tail, base, info, memory);
+    }
+    const start = reader.offset;
+    reader.u8();
+    if (base === undefined)
+      return reader.fail('record-block', 'touched lines of lanes without a prediction', start);
+    const laneEnd = lanes * info.laneBytes;
+    const runs = readRuns(reader, Math.ceil(laneEnd / LINE_BYTES));
+    const before = this.gathered(base.subarray(0, laneEnd), runs);
+    const scratch = (length: number) => scratchBytes(this.kernels, length);
+    const together = this.blocks.decode(reader, before.length / info.laneBytes, 0, before, info, scratch);
+    const raw = memory(laneEnd + tail);
+    raw.set(base.subarray(0, laneEnd));
+    let at = 0;
+    for (const run of runs) {
+      const to = Math.min(laneEnd, run.end * LINE_BYTES);
+      const length = to - run.start * LINE_BYTES;
+      raw.set(together.subarray(at, at + length), run.start * LINE_BYTES);
+      at += length;
+    }
+    return raw;
+  }
+}
+
+/** Bytes of the lines of all runs; the last line of a chunk may be shorter than others. */
+function lineBytes(runs: readonly Run[], length: number): number {
+  let bytes = 0;
+  for (const { start, end } of runs) bytes += Math.min(length, end * LINE_BYTES) - start * LINE_BYTES;
+  return bytes;
+}
+
+/** Reads the runs of a chunk of so many lines. */
+function readRuns(reader: ByteReader, lines: number): Run[] {
+  const offset = reader.offset;
+  const count = reader.varint();
+  if (count < 1 || count > lines) reader.fail('record-lines', `${count} runs in ${lines} lines`, offset);
+  const runs: Run[] = [];
+  let before = 0;
+  for (let index = 0; index < count; index++) {
+    const start = before + reader.varint();
+    const end = start + reader.varint();
+    if (end > lines || end === start || (index > 0 && start === before)) {
+      reader.fail('record-lines', `a run of lines ${start} to ${end} of ${lines}`, offset);
+    }
+    runs.push({ start, end });
+    before = end;
+  }
+  return runs;
+}
