@@ -7,7 +7,8 @@ import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { piecesIntoFiles } from './restore-pieces.js';
-import { digestOf, type StagedFile, StagedFiles } from './target-files.js';
+import type { StagedFile } from './staged-file.js';
+import { digestOf, StagedFiles } from './target-files.js';
 import type { Progress } from './types.js';
 
 /** Written files that are read once more and made durable at a time. */
@@ -45,7 +46,7 @@ export async function restoreFiles(
     if (present !== undefined && present !== file.digest && request.force !== true)
       throw different(file.path);
   }
-  const staged = new StagedFiles(request.out, context.environment);
+  const staged = new StagedFiles(request.out, context.hasher, context.environment);
   try {
     for (const path of loaded.content.directories) await staged.makeDirectory(path);
     await stageFiles(context, loaded, staged, wanted, request);
@@ -77,7 +78,7 @@ async function stageFiles(
   const finish = async (number: number): Promise<void> => {
     throwIfAborted(request.signal);
     const { path, digest } = files[number];
-    if ((await targets[number].finish(context.hasher)) !== digest)
+    if ((await targets[number].finish()) !== digest)
       throw corrupt('file-digest', 'does not come out as the file that was saved', path);
   };
   const limits = { ahead: FILES_FINISHED_AT_ONCE, bytesMax: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
@@ -101,7 +102,8 @@ async function* writtenFiles(
   let written = 0;
   for await (const parts of piecesIntoFiles(context, loaded, pieces, places, signal)) {
     const complete: number[] = [];
-    for (const { target, length } of parts) {
+    for (const { target, position, length } of parts) {
+      targets[target].wrote(position, length);
       written += length;
       missing[target] -= length;
       if (missing[target] === 0) complete.push(target);

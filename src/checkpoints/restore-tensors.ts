@@ -7,7 +7,8 @@ import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { RestoredFiles, RestoreRequest } from './restore-files.js';
 import { piecesIntoFiles } from './restore-pieces.js';
-import { digestOf, type StagedFile, StagedFiles } from './target-files.js';
+import type { StagedFile } from './staged-file.js';
+import { digestOf, StagedFiles } from './target-files.js';
 import { contiguousPiece, readTensors, tensorBytes } from './tensor-reader.js';
 
 const SAFETENSORS: Partial<Record<DType, string>> = {
@@ -51,12 +52,12 @@ export async function restoreTensors(
     const hint = 'Restore into another folder, or use --force to replace it.';
     throw new ThetalogError('conflict', 'file-exists', `${path} exists.`, { object: path, hint });
   }
-  const staged = new StagedFiles(request.out, context.environment);
+  const staged = new StagedFiles(request.out, context.hasher, context.environment);
   try {
     const file = await staged.create(path, 0o644);
     await file.write(header, 0);
     await writeTensors(context, loaded, tensors, { file, start: header.length, total }, request);
-    await file.finish(context.hasher);
+    await file.finish();
     await staged.publish();
   } catch (error) {
     await staged.discard();
@@ -92,8 +93,10 @@ async function writeTensors(
     position += tensorBytes(tensor);
   }
   const target = { path: file.path, name: file.final };
-  for await (const parts of piecesIntoFiles(context, loaded, pieces, [target], signal))
+  for await (const parts of piecesIntoFiles(context, loaded, pieces, [target], signal)) {
+    for (const { position: at, length } of parts) file.wrote(at, length);
     report(parts.reduce((sum, { length }) => sum + length, 0));
+  }
 }
 
 function encodeHeader(tensors: readonly TensorLayout[]): Uint8Array {

@@ -1,12 +1,10 @@
 /** Files on their way into a folder: written under temporary names, renamed together once all of them are whole. */
-import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { notAFile, targetError } from '../compute/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Environment } from './environment.js';
-
-const READ_BYTES = 2 ** 20;
+import { digestRange, StagedFile } from './staged-file.js';
 
 /**
  * Returns the digest of a file, `differs` if its size is another than `size`, or undefined if there is none; `conflict` for
@@ -23,81 +21,26 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
   try {
     const status = await handle.stat();
     if (!status.isFile()) throw notAFile(path);
-    return status.size === size ? await digestFrom(hasher, handle) : 'differs';
+    if (status.size !== size) return 'differs';
+    const digest = hasher.file();
+    await digestRange(handle, digest, 0, Number.POSITIVE_INFINITY);
+    return digest.digest();
   } finally {
     await handle.close();
   }
 }
 
-/** Reads a file to its end, the next part while this one is hashed. */
-async function digestFrom(hasher: Hasher, handle: FileHandle): Promise<string> {
-  const digest = hasher.file();
-  const read = (buffer: Uint8Array, position: number) => handle.read(buffer, 0, READ_BYTES, position);
-  const buffers = [new Uint8Array(READ_BYTES), new Uint8Array(READ_BYTES)];
-  let position = 0;
-  let next = read(buffers[0], 0);
-  for (let turn = 0; ; turn = 1 - turn) {
-    const { bytesRead } = await next;
-    if (bytesRead === 0) return digest.digest();
-    position += bytesRead;
-    next = read(buffers[1 - turn], position);
-    digest.update(buffers[turn].subarray(0, bytesRead));
-  }
-}
-
-/** A file under its temporary name; every failure is a typed error and leaves it to be discarded. */
-export class StagedFile {
-  /** Where it is until it is published. */
-  readonly path: string;
-  /** Where it will be. */
-  readonly final: string;
-  private readonly mode: number;
-
-  constructor(path: string, final: string, mode: number) {
-    this.path = path;
-    this.final = final;
-    this.mode = mode;
-  }
-
-  /** Writes all of `bytes` at `position`. */
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    await this.opened(async (handle) => {
-      for (let done = 0; done < bytes.length; )
-        done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-    });
-  }
-
-  /** Sets the permissions, makes the file durable, and returns the digest of what is in it. */
-  async finish(hasher: Hasher): Promise<string> {
-    return this.opened(async (handle) => {
-      await handle.chmod(this.mode);
-      const [digest] = await Promise.all([digestFrom(hasher, handle), handle.sync()]);
-      return digest;
-    });
-  }
-
-  private async opened<T>(use: (handle: FileHandle) => Promise<T>): Promise<T> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
-      return await use(handle);
-    } catch (cause) {
-      throw targetError(this.final, cause);
-    } finally {
-      await handle?.close().catch(() => {});
-    }
-  }
-}
-
 export class StagedFiles {
   private readonly root: string;
+  private readonly hasher: Hasher;
   private readonly suffix: string;
   private readonly staged: StagedFile[] = [];
   /** Directories made here, outermost first. */
   private readonly made: string[] = [];
 
-  constructor(root: string, environment: Environment) {
+  constructor(root: string, hasher: Hasher, environment: Environment) {
     this.root = root;
+    this.hasher = hasher;
     this.suffix = environment.randomHex(6);
   }
 
@@ -111,7 +54,7 @@ export class StagedFiles {
     } catch (cause) {
       throw targetError(final, cause);
     }
-    const file = new StagedFile(temporary, final, mode);
+    const file = new StagedFile(this.hasher, temporary, final, mode);
     this.staged.push(file);
     return file;
   }
@@ -136,7 +79,10 @@ export class StagedFiles {
 
   /** Removes whatever was not published, and the directories made for it. */
   async discard(): Promise<void> {
-    for (const { path } of this.staged) await rm(path, { force: true });
+    for (const file of this.staged) {
+      await file.close();
+      await rm(file.path, { force: true });
+    }
     for (const directory of this.made.reverse()) await rmdir(directory).catch(() => {});
   }
 
