@@ -3,15 +3,23 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runTask, thetalog } from '../children.mjs';
-import { median, row } from '../harness.mjs';
+import { median, row, skipped } from '../harness.mjs';
 import { copyFileSeconds } from '../limits.mjs';
 import { watchLoad } from '../machine.mjs';
-import { inFolder } from './state-rows.mjs';
+import { inFolder, tooLarge } from './state-rows.mjs';
 
 const MB = 1e6;
 
 export async function fileRows(context) {
   const { report } = context;
+  // The process that writes the files holds the state once.
+  const reason = tooLarge(context.gib, 1.2);
+  if (reason !== undefined) {
+    const ids = ['files-1', 'files-100'].flatMap((id) => [`${id}-safetensors`, `${id}-pth`]);
+    const others = ['restore-files-0', 'restore-files-1', 'memory-files'];
+    report.add(...[...ids, ...others].map((id) => skipped(id, reason)));
+    return;
+  }
   const peaks = [];
   for (const format of ['safetensors', 'pth']) {
     await inFolder(context, async (folder) => {

@@ -20,7 +20,8 @@ export function targetTables(rows, machineLine) {
 function targetLine(row) {
   const { row: name, target, ok, how = '', note, skipped } = row;
   const mark = ok === null ? `- (${skipped})` : `${shownFigure(row)}${ok ? '' : ', short'}`;
-  const detail = note === undefined ? how : `${how} (${note})`;
+  const busy = row.load?.loaded ? '; MACHINE BUSY' : '';
+  const detail = `${how}${note === undefined ? '' : ` (${note})`}${busy}`;
   return `| ${[name, target, mark, detail, shortfallOf(row)].map(cell).join(' | ')} |`;
 }
 
@@ -40,13 +41,31 @@ export function summaryTable(rows, limits, machineLine) {
     'chain-worst',
     'tensor',
   ];
-  const lines = ['| operation | GB/s | against | target |', '| --- | --- | --- | --- |'];
+  const lines = [];
   for (const id of shown) {
     const row = rows.find((candidate) => candidate.id === id);
     if (row === undefined || row.reached === null) continue;
     const speed = row.gigabytesPerSecond === undefined ? '' : fixed(row.gigabytesPerSecond);
     lines.push(`| ${row.row} | ${speed} | ${fixed(row.reached)} ${row.unit} | ${row.target} |`);
   }
+  if (lines.length === 0) return machineLine;
+  lines.unshift('| operation | GB/s | against | target |', '| --- | --- | --- | --- |');
   const parts = Object.entries(limits).map(([name, { median }]) => `${name} ${fixed(median)}`);
   return `${lines.join('\n')}\n\nLimits of the same runs, GB/s: ${parts.join(', ')}. ${machineLine}`;
+}
+
+/** Times smaller than the file, by method and pair of checkpoints; methods from the best on. */
+export function comparisonTable({ pairs }) {
+  const ratioOf = (pair, method) => pair.methods.find((found) => found.method === method)?.ratio;
+  const ratios = (method) => pairs.map((pair) => ratioOf(pair, method));
+  const methods = [...new Set(pairs.flatMap((pair) => pair.methods.map(({ method }) => method)))]
+    .filter((method) => ratios(method).some(Number.isFinite))
+    .filter((method) => !['DCP async_save', 'zstd -1'].includes(method))
+    .sort((a, b) => (ratioOf(pairs[0], b) ?? 0) - (ratioOf(pairs[0], a) ?? 0));
+  const lines = [
+    `| ${['times smaller', ...pairs.map(({ name }) => name)].join(' | ')} |`,
+    `| ${['---', ...pairs.map(() => '---')].join(' | ')} |`,
+    ...methods.map((method) => `| ${[method, ...ratios(method).map(fixed)].join(' | ')} |`),
+  ];
+  return lines.join('\n');
 }
