@@ -31,7 +31,9 @@ export function groupOfTensorName(name: string): Group {
   if (MOMENT_NAMES.test(name)) return 'optimizer';
   const first = name.split(/[./]/, 1)[0];
   if (first === name) return 'model';
-  const group = /^(optim|opt$|.*sched|.*rng|.*random_?state|.*loader|.*sampler)/.test(first.toLowerCase())
+  const group = /^(optim|opts?(_|$)|.*sched|.*rng|.*random_?state|.*loader|.*sampler)/.test(
+    first.toLowerCase(),
+  )
     ? groupOfKey(first)
     : undefined;
   return group ?? 'model';

@@ -3,6 +3,7 @@
  * (`savez_compressed`) cannot be rebuilt bit by bit from their elements and stay in the skeleton.
  */
 import type { Adapter, TensorRange } from './adapter.js';
+import { parametersByName } from './named-optimizers.js';
 import { findArray } from './npy.js';
 import { orderRanges } from './range-keys.js';
 import { firstRecordName, looksLikeZip, readZipDirectory } from './zip-directory.js';
@@ -21,6 +22,7 @@ export const npzAdapter: Adapter = {
       const range = await findArray(source, place, name.slice(0, -'.npy'.length));
       if (range !== undefined) ranges.push(range);
     }
-    return { format: 'npz', ranges: orderRanges(ranges) };
+    const ordered = orderRanges(ranges);
+    return { format: 'npz', ranges: ordered, parameters: await parametersByName(ordered, source) };
   },
 };

@@ -6,7 +6,7 @@ const WRAPPERS = /(^|\.)(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapp
 
 /** Keys under which whole models are kept. */
 const HOLDERS =
-  /^(model|net|network|module|state_dict|model_state_dict|model_state|weights|params|checkpoint|optimizer|(fp32|main|master)[a-z0-9_]*)$/i;
+  /^((model|net|network|module|state_dict|model_state_dict|model_state|weights|params)(_?(bf16|fp16|f16|half|fp32|f32))?|checkpoint|optimizer|((b?f|b?fp)16|half)_?(model|weights|params|state_dict)?|(fp32|main|master)[a-z0-9_]*)$/i;
 
 /** What moving averages of weights are called, also those that a student learns from. */
 const AVERAGE =

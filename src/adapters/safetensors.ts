@@ -8,6 +8,7 @@ import { corrupt } from '../errors.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
 import { byteElements, type ElementType, elementOf, placeTensor, shapeBytes } from './element-type.js';
 import { groupOfTensorName } from './group-names.js';
+import { parametersByName } from './named-optimizers.js';
 import { orderRanges } from './range-keys.js';
 import {
   isJsonNumber,
@@ -84,8 +85,9 @@ export const safetensorsAdapter: Adapter = {
       if (name === '__metadata__') metadata = checkMetadata(value, source.name, offset);
       else entries.push(readEntry(name, value, source.name, offset));
     }
-    const ranges = placeEntries(entries, header.dataOffset, source);
-    return { format: 'safetensors', ranges: orderRanges(ranges), ...progressOf(metadata) };
+    const ranges = orderRanges(placeEntries(entries, header.dataOffset, source));
+    const parameters = await parametersByName(ranges, source);
+    return { format: 'safetensors', ranges, parameters, ...progressOf(metadata) };
   },
 };
 

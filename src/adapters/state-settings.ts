@@ -2,7 +2,8 @@
 import { dtypeInfo, isDType, SettingsCollector, type StateValue, stepCount } from '../tensor/index.js';
 import { decodeScalar } from './torch-progress.js';
 
-const STEP_NAMES = ['step', 't', 'iterations', 'iteration', 'iter', 'count', 'steps'];
+/** What counts of steps are called. */
+export const STEP_NAMES = ['step', 't', 'iterations', 'iteration', 'iter', 'count', 'steps'];
 /** Maps inside an optimizer, and beside it, in which programs keep its settings. */
 const INNER_SETTINGS = ['config', 'hyperparameters', 'options', 'defaults', 'settings'];
 const OUTER_SETTINGS = ['hyperparameters', 'config'];

@@ -4,6 +4,7 @@
  * names: torch numbers the parameters group by group, each group usually in the order of the model. A match is accepted
  * only if no other one fits. A wrong one would cost ratio, never a byte.
  */
+import { plainParameterName } from './parameter-names.js';
 import { entriesOf, itemsOf, type PickleValue } from './pickle-values.js';
 import type { FoundTensor, ModelFound, OptimizerFound, TorchContents } from './torch-contents.js';
 
@@ -85,9 +86,11 @@ function nameOne(
   return accepted;
 }
 
-/** Two copies of one model (weights and their moving average) give the same names; two models do not. */
+/** Two copies of one model (weights and their moving average, which may be wrapped) give the same names; two models do not. */
 function sameNames(a: ReadonlyMap<number, string>, b: ReadonlyMap<number, string>): boolean {
-  return [...a].every(([number, name]) => b.get(number) === name);
+  return [...a].every(
+    ([number, name]) => plainParameterName(b.get(number) ?? '') === plainParameterName(name),
+  );
 }
 
 interface Candidate {

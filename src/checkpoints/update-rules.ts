@@ -31,6 +31,8 @@ const DEFAULTS: Readonly<Record<string, number>> = {
   alpha: 0.99,
   lr: 1e-3,
 };
+/** Where nobody says, also what language models are trained with. */
+const BETAS2 = [DEFAULTS.beta2, 0.95, 0.98, 0.99];
 /** Lion's, which has no more than a momentum. */
 const LION_BETA2 = 0.99;
 /** Of an average that does not say; the right one is found from the lanes. */
@@ -117,9 +119,12 @@ function momentRules(role: Role, facts: RuleFacts, kept: number, added = 1 - kep
 }
 
 function secondMomentRules(facts: RuleFacts): RuleOfRole[] {
-  const [beta1, beta2] = [number(facts, 'beta1'), number(facts, 'beta2')];
+  const beta1 = number(facts, 'beta1');
   const inputs = [before('exp_avg_sq'), after('exp_avg'), before('exp_avg')];
-  return [{ rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs }];
+  const known = facts.settings.beta2;
+  return (typeof known === 'number' ? [known] : BETAS2).map((beta2) => {
+    return { rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs };
+  });
 }
 
 function adamRules(facts: RuleFacts): RuleOfRole[] {
@@ -153,12 +158,14 @@ function stepOf({ settings, baseSettings, step }: RuleFacts): number {
 function momentumRules(facts: RuleFacts): RuleOfRole[] {
   const momentum = number(facts, 'momentum', 0.9);
   const dampening = number(facts, 'dampening', 0);
-  const nesterov = facts.settings.nesterov === true;
-  const inputs = [before('weights'), after('momentum_buffer')];
-  if (nesterov) inputs.push(before('momentum_buffer'));
-  return learningRates(facts).map((lr) => {
-    return { rule: { kind: 'momentum-weights', lr, momentum, dampening, nesterov }, inputs };
-  });
+  const known = facts.settings.nesterov;
+  const two = [before('weights'), after('momentum_buffer')];
+  return (typeof known === 'boolean' ? [known] : [false, true]).flatMap((nesterov) =>
+    learningRates(facts).map((lr) => ({
+      rule: { kind: 'momentum-weights', lr, momentum, dampening, nesterov },
+      inputs: nesterov ? [...two, before('momentum_buffer')] : two,
+    })),
+  );
 }
 
 function lionRules(facts: RuleFacts): RuleOfRole[] {

@@ -21,6 +21,8 @@ const UPDATE = {
   unscaled: 7,
 } as const;
 const DECAY_AFTER = 1 << 7;
+/** Without a decay the same bit stands for one division by both corrections. */
+const JOINT = DECAY_AFTER;
 
 /**
  * Recovery, precision and the way to add the square of the gradient. Where the gradient is recovered only nearly, the way
@@ -71,6 +73,9 @@ export function adamWeightsForms(rule: AdamWeightsRule): readonly Form[] {
   const subtracted = [lost, scale, bias1, root, eps];
   const capturable = [kept, scale, bias1, Math.fround(root) * Math.fround(scale), eps / Math.fround(scale)];
   const unbiased = [weightDecay, -lr, bias1, bias2, eps];
+  // XLA takes powers of single precision, and divides by both roots at once.
+  const single = (beta: number) => 1 - Math.fround(Math.fround(beta) ** step);
+  const joint = [weightDecay, -lr, single(beta1), single(beta2), eps];
   // Both corrections in the step size: epsilon is added to the root as it is.
   const together = [lost, scale * root, bias1, 1, eps];
   return [
@@ -86,6 +91,8 @@ export function adamWeightsForms(rule: AdamWeightsRule): readonly Form[] {
     form(multiplied, quotient, UPDATE.unscaled, capturable),
     form(DECAY.none, inside, decays ? UPDATE.decayed : UPDATE.unbiased, unbiased),
     form(DECAY.none, inside, decays ? UPDATE.decayedFused : UPDATE.unbiasedFused, unbiased),
+    form(JOINT, inside, decays ? UPDATE.decayedFused : UPDATE.unbiasedFused, joint),
+    form(JOINT, inside, decays ? UPDATE.decayed : UPDATE.unbiased, joint),
     form(after(DECAY.fused), quotient, UPDATE.numeratorFirst, together),
     form(after(DECAY.difference), quotient, UPDATE.numeratorFirst, together),
     form(kind(DECAY.difference), quotient, UPDATE.numeratorFirst, together),

@@ -8,9 +8,12 @@ export const adamWeights: Predict = lanewise((order, [decay, scale, bias1, bias2
   const d = denominator(v, bias2, eps, (order >> 2) & 3);
   const kind = (order >> 4) & 7;
   const k = { decay, scale, bias1 };
-  return order < 128
-    ? updated(decayed(w, decay, order & 3), w, m, d, k, kind)
-    : decayed(updated(w, w, m, d, k, kind), decay, order & 3);
+  if (order < 128) return updated(decayed(w, decay, order & 3), w, m, d, k, kind);
+  const isJoint = (order & 3) === 0;
+  const next = isJoint
+    ? updated(w, w, m, f(bias1 * d), { ...k, bias1: 1 }, kind)
+    : updated(w, w, m, d, k, kind);
+  return decayed(next, decay, order & 3);
 });
 
 /** The weights stay where the first moment stayed: the row had no gradient. */

@@ -115,6 +115,8 @@ def denominator(v, bias, eps, kind):
 def adam_weights(order, k, w, m, v):
     decay, scale, bias1, bias2, eps = k
     d = denominator(v, bias2, eps, order >> 2 & 3)
+    if order >> 7 and not order & 3:
+        return updated(order >> 4 & 7, w, w, m, mul(bias1, d), decay, scale, 1.0)
     if order >> 7:
         return decayed(updated(order >> 4 & 7, w, w, m, d, decay, scale, bias1), decay, order & 3)
     return updated(order >> 4, decayed(w, decay, order & 3), w, m, d, decay, scale, bias1)

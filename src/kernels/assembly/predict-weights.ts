@@ -51,9 +51,21 @@ export function predictLazyAdamWeights(
 
 function adamWeights(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1: v128, order: i32): v128 {
   const kind = (order >> 4) & 7;
+  const decayKind = order & 3;
   if (order < 128)
-    return canonical(updated(decayed(w, decay, order & 3), w, m, d, decay, scale, bias1, kind));
-  return canonical(decayed(updated(w, w, m, d, decay, scale, bias1, kind), decay, order & 3));
+    return canonical(updated(decayed(w, decay, decayKind), w, m, d, decay, scale, bias1, kind));
+  const isJoint = decayKind == 0;
+  const u = updated(
+    w,
+    w,
+    m,
+    isJoint ? f32x4.mul(bias1, d) : d,
+    decay,
+    scale,
+    isJoint ? f32x4.splat(1) : bias1,
+    kind,
+  );
+  return canonical(decayed(u, decay, decayKind));
 }
 
 function decayed(w: v128, k: v128, kind: i32): v128 {
