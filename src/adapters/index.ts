@@ -2,3 +2,4 @@ export type { Adapter, Group, RandomAccess, Segmentation, TensorRange, TensorVie
 export { type CheckpointFile, linkParameters } from './link-parameters.js';
 export { type SegmentedFile, segmentFile } from './segment-file.js';
 export { parametersOfState, type StateTensor } from './state-parameters.js';
+export { copiesOfState } from './weights-copies.js';

@@ -4,7 +4,9 @@
  */
 import { type DType, dtypeInfo, type ParameterFacts, type WeightsCopy } from '../tensor/index.js';
 import type { Segmentation, TensorRange } from './adapter.js';
+import { groupOfKey } from './group-names.js';
 import { isAverage, isHalf, masterListPlace, nameInAverage, nameInModel } from './parameter-names.js';
+import type { StateTensor } from './state-parameters.js';
 import { BUFFER_NAMES } from './torch-parameters.js';
 
 const MASTER = /master|fp32|(^|\.)main_param/i;
@@ -134,4 +136,20 @@ function viewsIn({ group, dtype, length, tensors }: TensorRange): TensorRange['t
     if (!fills || elements <= 1 || BUFFER_NAMES.test(name)) return false;
     return group === 'model' || isAverage(name) || (MASTER.test(name) && masterListPlace(name) === undefined);
   });
+}
+
+/** Returns what is made of which weights in a state; keys are the tensors' names. */
+export function copiesOfState(
+  tensors: readonly StateTensor[],
+  parameters: readonly ParameterFacts[],
+): WeightsCopy[] {
+  const views = tensors.flatMap(({ path, name, shape, dtype }): WeightsView[] => {
+    const group = path.length > 1 ? groupOfKey(path[0]) : undefined;
+    const isWeights = group === undefined || group === 'model' || MASTER.test(name);
+    if (!isWeights || (dtype !== 'f32' && !isHalf(dtype)) || BUFFER_NAMES.test(name)) return [];
+    return [{ name, shape, dtype, key: name, file: 0, isAverage: isAverage(name) }];
+  });
+  const full = new Set(tensors.filter(({ dtype }) => dtype === 'f32').map(({ name }) => name));
+  const named = parameters.map((facts) => ({ ...facts, weightsFile: 0 }));
+  return findWeightsCopies(views, named, (_, key) => full.has(key));
 }

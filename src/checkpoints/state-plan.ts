@@ -1,5 +1,5 @@
 /** Turns a state tree into a save plan, and a stored one back into a state. */
-import { parametersOfState } from '../adapters/index.js';
+import { copiesOfState, parametersOfState } from '../adapters/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 import { streamBytes, type TensorLayout } from '../format/index.js';
 import {
@@ -29,10 +29,11 @@ export function planState(state: StateValue): SavePlan {
   const { tensors, plain } = flattenState(state);
   const { ranges, rangeOf } = findRanges(tensors);
   const planner = new StreamPlanner();
-  const facts = parametersOfState(tensors, state).map((fact) => {
+  const parameters = parametersOfState(tensors, state);
+  const facts = parameters.map((fact) => {
     return { ...fact, slotsFile: 0, weightsFile: fact.weights === null ? null : 0 };
   });
-  const linked = linkRanges(ranges, facts, []);
+  const linked = linkRanges(ranges, facts, copiesOfState(tensors, parameters));
   const placements = planner.addRanges(ranges);
   planner.addBytes(PLAIN_KEY, memorySource(plain));
   const layouts = tensors.map((tensor, index): TensorLayout => {

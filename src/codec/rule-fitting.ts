@@ -133,5 +133,16 @@ function fittedAverage(
   [before, weights]: readonly Float32Array[],
 ): Rule | undefined {
   const fit = fitStep(after, before, (lane) => before[lane] - weights[lane], 0);
-  return holds(fit) && fit.lost === 0 ? { ...rule, decay: 1 - fit.rate } : undefined;
+  return holds(fit) && fit.lost === 0 ? { ...rule, decay: 1 - shortest(fit.rate) } : undefined;
+}
+
+/** How far a fit may be off, as a share of what it finds. */
+const FIT_SHARE = 1e-6;
+/** Decimals of numbers that people choose. */
+const DECIMALS = 1e6;
+
+/** Returns the number of few decimals that a fit is as good as. */
+function shortest(found: number): number {
+  const chosen = Math.round(found * DECIMALS) / DECIMALS;
+  return Math.abs(chosen - found) <= Math.abs(found) * FIT_SHARE ? chosen : found;
 }

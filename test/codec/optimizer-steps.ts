@@ -58,11 +58,22 @@ export function castOf(master: Uint8Array, dtype: 'bf16' | 'f16'): Uint8Array {
   return copy;
 }
 
-/** Numbers with the precision of bf16. */
-function shortened(values: Float32Array): Float32Array {
-  const halves = castOf(bytesOf(values), 'bf16');
-  const bits = new Uint16Array(halves.buffer);
-  return new Float32Array(Uint32Array.from(bits, (half) => half * 65_536).buffer);
+/** Numbers with the precision of a type of 16 bits. */
+export function shortened(values: Float32Array, dtype: 'bf16' | 'f16'): Float32Array {
+  const halves = castOf(bytesOf(values), dtype);
+  const wide = new Uint8Array(values.length * 4);
+  const kernels = loadKernels('typescript');
+  for (let at = 0; at < wide.length; at += 4096) {
+    const output = wide.subarray(at, at + 4096);
+    kernels.predict(
+      `widen-${dtype}`,
+      0,
+      new Float32Array(0),
+      [halves.subarray(at / 2, at / 2 + output.length / 2)],
+      output,
+    );
+  }
+  return new Float32Array(wide.buffer);
 }
 
 /** AdamW of torch 2 on a processor with fused multiply-add; the gradients are bf16 values. */
@@ -70,7 +81,7 @@ export function adamStep(length: number, seed: number) {
   const { lr, beta1, beta2, eps, weightDecay, step } = ADAM_WEIGHTS;
   const [w0, m0, root0] = [0, 1, 2].map((index) => spread(length, seed + index));
   const v0 = root0.map((value) => value * value);
-  const g = shortened(spread(length, seed + 3));
+  const g = shortened(spread(length, seed + 3), 'bf16');
   const m = m0.map((before, lane) => f(f(1 - beta1) * f(g[lane] - before) + before));
   const rest2 = f(1 - beta2);
   const v = v0.map((before, lane) => f(f(rest2 * g[lane]) * g[lane] + f(before * f(beta2))));

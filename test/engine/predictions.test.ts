@@ -39,20 +39,24 @@ function copyOf(state: StateValue): StateValue {
   return structuredClone(state);
 }
 
-/** Saves the states one after another; returns the ratio of each save and checks that all of them come back. */
-async function ratiosOf(states: readonly StateValue[]): Promise<number[]> {
+/** Saves the states one after another; returns what each save says of its bytes and checks that all of them come back. */
+async function savesOf(states: readonly StateValue[]): Promise<{ ratio: number; storedBytes: number }[]> {
   const store = await createStore(new MemoryStorage());
   const run = store.run('r');
-  const ratios: number[] = [];
+  const saves: { ratio: number; storedBytes: number }[] = [];
   const ids: string[] = [];
   for (const state of states) {
     const { id, logicalBytes, storedBytes } = await (await run.save(state)).committed;
-    ratios.push(logicalBytes / storedBytes);
+    saves.push({ ratio: logicalBytes / storedBytes, storedBytes });
     ids.push(id);
   }
   for (const [index, id] of ids.entries()) expect(await run.restore(id)).toEqual(states[index]);
   expect((await store.check({ readData: 100 })).damaged).toEqual([]);
-  return ratios;
+  return saves;
+}
+
+async function ratiosOf(states: readonly StateValue[]): Promise<number[]> {
+  return (await savesOf(states)).map(({ ratio }) => ratio);
 }
 
 describe('update rules in the engine', () => {
@@ -110,5 +114,39 @@ describe('update rules in the engine', () => {
     const [, misled] = await ratiosOf([before[0], after[0]]);
     const [, plain] = await ratiosOf([before[1], after[1]]);
     expect(misled).toBeGreaterThan(plain * 0.98);
+  });
+
+  it('store almost nothing of a bf16 copy of the fp32 masters, large and small, and of their average', async () => {
+    const next = noise(4);
+    const shapes = { big: COUNT, small: 500 };
+    const states: StateValue[] = [];
+    const mastersAlone: StateValue[] = [];
+    const masters = Object.fromEntries(
+      Object.entries(shapes).map(([name, length]) => [
+        name,
+        Float32Array.from({ length }, () => next() * 0.1),
+      ]),
+    );
+    const average = Object.fromEntries(Object.entries(masters).map(([name, w]) => [name, w.slice()]));
+    for (let step = 1; step <= 2; step++) {
+      const model: Record<string, StateValue> = {};
+      for (const [name, w] of Object.entries(masters)) {
+        for (let at = 0; at < w.length; at++) {
+          w[at] = fround(w[at] + next() * 1e-3);
+          average[name][at] = fround(
+            fround(fround(1 - 0.999) * fround(w[at] - average[name][at])) + average[name][at],
+          );
+        }
+        const bits = new Uint32Array(w.buffer);
+        const halves = Uint16Array.from(bits, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
+        model[name] = { dtype: 'bf16', shape: [w.length], data: halves };
+      }
+      states.push(copyOf({ model, masters, ema: average }));
+      mastersAlone.push(copyOf({ masters }));
+    }
+    const [, all] = await savesOf(states);
+    const [, alone] = await savesOf(mastersAlone);
+    const copied = (2 + 4) * (COUNT + 500);
+    expect(copied / (all.storedBytes - alone.storedBytes)).toBeGreaterThan(100);
   });
 });
