@@ -75,14 +75,17 @@ export async function loadManifest(context: MetadataSource, name: string): Promi
   return { name, manifest, bodyOffset, layout, content };
 }
 
-/** Reads the index segments of a manifest, in order, into one index. */
-export async function loadIndex(context: MetadataSource, segments: readonly string[]): Promise<ChunkIndex> {
+/** Reads the index segments of a manifest, all at once, into one index, in order. */
+export async function loadIndex(
+  { storage, hasher }: MetadataSource,
+  segments: readonly string[],
+): Promise<ChunkIndex> {
+  const keys = segments.map((name) => objectKey('segments', name));
+  const objects = await Promise.all(keys.map((key) => storage.get(key)));
   const index = new ChunkIndex();
-  for (const name of segments) {
-    const key = objectKey('segments', name);
-    const bytes = await context.storage.get(key);
-    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
-    index.add(name, decodeSegment(context.hasher, bytes, key));
+  for (const [at, bytes] of objects.entries()) {
+    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', keys[at]);
+    index.add(segments[at], decodeSegment(hasher, bytes, keys[at]));
   }
   return index;
 }
