@@ -4,7 +4,7 @@ import type { DType } from '../tensor/index.js';
 import { ByteStreamCoder, type StreamEffort } from './byte-stream.js';
 import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate } from './deflate-record.js';
-import { PlanesCoder, planesInputs } from './planes-record.js';
+import { PlanesCoder, placeRecord, planesInputs } from './planes-record.js';
 import type { Prediction } from './prediction.js';
 import { cheapestPrediction, fittingPredictions } from './prediction-choice.js';
 import { basePredictor } from './predictor.js';
@@ -24,9 +24,16 @@ export interface Codec {
   /**
    * Encodes the bytes of a chunk by the cheapest of the predictions, or by none where none saves 2 %. Predictions that do
    * not fit `dtype` or the length of `raw` are passed over; the base of `bytes` may have any length. The record is never
-   * more than one byte longer than `raw` and depends on nothing but the arguments.
+   * more than one byte longer than `raw` and depends on nothing but the arguments. It is put at the start of `target`, if
+   * one is given that is long enough.
    */
-  encode(raw: Uint8Array, dtype: DType, predictions: readonly Prediction[], level: Level): EncodedChunk;
+  encode(
+    raw: Uint8Array,
+    dtype: DType,
+    predictions: readonly Prediction[],
+    level: Level,
+    target?: Uint8Array,
+  ): EncodedChunk;
 
   /**
    * Returns the `rawLength` bytes that a record stands for; `inputs` are those of the prediction it was encoded with. Throws
@@ -77,12 +84,12 @@ export function createCodec(kernels: Kernels): Codec {
   const cost = new CostModel();
   const planes = new PlanesCoder(kernels, new ByteStreamCoder(kernels, cost), cost);
   return {
-    encode(raw, dtype, predictions, level) {
+    encode(raw, dtype, predictions, level, target) {
       const candidates =
         dtype === 'bytes'
           ? opaqueCandidates(planes, raw, predictions, level)
-          : tensorCandidates(planes, raw, dtype, predictions, level);
-      return smallest(raw, candidates);
+          : tensorCandidates(planes, raw, dtype, predictions, level, target);
+      return placed(smallest(raw, candidates), target);
     },
     decode(record, rawLength, inputs, object, target) {
       return decodeRecord(planes, new ByteReader(record, object), rawLength, inputs, target);
@@ -104,6 +111,11 @@ function smallest(raw: Uint8Array, { standalone, delta }: Candidates): EncodedCh
   return { record: alone ?? rawRecord(raw), prediction: undefined };
 }
 
+function placed(chunk: EncodedChunk, target: Uint8Array | undefined): EncodedChunk {
+  if (chunk.record.buffer === target?.buffer) return chunk;
+  return { ...chunk, record: placeRecord(chunk.record, target) ?? chunk.record };
+}
+
 function rawRecord(raw: Uint8Array): Uint8Array {
   const record = new Uint8Array(raw.length + 1);
   record[0] = ENCODING.raw;
@@ -117,26 +129,27 @@ function tensorCandidates(
   dtype: DType,
   predictions: readonly Prediction[],
   level: Level,
+  target: Uint8Array | undefined,
 ): Candidates {
   const effort = EFFORTS[level];
-  const standalone = () => planes.encode(raw, dtype, undefined, effort);
   if (level === 'max') {
     const deltas = fittingPredictions(planes, raw, dtype, predictions).map(({ prediction, predictor }) => ({
       record: planes.encode(raw, dtype, predictor, effort),
       prediction,
     }));
     deltas.sort((a, b) => a.record.length - b.record.length);
-    return { standalone: standalone(), delta: deltas.at(0) };
+    return { standalone: planes.encode(raw, dtype, undefined, effort), delta: deltas.at(0) };
   }
   const chosen = cheapestPrediction(planes, raw, dtype, predictions);
-  if (chosen === undefined) return { standalone: standalone() };
+  const standalone = () => ({ standalone: planes.encode(raw, dtype, undefined, effort, target) });
+  if (chosen === undefined) return standalone();
   const delta = () => ({
-    record: planes.encode(raw, dtype, chosen.predictor, effort),
+    record: planes.encode(raw, dtype, chosen.predictor, effort, target),
     prediction: chosen.prediction,
   });
   const limit = planes.samples.bits(raw, dtype, undefined) * DELTA_SHARE_MAX;
   const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
-  return isDelta ? { delta: delta() } : { standalone: standalone() };
+  return isDelta ? { delta: delta() } : standalone();
 }
 
 function opaqueCandidates(

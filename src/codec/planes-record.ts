@@ -29,14 +29,21 @@ export class PlanesCoder {
     this.lanes = new TouchedLanes(kernels, this.blocks);
   }
 
-  /** Returns the record of `raw`, predicted or not. */
-  encode(raw: Uint8Array, dtype: DType, predictor: Predictor | undefined, effort: StreamEffort): Uint8Array {
+  /** Returns the record of `raw`, predicted or not; at the start of `target`, if one is given and long enough. */
+  encode(
+    raw: Uint8Array,
+    dtype: DType,
+    predictor: Predictor | undefined,
+    effort: StreamEffort,
+    target?: Uint8Array,
+  ): Uint8Array {
     const { arena } = this.room.kernels;
     const mark = arena.mark();
     const room = raw.length + BLOCK_BYTES_MAX;
     const writer = new ByteWriter(arena.take(room) ?? room);
     this.write(writer, resident(arena, raw), dtype, predictor, effort);
-    const record = writer.finish();
+    const written = writer.written();
+    const record = placeRecord(written, target) ?? written.slice();
     arena.release(mark);
     return record;
   }
@@ -53,13 +60,15 @@ export class PlanesCoder {
     writer.u8(info.id);
     if (predictor === undefined) writer.u8(PREDICTOR.none);
     else predictor.writeHeader(writer);
+    const scratch = (length: number) => scratchBytes(this.room.kernels, length);
     const side = predictor?.side;
-    const sideLanes = side?.recover(raw, 0);
+    const sideLanes = side?.recover(raw, 0, scratch);
     if (side !== undefined && sideLanes !== undefined) {
       this.lanes.encode(writer, sideLanes, undefined, side.info, effort);
     }
     const base =
-      predictor && resident(this.room.kernels.arena, wholePrediction(predictor, raw.length, info, sideLanes));
+      predictor &&
+      resident(this.room.kernels.arena, wholePrediction(predictor, raw.length, info, sideLanes, scratch));
     const laneEnd = raw.length - (raw.length % info.laneBytes);
     this.lanes.encode(writer, raw.subarray(0, laneEnd), base, info, effort);
     writer.bytes(raw.subarray(laneEnd));
@@ -113,6 +122,13 @@ export class PlanesCoder {
     raw.set(reader.view8(tail), rawLength - tail);
     return raw;
   }
+}
+
+/** Puts a record at the start of `target` and returns it there, if there is one that is long enough. */
+export function placeRecord(record: Uint8Array, target: Uint8Array | undefined): Uint8Array | undefined {
+  if (target === undefined || target.length < record.length) return undefined;
+  target.set(record);
+  return target.subarray(0, record.length);
 }
 
 /** Returns the same bytes where kernels use them in place, if there is room. */

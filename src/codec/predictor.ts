@@ -24,7 +24,7 @@ export interface Predictor {
 export interface SideLanes {
   readonly info: DTypeInfo;
   /** Returns the encoder's side lanes for `raw`, which are bytes `[start, start + raw.length)` of the chunk. */
-  recover(raw: Uint8Array, start: number): Uint8Array;
+  recover(raw: Uint8Array, start: number, memory?: (bytes: number) => Uint8Array): Uint8Array;
 }
 
 /** Returns all predicted bytes of a chunk; not a copy where that is an input. */
@@ -126,8 +126,8 @@ function gradientLanes(
   const isF16 = formula !== 'adam-first-moment' && (order & IS_F16) !== 0;
   return {
     info: dtypeInfo(isF16 ? 'f16' : 'bf16'),
-    recover(raw, start) {
-      const gradients = new Uint8Array(raw.length / 2);
+    recover(raw, start, memory = (bytes) => new Uint8Array(bytes)) {
+      const gradients = memory(raw.length / 2);
       for (let at = 0; at < raw.length; at += BLOCK_LANES * 4) {
         const after = raw.subarray(at, at + BLOCK_LANES * 4);
         const before = inputs.map((input) => input.subarray(start + at, start + at + after.length));

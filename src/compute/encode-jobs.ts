@@ -55,6 +55,8 @@ export interface EncodeJob {
   /** Longest chain to make: what reads one as long is passed over. */
   readonly maxHeight: number;
   readonly level: Level;
+  /** Memory that records are put into while it lasts; it comes back with them. */
+  readonly output: Uint8Array;
   /** Only find out whether all members are equal to their bases: there are no records. */
   readonly probe: boolean;
 }
@@ -66,6 +68,7 @@ export interface EncodedMember {
 }
 
 export interface EncodedRecord {
+  /** In the output of the job where that had room. */
   readonly record: Uint8Array;
   /** Low 32 bits of the record's XXH64. */
   readonly checksum: number;
@@ -83,6 +86,7 @@ export interface EncodeResult {
   readonly damage: readonly PlainError[];
   /** The buffers in memory that came with the job: of members, then of known chunks. */
   readonly lent: readonly Uint8Array[];
+  readonly output: Uint8Array;
 }
 
 /** Encodes the members of a job in order. */
@@ -94,11 +98,11 @@ export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
   const ids = job.members.map(({ id }, index) => id ?? tools.hasher.chunkId(raws[index]));
   const isNew = (index: number) => ids[index] !== job.members[index].base?.id;
   if (job.probe && ids.some((_, index) => isNew(index))) {
-    return { members: ids.map((id) => ({ id })), damage: [], lent };
+    return { members: ids.map((id) => ({ id })), damage: [], lent, output: job.output };
   }
   const encoder = new MemberEncoder(tools, job, raws);
   const members = ids.map((id, index) => (isNew(index) ? { id, encoded: encoder.encode(index) } : { id }));
-  return { members, damage: encoder.damage, lent };
+  return { members, damage: encoder.damage, lent, output: job.output };
 }
 
 function place({ kernels }: ChunkTools, raw: RawBytes, length: number): Uint8Array {
@@ -112,6 +116,8 @@ class MemberEncoder {
   private readonly job: EncodeJob;
   private readonly raws: readonly Uint8Array[];
   private readonly decoded: DecodedChunks;
+  /** What is left of the output. */
+  private output: Uint8Array;
   /** Of the members, in the store. */
   private readonly heights: number[];
 
@@ -119,6 +125,7 @@ class MemberEncoder {
     this.tools = tools;
     this.job = job;
     this.raws = raws;
+    this.output = job.output;
     this.decoded = new DecodedChunks(tools, job.records);
     for (const { id, bytes } of job.known) this.decoded.offer(id, bytes);
     this.heights = job.members.map(({ base }) => base?.height ?? 0);
@@ -133,7 +140,14 @@ class MemberEncoder {
       const prediction = this.read(possible);
       if (prediction !== undefined) numbers.set(prediction, number);
     }
-    const { record, prediction } = codec.encode(this.raws[index], dtype, [...numbers.keys()], this.job.level);
+    const { record, prediction } = codec.encode(
+      this.raws[index],
+      dtype,
+      [...numbers.keys()],
+      this.job.level,
+      this.output,
+    );
+    if (record.buffer === this.output.buffer) this.output = this.output.subarray(record.length);
     const number = prediction === undefined ? undefined : numbers.get(prediction);
     const inputs = number === undefined ? [] : predictions[number].inputs;
     const height = inputs.length === 0 ? 0 : 1 + Math.max(...inputs.map((input) => this.heightOf(input)));

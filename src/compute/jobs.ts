@@ -46,7 +46,7 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
       const records = result.members.flatMap(({ encoded }) =>
         encoded === undefined ? [] : [encoded.record],
       );
-      return { result, transfer: ownBuffers([...records, ...result.lent]) };
+      return { result, transfer: ownBuffers([...records, ...result.lent, result.output]) };
     }
     case 'reencode': {
       const result = reencodeChunks(tools, job);

@@ -61,7 +61,7 @@ export interface ChunkGroup {
 /** A group with all that storing it takes. */
 export interface EncodedGroup {
   readonly group: ChunkGroup;
-  readonly result: Pick<EncodeResult, 'members' | 'damage'>;
+  readonly result: Pick<EncodeResult, 'members' | 'damage' | 'output'>;
   /** The predictions of each member that were possible: results name them by number. */
   readonly predictions: readonly (readonly PossiblePrediction[])[];
 }
@@ -79,6 +79,9 @@ export interface LoggedChunk {
 export interface EncodingLog {
   add(entry: ChunkEntry, chunk: LoggedChunk): void;
 }
+
+/** What a record may have beyond its chunk before it is not kept. */
+const RECORD_SLACK = 64;
 
 export interface ChunkWriterOptions {
   /** What the base checkpoint resolves; chunks in it are not stored again. */
@@ -98,6 +101,8 @@ export class ChunkWriter {
   /** The chunks that this writer added. */
   readonly added = new Map<ChunkId, ChunkEntry>();
   private readonly options: ChunkWriterOptions;
+  /** Memory for records that is not in use: new memory would be slow to fill. */
+  private readonly outputs: Uint8Array[] = [];
   /** Whether the group before had changes: then the next is expected to have some, and its bases are read at once. */
   private changes = false;
 
@@ -154,6 +159,7 @@ export class ChunkWriter {
       this.added.set(id, entry);
       log?.add(entry, chosen);
     }
+    if (result.output.length > 0) this.outputs.push(result.output);
     return ids;
   }
 
@@ -212,16 +218,34 @@ export class ChunkWriter {
       return { raw: bytes, length, dtype, id, base: this.baseChunk(base), predictions: predictions[at] };
     });
     const known = group.known.flatMap(({ id, bytes }) => (id === undefined ? [] : [{ id, bytes }]));
-    const job: EncodeJob = { kind: 'encode', members, records, known, maxHeight, level: 'fast', probe };
+    const output = probe ? new Uint8Array(0) : this.takeOutput(group);
+    const job: EncodeJob = {
+      kind: 'encode',
+      members,
+      records,
+      known,
+      maxHeight,
+      level: 'fast',
+      output,
+      probe,
+    };
     const transfer = ownBuffers([
       ...buffers.map(({ bytes }) => bytes),
       ...records.map(({ bytes }) => new Uint8Array(bytes.buffer)),
+      output,
     ]);
     const result = await compute.run(job, { transfer, signal });
     for (const [at, buffer] of buffers.entries()) buffer.bytes = result.lent[at];
     for (const [at, { raw }] of group.members.entries())
       if ('buffer' in raw) raw.buffer.id = result.members[at].id;
     return result;
+  }
+
+  /** Returns memory for all records of a group; those that need more than their chunks have memory of their own. */
+  private takeOutput({ members }: ChunkGroup): Uint8Array {
+    const length = members.reduce((sum, member) => sum + member.length + RECORD_SLACK, 0);
+    const output = this.outputs.pop();
+    return output !== undefined && output.length >= length ? output : new Uint8Array(length);
   }
 
   /** Reads what decoding the given chunks takes. Old damage must not keep anyone from saving anew. */
@@ -256,5 +280,6 @@ export class ChunkWriter {
 }
 
 function unchanged({ members }: ChunkGroup): EncodedGroup['result'] {
-  return { members: members.flatMap(({ base }) => (base === undefined ? [] : [{ id: base }])), damage: [] };
+  const ids = members.flatMap(({ base }) => (base === undefined ? [] : [{ id: base }]));
+  return { members: ids, damage: [], output: new Uint8Array(0) };
 }

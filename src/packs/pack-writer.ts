@@ -8,9 +8,13 @@ export const PACK_BYTES_TARGET = 32 * 2 ** 20;
 /** Full packs being written while the next one fills: one waits for the disk while another is handed to it. */
 const UPLOADS_MAX = 3;
 
+/** Memory is taken in pieces of this size. */
+const PIECE_BYTES = 2 ** 20;
+
 /** An encoded chunk on its way into a pack. */
 export interface PackedChunk {
   id: ChunkId;
+  /** Copied: it may be changed afterwards. */
   record: Uint8Array;
   rawLength: number;
   height: number;
@@ -25,7 +29,8 @@ export class PackWriter {
   private readonly hasher: Hasher;
   private readonly objects: ObjectWriter;
   private name: string;
-  private parts: Uint8Array[] = [packHeader()];
+  private readonly memory: Uint8Array[] = [];
+  private parts: PackParts;
   private openEntries: ChunkEntry[] = [];
   private length = PACK_HEADER_BYTES;
   private readonly uploads = new Set<Promise<void>>();
@@ -35,6 +40,8 @@ export class PackWriter {
     this.hasher = hasher;
     this.objects = objects;
     this.name = objects.newName();
+    this.parts = new PackParts(this.memory);
+    this.parts.write(packHeader());
   }
 
   /** Bytes waiting in the open pack. */
@@ -54,7 +61,7 @@ export class PackWriter {
       references: chunk.references,
       checksum: chunk.checksum ?? Number(this.hasher.checksum(chunk.record) & 0xffffffffn),
     };
-    this.parts.push(chunk.record);
+    this.parts.write(chunk.record);
     this.length += chunk.record.length;
     this.openEntries.push(entry);
     this.entries.push(entry);
@@ -70,11 +77,10 @@ export class PackWriter {
   }
 
   private async close(): Promise<void> {
-    this.parts.push(encodePackEnd(this.hasher, this.openEntries, this.length));
+    this.parts.write(encodePackEnd(this.hasher, this.openEntries, this.length));
     const key = objectKey('packs', this.name);
     const parts = this.parts;
     this.name = this.objects.newName();
-    this.parts = [packHeader()];
     this.openEntries = [];
     this.length = PACK_HEADER_BYTES;
     while (this.uploads.size >= UPLOADS_MAX) await Promise.race(this.uploads);
@@ -82,12 +88,15 @@ export class PackWriter {
     const upload = this.upload(key, parts);
     this.uploads.add(upload);
     void upload.then(() => this.uploads.delete(upload));
+    this.parts = new PackParts(this.memory);
+    this.parts.write(packHeader());
   }
 
   /** Remembers a failure for whoever waits next. */
-  private async upload(key: string, parts: readonly Uint8Array[]): Promise<void> {
+  private async upload(key: string, parts: PackParts): Promise<void> {
     try {
-      await this.objects.put(key, parts);
+      await this.objects.put(key, parts.written());
+      parts.release();
     } catch (error) {
       this.failure ??= error;
     }
@@ -95,5 +104,41 @@ export class PackWriter {
 
   private throwFailure(): void {
     if (this.failure !== undefined) throw this.failure;
+  }
+}
+
+/** The bytes of a pack, in pieces of memory that are used again: new memory would be slow to fill. */
+class PackParts {
+  private readonly memory: Uint8Array[];
+  private readonly pieces: Uint8Array[] = [];
+  /** Bytes used of the last piece. */
+  private used = PIECE_BYTES;
+
+  /** `memory`: pieces that are not in use. */
+  constructor(memory: Uint8Array[]) {
+    this.memory = memory;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      if (this.used === PIECE_BYTES) {
+        this.pieces.push(this.memory.pop() ?? new Uint8Array(PIECE_BYTES));
+        this.used = 0;
+      }
+      const part = bytes.subarray(done, done + PIECE_BYTES - this.used);
+      this.pieces.at(-1)?.set(part, this.used);
+      this.used += part.length;
+      done += part.length;
+    }
+  }
+
+  written(): Uint8Array[] {
+    const last = this.pieces.length - 1;
+    return this.pieces.map((piece, at) => (at === last ? piece.subarray(0, this.used) : piece));
+  }
+
+  /** Hands the memory on; nobody may read it any more. */
+  release(): void {
+    this.memory.push(...this.pieces);
   }
 }

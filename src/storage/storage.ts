@@ -9,11 +9,14 @@ export interface Storage {
 
   /**
    * Reads an object, or the part `[offset, offset + length)` of it; a range that reaches past the end comes back
-   * short. Returns undefined if there is no such object.
+   * short. Returns undefined if there is no such object. The bytes are the caller's, in a buffer of their own.
    */
   get(key: string, range?: { offset: number; length: number }): Promise<Uint8Array | undefined>;
 
-  /** Creates an object from the concatenated parts; returns false, and changes nothing, if the key exists. */
+  /**
+   * Creates an object from the concatenated parts; returns false, and changes nothing, if the key exists. Once it has
+   * resolved the caller may use the memory of the parts for something else.
+   */
   putIfAbsent(key: string, parts: readonly Uint8Array[]): Promise<boolean>;
 
   /** Reads a mutable object together with the version that `putIfMatch` wants. */
