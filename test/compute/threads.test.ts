@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+
+/** Threads need the built library: each scenario is a process of its own. */
+async function scenario(...args: string[]): Promise<Record<string, unknown>> {
+  const script = join(import.meta.dirname, 'in-threads.mjs');
+  const { stdout } = await run(process.execPath, [script, ...args], { timeout: 50_000 });
+  return JSON.parse(stdout);
+}
+
+describe('saves in worker threads', () => {
+  it('give the same bytes whatever their number, with the base in memory or in the store', async () => {
+    const alone = await scenario('bytes', '0');
+    expect(alone).toMatchObject({ threads: 0, restored: true });
+    expect(Object.keys(alone.objects as object).length).toBeGreaterThan(6);
+    expect(await scenario('bytes', '1')).toEqual({ ...alone, threads: 1 });
+    expect(await scenario('bytes', '2', '0')).toEqual({ ...alone, threads: 2 });
+  });
+
+  it('fail as unavailable when a thread dies, and the next save has new ones', async () => {
+    const result = { first: 'unavailable worker-lost', second: 'saved', restored: true };
+    expect(await scenario('lost')).toEqual(result);
+  });
+
+  it('can be aborted, and the next save works', async () => {
+    expect(await scenario('aborted')).toEqual({ first: 'aborted aborted', second: 'saved', restored: true });
+  });
+
+  it('do not keep a process alive whose store nobody closed', async () => {
+    expect(await scenario('open')).toEqual({ first: 'saved', threads: 2 });
+  });
+});
