@@ -50,11 +50,35 @@ export class PrefixBlockCoder {
     const { raw, base } = sample;
     if (layout.laneBytes !== 4 || base === undefined || sample.chunkLanes < LANES_MIN) return undefined;
     const firstExponent = this.firstExponent(base, layout);
-    const plans = ([1, 2] as const).flatMap((lowBytes) => {
+    const lanes = raw.length / 4;
+    const counted = ([1, 2] as const).map((lowBytes) => {
       this.kernels.countPrefix(raw, base, lowBytes, firstExponent, this.counts);
-      return this.fit({ lowBytes, firstExponent }, raw.length / 4) ?? [];
+      const counts = this.counts.slice(0, PREFIX_LENGTHS);
+      return { lowBytes, counts, ...this.neededBits(counts, 8 * lowBytes * lanes) };
     });
-    return plans.sort((a, b) => a.laneBits - b.laneBits).at(0);
+    const [one, two] = counted;
+    const { lowBytes, counts, codeBits, restBits } =
+      one.codeBits + one.restBits <= two.codeBits + two.restBits ? one : two;
+    const lengths = new Uint8Array(PREFIX_LENGTHS);
+    for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
+      lengths.set(fittedLengths(counts.subarray(start, start + PREFIX_SYMBOLS)), start);
+    }
+    let bits = restBits;
+    for (let entry = 0; entry < PREFIX_LENGTHS; entry++) bits += counts[entry] * lengths[entry];
+    if (bits > (codeBits + restBits) * WASTE_SHARE_MAX) return undefined;
+    return { model: { lowBytes, firstExponent, lengths }, laneBits: bits / lanes, hasTables: false };
+  }
+
+  /** Bits that the symbols need at least, and those that are raw. */
+  private neededBits(counts: Uint32Array, lowBits: number): { codeBits: number; restBits: number } {
+    let codeBits = 0;
+    let restBits = lowBits;
+    for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
+      codeBits += this.cost.entropyBits(counts, start, start + PREFIX_SYMBOLS);
+      for (let symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) restBits += counts[start + symbol] * symbol;
+      restBits += 8 * counts[start + PREFIX_SYMBOLS - 1];
+    }
+    return { codeBits, restBits };
   }
 
   /** The highest exponents that are not rare have contexts of their own. */
@@ -68,28 +92,6 @@ export class PrefixBlockCoder {
       if (above * RARE_SHARE > exponents.length) return exponent - PREFIX_CONTEXTS + 1;
     }
     return 0;
-  }
-
-  /** Fits codes to the counts. */
-  private fit(shape: Pick<PrefixModel, 'lowBytes' | 'firstExponent'>, lanes: number): PrefixPlan | undefined {
-    const lengths = new Uint8Array(PREFIX_LENGTHS);
-    let codeBits = 0;
-    let entropyBits = 0;
-    let restBits = 8 * shape.lowBytes * lanes;
-    for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
-      const counts = this.counts.subarray(start, start + PREFIX_SYMBOLS);
-      const codes = fittedLengths(counts);
-      lengths.set(codes, start);
-      entropyBits += this.cost.entropyBits(counts, 0, PREFIX_SYMBOLS);
-      for (let symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
-        codeBits += counts[symbol] * codes[symbol];
-        restBits += counts[symbol] * symbol;
-        if (symbol === PREFIX_SYMBOLS - 1) restBits += 8 * counts[symbol];
-      }
-    }
-    const bits = codeBits + restBits;
-    if (bits > (entropyBits + restBits) * WASTE_SHARE_MAX) return undefined;
-    return { model: { ...shape, lengths }, laneBits: bits / lanes, hasTables: false };
   }
 
   /** Writes a block, kind and all. */
@@ -146,28 +148,27 @@ export function fittedLengths(counts: Uint32Array): Uint8Array {
   }
 }
 
+/** Merges the two lightest trees until one is left; leaves are sorted, and trees come up in order of weight by themselves. */
 function huffmanLengths(weights: readonly number[]): Uint8Array {
-  const lengths = new Uint8Array(weights.length);
-  const trees = weights.map((weight, symbol) => ({ weight, symbols: [symbol] }));
-  while (trees.length > 1) {
-    const first = takeLightest(trees);
-    const second = takeLightest(trees);
-    const symbols = [...first.symbols, ...second.symbols];
-    for (const symbol of symbols) lengths[symbol]++;
-    trees.push({ weight: first.weight + second.weight, symbols });
+  const leaves = weights.length;
+  const order = weights.map((_, symbol) => symbol).sort((a, b) => weights[a] - weights[b] || a - b);
+  const nodes = order.map((symbol) => weights[symbol]);
+  const parents = new Uint8Array(2 * leaves);
+  let leaf = 0;
+  let tree = leaves;
+  const lightest = () =>
+    leaf < leaves && !(tree < nodes.length && nodes[tree] < nodes[leaf]) ? leaf++ : tree++;
+  while (nodes.length < 2 * leaves - 1) {
+    const [first, second] = [lightest(), lightest()];
+    parents[first] = nodes.length;
+    parents[second] = nodes.length;
+    nodes.push(nodes[first] + nodes[second]);
   }
+  const depths = new Uint8Array(2 * leaves);
+  for (let node = 2 * leaves - 3; node >= 0; node--) depths[node] = depths[parents[node]] + 1;
+  const lengths = new Uint8Array(leaves);
+  order.forEach((symbol, place) => {
+    lengths[symbol] = depths[place];
+  });
   return lengths;
-}
-
-interface Tree {
-  readonly weight: number;
-  readonly symbols: readonly number[];
-}
-
-function takeLightest(trees: Tree[]): Tree {
-  let lightest = 0;
-  for (let index = 1; index < trees.length; index++) {
-    if (trees[index].weight < trees[lightest].weight) lightest = index;
-  }
-  return trees.splice(lightest, 1)[0];
 }

@@ -15,7 +15,7 @@ const DECAY_ERROR_SHARE = 0.01;
 
 /** Returns the rule with the settings that explain the chunk best; undefined where there is nothing to fit or none does. */
 export function fittedRule(raw: Uint8Array, { rule, inputs }: Prediction): Rule | undefined {
-  if (inputs.some((input) => input.length !== raw.length)) return undefined;
+  if (rule.kind === 'base' || inputs.some((input) => input.length !== raw.length)) return undefined;
   const after = sampleOf(raw);
   const before = inputs.map(sampleOf);
   switch (rule.kind) {
