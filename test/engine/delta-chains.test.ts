@@ -1,10 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import type { StateValue } from '../../src/index.js';
+import { MemoryStorage, type StateValue } from '../../src/index.js';
 import { bytesIn, makeStore, sizesOf, type TestStore } from './make-store.js';
 import { randomNumbers, trainingState } from './training-state.js';
 
 /** A chain as long as the restore budget allows, and a bit more. */
 const SAVES = 12;
+
+/** Remembers which parts of packs were read. */
+class RangeLog extends MemoryStorage {
+  readonly ranges: { key: string; offset: number; length: number }[] = [];
+
+  override get(key: string, range?: { offset: number; length: number }): Promise<Uint8Array | undefined> {
+    if (range !== undefined && key.startsWith('packs/')) this.ranges.push({ key, ...range });
+    return super.get(key, range);
+  }
+}
 
 async function save({ store }: TestStore, state: StateValue, run = 'r'): Promise<number> {
   return (await (await store.run(run).save(state)).committed).storedBytes;
@@ -27,6 +37,20 @@ test('a chain grows to the restore budget, then starts again, and every checkpoi
   for (let step = 0; step < SAVES; step++)
     expect(await made.store.run('r').restore(`step:${step}`)).toEqual(trainingState(step));
   expect((await made.store.check({ readData: 100 })).damaged).toEqual([]);
+});
+
+test('a restore through a chain reads no byte of a pack twice', async () => {
+  const storage = new RangeLog();
+  const made = await makeStore(storage);
+  for (let step = 0; step < 5; step++) await save(made, trainingState(step));
+  storage.ranges.length = 0;
+  expect(await made.store.run('r').restore()).toEqual(trainingState(4));
+  const sorted = storage.ranges.sort((a, b) => a.key.localeCompare(b.key) || a.offset - b.offset);
+  expect(new Set(sorted.map(({ key }) => key)).size).toBe(5);
+  for (const [at, { key, offset, length }] of sorted.entries()) {
+    const next = sorted[at + 1];
+    if (next?.key === key) expect(next.offset).toBeGreaterThanOrEqual(offset + length);
+  }
 });
 
 describe('what is there already is not stored again', () => {
