@@ -7,7 +7,7 @@ import type { GcResult, OperationOptions, StoreContext } from '../checkpoints/in
 import { throwIfAborted } from '../errors.js';
 import { attemptOf, decodeLease, OBJECT_KINDS, type Root } from '../format/index.js';
 import type { StoredObject } from '../storage/index.js';
-import { LiveStore, objectsOf, pagesOf } from './live-store.js';
+import { LiveStore, pagesOf } from './live-store.js';
 
 interface Plan {
   condemned: StoredObject[];
@@ -66,10 +66,7 @@ async function planCollection(context: StoreContext, root: Root, options: Operat
   const live = new LiveStore(context);
   const needed = new Set<string>(pagesOf(root));
   const checkpoints = await live.checkpoints(root);
-  for (const checkpoint of checkpoints) {
-    throwIfAborted(options.signal);
-    for (const key of objectsOf(await live.resolve(checkpoint))) needed.add(key);
-  }
+  for (const key of await live.objects(checkpoints, options.signal)) needed.add(key);
   const doomed = new Set(root.condemned);
   const condemned: StoredObject[] = [];
   let skipped = 0;

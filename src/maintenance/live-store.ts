@@ -8,7 +8,7 @@ import {
   type StoreContext,
   sectionHolders,
 } from '../checkpoints/index.js';
-import { corrupt } from '../errors.js';
+import { corrupt, throwIfAborted } from '../errors.js';
 import {
   type CatalogueEntry,
   type ChunkEntry,
@@ -18,6 +18,7 @@ import {
 } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
+import { EncodingTable } from './encoding-table.js';
 
 export interface LiveCheckpoint {
   run: string;
@@ -55,6 +56,29 @@ export class LiveStore {
     for (const name of loaded.manifest.segments) index.add(name, await this.segment(name));
     const ids = loaded.content.streams.flatMap((stream) => stream.ids);
     return { ...checkpoint, loaded, closure: index.closure(ids, objectKey('manifests', loaded.name)) };
+  }
+
+  /** Returns the keys of all objects that the checkpoints need, reading one of them after the other. */
+  async objects(checkpoints: readonly LiveCheckpoint[], signal?: AbortSignal): Promise<Set<string>> {
+    const table = new EncodingTable();
+    const known = new Set<string>();
+    const packs = new Set<string>();
+    const keys = new Set<string>();
+    for (const { entry } of checkpoints) {
+      throwIfAborted(signal);
+      const { name, manifest, content } = await loadManifest(this.context, entry.manifest);
+      for (const holder of [name, ...sectionHolders(manifest)]) keys.add(objectKey('manifests', holder));
+      for (const segment of manifest.segments) {
+        keys.add(objectKey('segments', segment));
+        if (known.has(segment)) continue;
+        known.add(segment);
+        table.add(segment, await this.readSegment(segment));
+      }
+      const ids = content.streams.flatMap((stream) => stream.ids);
+      table.addPacks(packs, ids, manifest.segments, objectKey('manifests', name));
+    }
+    for (const pack of packs) keys.add(objectKey('packs', pack));
+    return keys;
   }
 
   private segment(name: string): Promise<ChunkEntry[]> {
