@@ -39,13 +39,15 @@ export class PlanesCoder {
   ): Uint8Array {
     const { arena } = this.room.kernels;
     const mark = arena.mark();
-    const room = raw.length + BLOCK_BYTES_MAX;
-    const writer = new ByteWriter(arena.take(room) ?? room);
-    this.write(writer, resident(arena, raw), dtype, predictor, effort);
-    const written = writer.written();
-    const record = placeRecord(written, target) ?? written.slice();
-    arena.release(mark);
-    return record;
+    try {
+      const room = raw.length + BLOCK_BYTES_MAX;
+      const writer = new ByteWriter(arena.take(room) ?? room);
+      this.write(writer, resident(arena, raw), dtype, predictor, effort);
+      const written = writer.written();
+      return placeRecord(written, target) ?? written.slice();
+    } finally {
+      arena.release(mark);
+    }
   }
 
   private write(
