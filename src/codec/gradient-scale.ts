@@ -76,12 +76,13 @@ function gradientsOf(
 /** Returns the number in [1, 2) that the gradients are multiples of patterns of `bits` bits of, up to powers of two. */
 function scaleOf(sorted: readonly Gradient[], bits: number): number | undefined {
   const patterns = 2 ** (bits - 1);
-  const precise = sorted.filter(({ error }) => error * 2 * patterns <= ERROR_MAX);
+  const precise = sorted
+    .filter(({ error }) => error * 2 * patterns <= ERROR_MAX)
+    .map(({ value, error }) => ({ value: mantissa(value), error }));
   const told = spreadOver(precise.slice(0, TOLD_LANES * 8), TOLD_LANES);
   if (told.length < TOLD_LANES) return undefined;
-  const reference = mantissa(told[0].value);
   for (let pattern = patterns; pattern < 2 * patterns; pattern++) {
-    const scale = mantissa((reference * patterns) / pattern);
+    const scale = doubled((told[0].value * patterns) / pattern);
     if (fits(told, scale, patterns)) return refined(precise, scale, patterns);
   }
   return undefined;
@@ -99,25 +100,25 @@ function mantissa(value: number): number {
   return size / 2 ** Math.floor(Math.log2(size));
 }
 
-/** The value in units of the last of `bits` bits of its pattern, if the scale were this. */
-function units(value: number, scale: number, patterns: number): number {
-  return mantissa(value / scale) * patterns;
+/** Brings a quotient of two mantissas to [1, 2). */
+function doubled(quotient: number): number {
+  return quotient < 1 ? 2 * quotient : quotient;
 }
 
 function fits(told: readonly Gradient[], scale: number, patterns: number): boolean {
   let misses = 0;
   for (const { value } of told) {
-    const pattern = units(value, scale, patterns);
+    const pattern = doubled(value / scale) * patterns;
     if (Math.abs(pattern - Math.round(pattern)) > APART_MAX && ++misses > MISSES_MAX) return false;
   }
   return true;
 }
 
-/** The mean of what all precise gradients say. */
+/** The mean of what all precise gradients, given by their mantissas, say. */
 function refined(precise: readonly Gradient[], scale: number, patterns: number): number {
   let [sum, weights] = [0, 0];
   for (const { value, error } of precise) {
-    const pattern = units(value, scale, patterns);
+    const pattern = doubled(value / scale) * patterns;
     const nearest = Math.round(pattern);
     if (Math.abs(pattern - nearest) > APART_MAX) continue;
     const weight = 1 / (error * error);
