@@ -32,8 +32,8 @@ export interface StreamEffort {
   readonly sparseShareMax: number;
   /** Prefix codes are taken up to this share of the bytes of a block's planes. */
   readonly prefixShareMax: number;
-  /** Classes of dense 32-bit lanes, which are the slowest, are taken below this share of the best other form. */
-  readonly classShareMax: number;
+  /** Classes of dense 32-bit lanes, which are the slowest, are taken where they save this share of the raw bytes. */
+  readonly classGainMin: number;
 }
 
 interface PlainPlan {

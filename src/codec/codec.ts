@@ -65,9 +65,9 @@ const EFFORTS: Record<Level, StreamEffort> = {
     entropyShareMax: 1 - 1 / 64,
     sparseShareMax: 1 + 1 / 32,
     prefixShareMax: 1 + 1 / 48,
-    classShareMax: 1 - 1 / 50,
+    classGainMin: 1 / 50,
   },
-  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0, classShareMax: 1 },
+  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0, classGainMin: 0 },
 };
 
 /** Opaque bytes up to this length get the best DEFLATE level in any case: skeletons and manifests are small. */

@@ -124,7 +124,7 @@ export class LaneBlocks {
     if (plan === undefined) return undefined;
     const planesBits = this.planesLaneBits(sample, info);
     const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
-    if (classBits < Math.min(plan.laneBits, planesBits) * effort.classShareMax) return undefined;
+    if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
     return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
   }
 
