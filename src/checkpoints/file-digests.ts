@@ -1,5 +1,6 @@
 /** Digests of the files that are saved, taken while their chunks are encoded. */
 import type { ComputePool } from '../compute/index.js';
+import { throwIfAborted } from '../errors.js';
 import type { FileContent } from '../format/index.js';
 import type { SourceFile } from './source-files.js';
 
@@ -19,14 +20,24 @@ export async function digestFiles(
   signal: AbortSignal | undefined,
 ): Promise<FileContent[]> {
   const contents: FileContent[] = [];
-  for (const batch of batches(files)) contents.push(...(await digestBatch(compute, batch, signal)));
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const onAbort = () => Atomics.store(stop, 0, 1);
+  signal?.addEventListener('abort', onAbort);
+  try {
+    for (const batch of batches(files)) {
+      throwIfAborted(signal);
+      contents.push(...(await digestBatch(compute, batch, stop)));
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
   return contents;
 }
 
 async function digestBatch(
   compute: ComputePool,
   batch: readonly DigestedFile[],
-  signal: AbortSignal | undefined,
+  stop: Int32Array,
 ): Promise<FileContent[]> {
   const held: { descriptor: number; release(): void }[] = [];
   try {
@@ -34,7 +45,7 @@ async function digestBatch(
     const parts = batch.map(({ file }, index) => {
       return { descriptor: held[index].descriptor, path: file.name, offset: 0, length: file.size };
     });
-    const { digests } = await compute.run({ kind: 'digest', files: parts }, { signal });
+    const { digests } = await compute.run({ kind: 'digest', files: parts, stop });
     return batch.map(({ path }, index) => ({ path, digest: digests[index] }));
   } finally {
     for (const { release } of held) release();

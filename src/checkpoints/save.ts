@@ -106,6 +106,7 @@ class Save {
 
   async perform(): Promise<SavedCheckpoint> {
     const { context, plan, objects } = this;
+    context.compute.expect(plan.logicalBytes);
     await this.lease.keep();
     const root = await context.roots.read();
     const parent = await this.findParent(root);
@@ -124,7 +125,6 @@ class Save {
       log,
       signal: this.request.signal,
     });
-    context.compute.expect(plan.logicalBytes);
     const digesting = plan.files(context.compute, this.request.signal);
     digesting.catch(() => {});
     const streams = await storeStreams(

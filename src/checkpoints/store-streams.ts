@@ -24,8 +24,12 @@ import {
 const GROUP_BYTES = 2 ** 20;
 /** Bytes of chunks under way at most. */
 const BYTES_UNDER_WAY_MAX = 64 * 2 ** 20;
-/** Files that one chunk may keep open: chunks of more are read before they are handed over. */
-const FILES_HELD_MAX = 8;
+/**
+ * Files that one chunk may keep open until it is stored, and its least length: others are read before they are handed over,
+ * so that a folder of thousands of small files does not have them all open.
+ */
+const FILES_HELD_MAX = 4;
+const HELD_BYTES_MIN = 64 * 1024;
 
 /** A chunk of a stream. */
 interface Place {
@@ -53,7 +57,8 @@ export async function storeStreams(
     return { ids: [], lengths: stream.chunking === 'content' ? [] : null };
   });
   const encode = async (places: Place[]) => {
-    const lent = await Promise.all(places.map((place) => lend(plan, place)));
+    const lent: Lent[] = [];
+    for (const place of places) lent.push(await lend(plan, place));
     const group = planGroup(plan, predictions, places, lent);
     return { places, lent, encoded: await writer.encode(group) };
   };
@@ -147,7 +152,8 @@ async function lend(plan: SavePlan, { stream, index, offset, length, bytes }: Pl
   const staged = plan.staged?.chunk(stream, index);
   if (staged !== undefined) return { raw: { buffer: staged } };
   const source = plan.sources[stream];
-  return (await holdFiles(source.parts(offset, length))) ?? readWhole(source, offset, length);
+  const held = length < HELD_BYTES_MIN ? undefined : await holdFiles(source.parts(offset, length));
+  return held ?? readWhole(source, offset, length);
 }
 
 async function readWhole(source: ByteSource, offset: number, length: number): Promise<Lent> {

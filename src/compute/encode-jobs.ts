@@ -126,7 +126,7 @@ class MemberEncoder {
     this.job = job;
     this.raws = raws;
     this.output = job.output;
-    this.decoded = new DecodedChunks(tools, job.records);
+    this.decoded = new DecodedChunks(tools, job.records, true);
     for (const { id, bytes } of job.known) this.decoded.offer(id, bytes);
     this.heights = job.members.map(({ base }) => base?.height ?? 0);
   }

@@ -1,6 +1,6 @@
 /** Reads parts of files that another thread opened: descriptors belong to the process. */
 import { readSync } from 'node:fs';
-import { ThetalogError } from '../errors.js';
+import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 
 export interface FilePart {
@@ -12,9 +12,11 @@ export interface FilePart {
   readonly length: number;
 }
 
-/** Digests a file from its start. */
+/** Digests files from their start. */
 export interface DigestJob {
   readonly kind: 'digest';
+  /** In shared memory: the job gives up once this is not 0. */
+  readonly stop: Int32Array;
   readonly files: readonly FilePart[];
 }
 
@@ -50,6 +52,7 @@ export function digestFiles(hasher: Hasher, job: DigestJob): DigestResult {
   const digests = job.files.map((file) => {
     const digest = hasher.file();
     for (let offset = 0; offset < file.length; offset += DIGEST_BYTES) {
+      if (Atomics.load(job.stop, 0) !== 0) throwIfAborted(AbortSignal.abort());
       const length = Math.min(DIGEST_BYTES, file.length - offset);
       const piece = window.subarray(0, length);
       readPart({ ...file, offset: file.offset + offset, length }, piece);

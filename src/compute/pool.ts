@@ -57,9 +57,12 @@ export class ComputePool {
     return this.started ? JOBS_PER_WORKER * this.size : 1;
   }
 
-  /** Says that about so many bytes of work are coming; starts the threads if that is worth it. */
+  /** Says that about so many bytes of work are coming; begins to start as many threads as are worth it. */
   expect(bytes: number): void {
-    if (this.size > 0 && bytes >= WORTH_THREADS_BYTES && existsSync(workerPath())) this.started = true;
+    if (this.size === 0 || bytes < WORTH_THREADS_BYTES || !existsSync(workerPath())) return;
+    this.started = true;
+    const wanted = Math.min(this.size, Math.floor(bytes / WORTH_THREADS_BYTES));
+    while (this.threads.length < wanted) this.start();
   }
 
   /** Does a job; what it throws is thrown. A thread that dies is `unavailable`, and its jobs are lost. */
