@@ -34,7 +34,7 @@ export function floatLayout(info: DTypeInfo): FloatLayout | undefined {
   if (info.lane !== 'float') return undefined;
   if (info.laneBytes === 4) return { laneBytes: 4, exponentBits: 8 };
   if (info.laneBytes === 2) return { laneBytes: 2, exponentBits: info.dtype === 'f16' ? 5 : 8 };
-  return undefined;
+  return info.laneBytes === 1 ? { laneBytes: 1, exponentBits: 7 } : undefined;
 }
 
 /** Returns how classes of such lanes are written today: those of 32 bits with far symbols. */

@@ -1,9 +1,9 @@
 import { ByteReader } from '../bytes/index.js';
 import type { Kernels } from '../kernels/index.js';
-import type { DType } from '../tensor/index.js';
+import { type DType, dtypeInfo } from '../tensor/index.js';
 import { ByteStreamCoder, type StreamEffort } from './byte-stream.js';
 import { CostModel } from './cost.js';
-import { type DeflateLevel, decodeDeflate, encodeDeflate } from './deflate-record.js';
+import { type DeflateLevel, decodeDeflate, encodeDeflate, smallerIfRepeated } from './deflate-record.js';
 import { PlanesCoder, placeRecord, planesInputs } from './planes-record.js';
 import type { Prediction } from './prediction.js';
 import { cheapestPrediction, fittingPredictions } from './prediction-choice.js';
@@ -132,16 +132,20 @@ function tensorCandidates(
   target: Uint8Array | undefined,
 ): Candidates {
   const effort = EFFORTS[level];
+  const alone = (to?: Uint8Array) => {
+    const record = planes.encode(raw, dtype, undefined, effort, to);
+    return dtypeInfo(dtype).lane === 'integer' ? smallerIfRepeated(raw, record) : record;
+  };
   if (level === 'max') {
     const deltas = fittingPredictions(planes, raw, dtype, predictions).map(({ prediction, predictor }) => ({
       record: planes.encode(raw, dtype, predictor, effort),
       prediction,
     }));
     deltas.sort((a, b) => a.record.length - b.record.length);
-    return { standalone: planes.encode(raw, dtype, undefined, effort), delta: deltas.at(0) };
+    return { standalone: alone(), delta: deltas.at(0) };
   }
   const chosen = cheapestPrediction(planes, raw, dtype, predictions);
-  const standalone = () => ({ standalone: planes.encode(raw, dtype, undefined, effort, target) });
+  const standalone = () => ({ standalone: alone(target) });
   if (chosen === undefined) return standalone();
   const delta = () => ({
     record: planes.encode(raw, dtype, chosen.predictor, effort, target),

@@ -29,6 +29,23 @@ export function encodeDeflate(
   return writer.finish();
 }
 
+/** Repetitions are looked for in so many bytes; they must be worth the time of DEFLATE. */
+const SAMPLE_BYTES = 32_768;
+const REPEATED_SHARE_MAX = 1 / 2;
+
+/**
+ * Returns the record of integers that repeat what is not far before, as masks and position ids do, or `other`, which is a
+ * record of the same, where that is not far larger.
+ */
+export function smallerIfRepeated(raw: Uint8Array, other: Uint8Array): Uint8Array {
+  const length = Math.min(raw.length, SAMPLE_BYTES);
+  const start = (raw.length - length) >>> 1;
+  const sample = deflateSync(raw.subarray(start, start + length), { level: 6 });
+  if (sample.length * raw.length > other.length * length * REPEATED_SHARE_MAX) return other;
+  const record = encodeDeflate(raw, undefined, 6);
+  return record.length < other.length ? record : other;
+}
+
 /** Decodes the rest of a record, after its encoding byte. */
 export function decodeDeflate(
   reader: ByteReader,

@@ -55,6 +55,7 @@ export class GapBlockCoder {
 
   /** Looks at a sample of a chunk of blocks; undefined where gaps are not the way to tell its lanes. */
   plan(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, blockBytes: number): GapPlan | undefined {
+    if (layout.laneBytes === 1) return undefined;
     const counts: ChangeCounts = {
       lanes: new Uint32Array(EXPONENTS),
       changed: new Uint32Array(EXPONENTS),

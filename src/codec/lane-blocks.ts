@@ -338,7 +338,7 @@ export class LaneBlocks {
   ): void {
     const start = reader.offset - 1;
     const layout = floatLayout(info);
-    if (layout === undefined || base === undefined) {
+    if (layout === undefined || layout.laneBytes === 1 || base === undefined) {
       throw corrupt('record-block', 'gaps of lanes that have none', reader.object, start);
     }
     if (reader.bytes[start] === BLOCK.gaps) brought.gaps = this.gaps.readModel(reader);

@@ -41,9 +41,9 @@ export interface LaneLayout {
 
 /** Lanes whose residuals are coded in classes: 16- and 32-bit floats. */
 export interface FloatLayout {
-  readonly laneBytes: 2 | 4;
-  /** 8 for f32 and bf16, 5 for f16. */
-  readonly exponentBits: 5 | 8;
+  readonly laneBytes: 1 | 2 | 4;
+  /** 8 for f32 and bf16, 5 for f16; lanes of 8 bits have 7: all bits below the sign. */
+  readonly exponentBits: 5 | 7 | 8;
   /** Whether steps of more than an octave, of f32 lanes, are coded by the exponent they lead to. */
   readonly far?: true;
 }

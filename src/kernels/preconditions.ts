@@ -154,6 +154,7 @@ export function demandSample(
 }
 
 function demandLanes(raw: Uint8Array, base: Uint8Array, laneBytes: number): number {
+  demand(laneBytes > 1, 'lanes of 2 or 4 bytes');
   const lanes = raw.length / laneBytes;
   demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
   demand(base.length === raw.length, 'the base is as long as the raw block');

@@ -57,7 +57,7 @@ export class WasmClasses {
     const before = views.input(base, BASE);
     const symbols = views.output(streams.symbols, lanes, SYMBOLS);
     const exponents = views.output(streams.exponents, lanes, EXPONENTS);
-    const near = layout.laneBytes === 2 ? wasm.splitClasses16 : wasm.splitClasses32;
+    const near = { 1: wasm.splitClasses8, 2: wasm.splitClasses16, 4: wasm.splitClasses32 }[layout.laneBytes];
     const split = layout.far ? wasm.splitFarClasses32 : near;
     const pack = layout.far ? wasm.packFarRests : wasm.packRests;
     this.writeExponents(before, lanes, layout, exponents);
@@ -88,7 +88,8 @@ export class WasmClasses {
   }
 
   private writeExponents(base: number, lanes: number, layout: FloatLayout, to: number): void {
-    const write = layout.laneBytes === 2 ? this.wasm.laneExponents16 : this.wasm.laneExponents32;
+    const { laneExponents8, laneExponents16, laneExponents32 } = this.wasm;
+    const write = { 1: laneExponents8, 2: laneExponents16, 4: laneExponents32 }[layout.laneBytes];
     write(base, lanes, layout.exponentBits, to);
   }
 
@@ -109,7 +110,7 @@ export class WasmClasses {
     const used = Math.ceil(bits / 8);
     if (used > given) return -1;
     if (bits % 8 !== 0 && rests[used - 1] >>> (bits % 8) !== 0) return -1;
-    const near = layout.laneBytes === 2 ? wasm.mergeClasses16 : wasm.mergeClasses32;
+    const near = { 1: wasm.mergeClasses8, 2: wasm.mergeClasses16, 4: wasm.mergeClasses32 }[layout.laneBytes];
     const merge = layout.far ? wasm.mergeFarClasses32 : near;
     const to = views.output(raw, lanes, RAW);
     merge(from, SIZES, views.input(base, BASE), lanes, to);

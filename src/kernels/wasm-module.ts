@@ -38,8 +38,10 @@ export interface WasmExports {
   merge16(planes: number, base: number, raw: number, stride: number, float: number): void;
   merge32(planes: number, base: number, raw: number, stride: number, float: number): void;
   merge64(planes: number, base: number, raw: number, stride: number, float: number): void;
+  laneExponents8(base: number, lanes: number, bits: number, exponents: number): void;
   laneExponents16(base: number, lanes: number, bits: number, exponents: number): void;
   laneExponents32(base: number, lanes: number, bits: number, exponents: number): void;
+  splitClasses8(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   splitClasses16(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   splitClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
   splitFarClasses32(raw: number, base: number, lanes: number, symbols: number, sizes: number): void;
@@ -49,6 +51,7 @@ export interface WasmExports {
   packRests(symbols: number, sizes: number, lanes: number, rests: number): number;
   countClasses(symbols: number, exponents: number, lanes: number, histogram: number, counts: number): void;
   unpackRests(symbols: number, rests: number, lanes: number, sizes: number): number;
+  mergeClasses8(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
   mergeClasses16(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
   mergeClasses32(symbols: number, sizes: number, base: number, lanes: number, raw: number): void;
   encodeContexts(bytes: number, contexts: number, length: number, map: number, end: number): number;

@@ -337,8 +337,8 @@ def read_lanes(reader, dtype, lanes, base):
             assert has_base and is_float and lane_bytes == 4
             differences = read_prefix(reader, model, before)
         else:
-            assert kind in (3, 4, 5, 6, 9, 10) and has_base and is_float and lane_bytes in ((4,) if kind > 6 else (2, 4))
-            exponents = exponents_of(before, lane_bytes, 5 if dtype == 13 else 8)
+            assert kind in (3, 4, 5, 6, 9, 10) and has_base and is_float and lane_bytes in {3: (1, 2, 4), 4: (1, 2, 4), 5: (2, 4), 6: (2, 4)}.get(kind, (4,))
+            exponents = exponents_of(before, lane_bytes, 5 if dtype == 13 else 7 if lane_bytes == 1 else 8)
             if kind == 5:
                 gaps = Gaps(reader.u8(), reader.u8())
             if kind not in (5, 6):

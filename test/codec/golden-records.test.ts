@@ -38,6 +38,7 @@ const GOLDENS: readonly Golden[] = [
     dtype: 'u8',
     record: '040301020401fff134810700000c438e0700321d5798ee0800c4',
     raw: '0200000001000000'.repeat(8),
+    onlyDecoded: true,
   },
   {
     what: 'sparse',

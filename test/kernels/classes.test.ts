@@ -22,6 +22,7 @@ import {
 const oracle = loadKernels('typescript');
 
 const FLOAT_LAYOUTS: readonly FloatLayout[] = [
+  { laneBytes: 1, exponentBits: 7 },
   { laneBytes: 2, exponentBits: 8 },
   { laneBytes: 2, exponentBits: 5 },
   { laneBytes: 4, exponentBits: 8 },

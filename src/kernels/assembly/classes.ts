@@ -48,6 +48,12 @@ function exponents32(base: usize, shift: i32, mask: v128): v128 {
   return narrowed(a, b, c, d);
 }
 
+export function laneExponents8(base: usize, lanes: usize, bits: i32, exponents: usize): void {
+  const ones: i32 = (1 << bits) - 1;
+  const mask = i8x16.splat(<i8>ones);
+  for (let i: usize = 0; i < lanes; i += 16) v128.store(exponents + i, v128.and(v128.load(base + i), mask));
+}
+
 export function laneExponents16(base: usize, lanes: usize, bits: i32, exponents: usize): void {
   const ones: i32 = (1 << bits) - 1;
   const mask = i16x8.splat(<i16>ones);
@@ -60,6 +66,28 @@ export function laneExponents32(base: usize, lanes: usize, bits: i32, exponents:
   const mask = i32x4.splat((1 << bits) - 1);
   for (let i: usize = 0; i < lanes; i += 16) {
     v128.store(exponents + i, exponents32(base + (i << 2), 31 - bits, mask));
+  }
+}
+
+function ordered8(x: v128): v128 {
+  return v128.xor(x, v128.and(i8x16.shr_s(x, 7), i8x16.splat(0x7f)));
+}
+
+// Eight symbols of differences and base lanes of 16 bits.
+function symbols16(d: v128, b: v128, sizes: usize): v128 {
+  const low = symbolsOf(i32x4.extend_low_i16x8_s(d), i32x4.extend_low_i16x8_s(b), sizes);
+  const high = symbolsOf(i32x4.extend_high_i16x8_s(d), i32x4.extend_high_i16x8_s(b), sizes + 16);
+  return i16x8.narrow_i32x4_s(low, high);
+}
+
+export function splitClasses8(raw: usize, base: usize, lanes: usize, symbols: usize, sizes: usize): void {
+  for (let i: usize = 0; i < lanes; i += 16) {
+    const b = v128.load(base + i);
+    const d = i8x16.sub(ordered8(v128.load(raw + i)), ordered8(b));
+    const to = sizes + (i << 2);
+    const low = symbols16(i16x8.extend_low_i8x16_s(d), i16x8.extend_low_i8x16_s(b), to);
+    const high = symbols16(i16x8.extend_high_i8x16_s(d), i16x8.extend_high_i8x16_s(b), to + 32);
+    v128.store(symbols + i, i8x16.narrow_i16x8_u(low, high));
   }
 }
 
@@ -285,6 +313,22 @@ function differences(symbols: usize, sizes: usize, b: v128): v128 {
   const bytes = i16x8.extend_low_i8x16_u(v128.load32_zero(symbols));
   const sign = i32x4.shr_s(v128.xor(i32x4.shl(i32x4.extend_low_i16x8_u(bytes), 31), b), 31);
   return i32x4.sub(v128.xor(v128.load(sizes), sign), sign);
+}
+
+function lowBytes16(symbols: usize, sizes: usize, b: v128): v128 {
+  const mask = i32x4.splat(0xff);
+  const low = v128.and(differences(symbols, sizes, i32x4.extend_low_i16x8_s(b)), mask);
+  const high = v128.and(differences(symbols + 4, sizes + 16, i32x4.extend_high_i16x8_s(b)), mask);
+  return i16x8.narrow_i32x4_s(low, high);
+}
+
+export function mergeClasses8(symbols: usize, sizes: usize, base: usize, lanes: usize, raw: usize): void {
+  for (let i: usize = 0; i < lanes; i += 16) {
+    const b = v128.load(base + i);
+    const low = lowBytes16(symbols + i, sizes + (i << 2), i16x8.extend_low_i8x16_s(b));
+    const high = lowBytes16(symbols + i + 8, sizes + (i << 2) + 32, i16x8.extend_high_i8x16_s(b));
+    v128.store(raw + i, ordered8(i8x16.add(i8x16.narrow_i16x8_u(low, high), ordered8(b))));
+  }
 }
 
 export function mergeClasses16(symbols: usize, sizes: usize, base: usize, lanes: usize, raw: usize): void {

@@ -5,13 +5,16 @@ export { contentBoundary } from './boundary';
 export { narrowToBf16, narrowToF16, widenBf16, widenF16 } from './cast';
 export {
   countClasses,
+  laneExponents8,
   laneExponents16,
   laneExponents32,
+  mergeClasses8,
   mergeClasses16,
   mergeClasses32,
   mergeFarClasses32,
   packFarRests,
   packRests,
+  splitClasses8,
   splitClasses16,
   splitClasses32,
   splitFarClasses32,
