@@ -1,5 +1,5 @@
 /** Encodes stored chunks anew: each in full or on any of the chunks that it may be based on, whichever is smallest. */
-import type { Prediction } from '../codec/index.js';
+import type { Level, Prediction } from '../codec/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
@@ -16,6 +16,7 @@ export interface ReencodeJob {
   /** All that decoding the chunks and their bases reads, each after all that it reads itself. */
   readonly records: readonly StoredRecord[];
   readonly chunks: readonly ChunkToEncode[];
+  readonly level: Level;
 }
 
 export interface NewRecord {
@@ -30,7 +31,7 @@ export interface ReencodeResult {
 }
 
 /** A chunk is encoded as soon as it and its bases are decoded; nothing is kept longer than it is needed. */
-export function reencodeChunks(tools: ChunkTools, { records, chunks }: ReencodeJob): ReencodeResult {
+export function reencodeChunks(tools: ChunkTools, { records, chunks, level }: ReencodeJob): ReencodeResult {
   const decoded = new DecodedChunks(tools, records);
   const position = new Map(records.map(({ entry }, at) => [entry.id, at]));
   const uses = new Map<ChunkId, number>();
@@ -53,7 +54,7 @@ export function reencodeChunks(tools: ChunkTools, { records, chunks }: ReencodeJ
     decoded.get(entry.id);
     count(entry.references, -1);
     for (const at of due.get(now) ?? []) {
-      made[at] = encodeOne(tools, decoded, chunks[at]);
+      made[at] = encodeOne(tools, decoded, chunks[at], level);
       count([chunks[at].id, ...chunks[at].bases], -1);
     }
     count([entry.id], -1);
@@ -65,9 +66,10 @@ function encodeOne(
   { codec }: ChunkTools,
   decoded: DecodedChunks,
   { id, dtype, bases }: ChunkToEncode,
+  level: Level,
 ): NewRecord {
   const baseOf = new Map<Prediction, ChunkId>();
   for (const base of bases) baseOf.set({ rule: { kind: 'base' }, inputs: [decoded.get(base)] }, base);
-  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], 'max');
+  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], level);
   return { bytes: record, base: (prediction && baseOf.get(prediction)) ?? null };
 }

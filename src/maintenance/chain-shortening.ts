@@ -24,7 +24,10 @@ export function headsOf(root: Root, checkpoints: readonly ResolvedCheckpoint[]):
   return checkpoints.filter((one) => latest.get(one.run) === one || marked.has(one.entry.id));
 }
 
-/** Stores what heads read of other checkpoints in full. Copies predicted from a head's own weights stay: they cost nothing. */
+/**
+ * Stores what heads read of other checkpoints in full, in the forms that decode fastest. Copies predicted from a head's own
+ * weights stay: they cost nothing.
+ */
 export function headTasks(
   heads: readonly ResolvedCheckpoint[],
   encodings: Encodings,
@@ -38,6 +41,7 @@ export function headTasks(
   const tasks = clustersOf(ids, encodings).flatMap((cluster) => partsOf(cluster, encodings));
   return tasks.map((cluster) => ({
     chunks: cluster.map((id) => ({ id, dtype: places.dtype(id), bases: [] })),
+    level: 'fast',
     bytesMax: Number.POSITIVE_INFINITY,
   }));
 }
@@ -61,6 +65,7 @@ export function budgetTasks(
     chunks: cluster
       .filter((id) => deltas.has(id))
       .map((id) => ({ id, dtype: places.dtype(id), bases: mayDelta ? places.fullBases(id, encodings) : [] })),
+    level: 'max',
     bytesMax: Number.POSITIVE_INFINITY,
   }));
 }

@@ -181,6 +181,7 @@ export function ghostTasks(
       chunks: members.map((id) => {
         return { id, dtype: places.dtype(id), bases: places.liveBases(id, encodings) };
       }),
+      level: 'max',
       bytesMax: [...members, ...ghosts].reduce((sum, id) => sum + lengthOf(id), 0),
     };
   });

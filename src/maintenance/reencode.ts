@@ -1,5 +1,6 @@
 /** Runs tasks of encoding chunks anew on the pool, several at once, within a byte budget whatever the store holds. */
 import type { StoreContext } from '../checkpoints/index.js';
+import type { Level } from '../codec/index.js';
 import { type ChunkToEncode, inOrder, type NewRecord, type ReencodeJob } from '../compute/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
@@ -9,6 +10,7 @@ import { closureOf } from './live-encodings.js';
 /** Chunks that are encoded anew together, because their chains meet. */
 export interface ReencodeTask {
   chunks: ChunkToEncode[];
+  level: Level;
   /** The new records are taken if they are smaller than this together. */
   bytesMax: number;
 }
@@ -48,8 +50,8 @@ export async function* reencode(
   yield* inOrder(prepared, options, async ({ task, entries }) => {
     const records = await readRecords(storage, entries);
     const transfer = [...new Set(records.map(({ bytes }) => bytes.buffer as ArrayBuffer))];
-    const { chunks } = task;
-    const job: ReencodeJob = { kind: 'reencode', records, chunks };
+    const { chunks, level } = task;
+    const job: ReencodeJob = { kind: 'reencode', records, chunks, level };
     const made = await compute.run(job, { transfer, signal });
     const size = made.records.reduce((sum, { bytes }) => sum + bytes.length, 0);
     return size < task.bytesMax ? made.records.map((record, at) => ({ ...record, id: chunks[at].id })) : [];

@@ -15,7 +15,22 @@ beforeEach(async () => {
   ({ storage, store } = await sparseStore());
 });
 
+let pristine: MemoryStorage | undefined;
+
+/** Returns a copy of one and the same store: the cases of a fault are many. */
 async function sparseStore(): Promise<{ storage: MemoryStorage; store: Store }> {
+  pristine ??= await makeSparse();
+  const copy = new MemoryStorage();
+  for await (const { key } of pristine.list('')) {
+    if (key === 'root') {
+      const root = await pristine.getVersioned(key);
+      if (root !== undefined) await copy.putIfMatch(key, root.bytes, undefined);
+    } else await copy.putIfAbsent(key, [(await pristine.get(key)) ?? new Uint8Array(0)]);
+  }
+  return { storage: copy, store: await openAgain(copy, 3) };
+}
+
+async function makeSparse(): Promise<MemoryStorage> {
   const made = new MemoryStorage();
   const { store } = await makeStore(made);
   for (let step = 0; step < 8; step++) await (await store.run('a').save(trainingState(step))).committed;
@@ -23,7 +38,7 @@ async function sparseStore(): Promise<{ storage: MemoryStorage; store: Store }> 
   const doomed = (await store.list({ run: 'a' })).filter(({ step }) => !KEPT.includes(step ?? -1));
   await store.forget({ refs: doomed.map(({ id }) => id) });
   await store.gc();
-  return { storage: made, store };
+  return made;
 }
 
 async function expectWhole(at: MemoryStorage, extra: number[] = []): Promise<void> {
