@@ -31,9 +31,9 @@ const BYTES = [
   least('bytes', 'chain-fp32', '20 saves one step apart, whole store, fp32', 2.7, SMALLER),
   least('bytes', 'chain-bf16grad', '20 saves one step apart, whole store, bf16 gradients', 4.1, SMALLER),
   most('bytes', 'same-again', 'the same state again, root apart', 1024, 'bytes'),
-  most('bytes', 'noise-1e-4', 'synthetic law, 20 M bf16 + noise 1e-4', 0.19, 'MB'),
-  most('bytes', 'noise-1e-3', 'synthetic law, 20 M bf16 + noise 1e-3', 1.85, 'MB'),
-  most('bytes', 'noise-1e-2', 'synthetic law, 20 M bf16 + noise 1e-2', 9.9, 'MB'),
+  most('bytes', 'noise-1e-4', '20 M N(0,1) bf16 + noise 1e-4, values only', 0.19, 'MB'),
+  most('bytes', 'noise-1e-3', '20 M N(0,1) bf16 + noise 1e-3, values only', 1.85, 'MB'),
+  most('bytes', 'noise-1e-2', '20 M N(0,1) bf16 + noise 1e-2, values only', 9.9, 'MB'),
   most('bytes', 'metadata', 'metadata per checkpoint, of 0.02 % of logical bytes + 2 KB', 1, 'x the bound'),
   most('bytes', 'never-worse', 'never worse: random bytes, beyond raw', 16, 'bytes a chunk'),
 ];

@@ -145,12 +145,12 @@ export function sparseAdamStep({ w, m, v }, noise, step) {
   });
 }
 
-/** One step of SGD with momentum as torch takes it; `v` are the mean squares of the gradients. */
+/** One step of SGD with momentum as torch takes it; `v` are the mean squares of the gradients' noise. */
 export function momentumStep({ w, buffer, v }, noise) {
   const { lr, momentum } = SGD_SETTINGS;
   inPieces(w.length, noise, 1, (from, to, [deviates]) => {
     for (let at = from; at < to; at++) {
-      const gradient = f(Math.sqrt(v[at]) * deviates[at - from]);
+      const gradient = f(0.1 * buffer[at] + 0.15 * Math.sqrt(v[at]) * deviates[at - from]);
       buffer[at] = f(f(buffer[at] * f(momentum)) + gradient);
       w[at] = f(w[at] + f(f(-lr) * buffer[at]));
     }

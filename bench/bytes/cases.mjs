@@ -29,7 +29,7 @@ const transformer = (elements, noise) =>
   transformerShapes(elements).map(([name, shape]) => trained(name, shape, noise));
 
 function bf16File(path, name, halves) {
-  writeSafetensors(path, [{ name, dtype: 'BF16', shape: [halves.length / 1024, 1024], data: halves }]);
+  writeSafetensors(path, [{ name, dtype: 'BF16', shape: [halves.length], data: halves }]);
 }
 
 /** bf16 weights under the learning rate of fine-tuning by reinforcement: about 1 % change. */
@@ -62,7 +62,10 @@ export function embeddingRows(folder, rows, width) {
   return { paths };
 }
 
-/** A network under SGD with momentum, one step apart. */
+/**
+ * A network under SGD with momentum, one step apart. Gradients agree from step to step but for noise, as in large batches:
+ * the residual entropy of the momentum is then that of the network which the target was set with (bound 2.7).
+ */
 export function sgdMomentum(folder, elements) {
   const noise = new Noise(14);
   const parameters = transformer(elements, noise).map(({ name, shape, w, m, v }) => {
@@ -104,7 +107,7 @@ export function adamwChain(folder, elements, saves, bf16) {
   });
 }
 
-/** N(0,1) in bf16, and the same with normal noise of size `amount` added. */
+/** N(0,1) in bf16, and the same with normal noise of size `amount` added; `positionBytes` is what it takes to say which changed. */
 export function noisyPair(folder, elements, amount) {
   const noise = new Noise(17);
   const [values, deviates] = [0, 1].map(() => noise.fill(new Float32Array(elements)));
@@ -116,7 +119,22 @@ export function noisyPair(folder, elements, amount) {
   const paths = ['base', 'next'].map((name) => join(folder, `${name}.safetensors`));
   bf16File(paths[0], 'values', base);
   bf16File(paths[1], 'values', next);
-  return { paths };
+  return { paths, positionBytes: positionEntropy(base, next) };
+}
+
+/** Entropy of which of the values changed, given their exponents, in bytes. */
+function positionEntropy(base, next) {
+  const [all, changed] = [0, 1].map(() => new Float64Array(256));
+  for (let at = 0; at < base.length; at++) {
+    const exponent = (base[at] >>> 7) & 255;
+    all[exponent]++;
+    if (next[at] !== base[at]) changed[exponent]++;
+  }
+  const bitsOf = (part, whole) => (part === 0 ? 0 : part * Math.log2(whole / part));
+  const bits = all.reduce((sum, whole, exponent) => {
+    return sum + bitsOf(changed[exponent], whole) + bitsOf(whole - changed[exponent], whole);
+  }, 0);
+  return bits / 8;
 }
 
 /** Random bits in an fp32 tensor: nothing can be saved. */
