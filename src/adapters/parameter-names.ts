@@ -55,7 +55,7 @@ export function masterListPlace(name: string): { prefix: string; place: string }
 
 /** Returns true for element types that weights and moments are trained in. */
 export function isWeightType(dtype: DType): boolean {
-  return dtype === 'f32' || dtype === 'f64' || isHalf(dtype);
+  return dtype === 'f32' || dtype === 'f64' || dtype === 'c64' || isHalf(dtype);
 }
 
 export function isHalf(dtype: DType): boolean {

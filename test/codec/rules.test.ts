@@ -63,6 +63,7 @@ const HELD: readonly Held[] = [
   { what: 'first moment', raw: ADAM.m, dtype: 'f32', prediction: ADAM.predictions.m },
   { what: 'second moment', raw: ADAM.v, dtype: 'f32', prediction: ADAM.predictions.v },
   { what: 'weights', raw: ADAM.w, dtype: 'f32', prediction: ADAM.predictions.w },
+  { what: 'complex weights', raw: ADAM.w, dtype: 'c64', prediction: ADAM.predictions.w },
   { what: 'momentum weights', raw: MOMENTUM.w, dtype: 'f32', prediction: MOMENTUM.prediction },
   { what: 'nesterov weights', raw: NESTEROV.w, dtype: 'f32', prediction: NESTEROV.prediction },
   ...(['bf16', 'f16'] as const).map((dtype) => ({
@@ -91,6 +92,13 @@ describe('rules that hold', () => {
     const guesses = [{ rule: wrong, inputs }, ADAM.predictions.w, { rule: wrong, inputs }];
     const { prediction } = codec.encode(ADAM.w, 'f32', guesses, 'fast');
     expect(prediction).toBe(ADAM.predictions.w);
+  });
+
+  it('finds a learning rate and a decay that nobody has on record', () => {
+    const wrong = { ...RULES.adamWeights, lr: 0.3, weightDecay: 0 };
+    const { inputs } = ADAM.predictions.w;
+    const base: Prediction = { rule: { kind: 'base' }, inputs: [inputs[0]] };
+    expect((checked(ADAM.w, 'f32', [base, { rule: wrong, inputs }]) * 8) / 20_000).toBeLessThan(2);
   });
 
   it('widens a bf16 copy to guess an fp32 master', () => {
