@@ -126,6 +126,13 @@ export class ClassBlockCoder {
     return bits / lanes;
   }
 
+  /** Lanes that equal their base, of all that were counted. */
+  private countZeros(): number {
+    let zeros = 0;
+    for (let row = 0; row < COUNT_ENTRIES; row += 256) zeros += this.total[row];
+    return zeros;
+  }
+
   private reserve(lanes: number): void {
     if (lanes <= this.symbols.length) return;
     this.symbols = new Uint8Array(lanes);
@@ -140,9 +147,10 @@ export class ClassBlockCoder {
     const exponents = this.exponents.subarray(first, first + lanes);
     const rests = this.rests.subarray(first * REST_BYTES_MAX, (first + lanes) * REST_BYTES_MAX);
     const streams = { symbols, exponents, rests, counts: this.total };
+    const before = this.countZeros();
     const restBytes = this.kernels.splitClasses(raw, base, layout, streams);
-    this.kernels.histogram(symbols, this.histogram);
-    return { lanes, zeros: this.histogram[0], symbols, exponents, rests: rests.subarray(0, restBytes) };
+    const zeros = this.countZeros() - before;
+    return { lanes, zeros, symbols, exponents, rests: rests.subarray(0, restBytes) };
   }
 
   /**

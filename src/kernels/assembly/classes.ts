@@ -22,6 +22,10 @@ function ordered32(x: v128): v128 {
 function symbolsOf(d: v128, b: v128, sizes: usize): v128 {
   const size = i32x4.abs(d);
   v128.store(sizes, size);
+  return nearSymbols(d, size, b);
+}
+
+function nearSymbols(d: v128, size: v128, b: v128): v128 {
   const long = i32x4.gt_u(size, i32x4.splat(0xffffff));
   const exact = v128.andnot(size, v128.and(long, i32x4.splat(0xff)));
   const scaled = i32x4.sub(i32x4.shr_u(f32x4.convert_i32x4_u(exact), 21), i32x4.splat(512));
@@ -133,34 +137,31 @@ const FAR_BELOW: i32 = 8;
 const ESCAPE: i32 = 252;
 const FAR_BITS: u32 = 22;
 
-function farSymbols32(raw: usize, base: usize, sizes: usize): v128 {
-  const a = v128.load(raw);
-  const b = v128.load(base);
-  const d = i32x4.sub(ordered32(a), ordered32(b));
-  const near = symbolsOf(d, b, sizes);
-  const far = i32x4.gt_u(i32x4.abs(d), i32x4.splat(0xffffff));
-  if (!v128.any_true(far)) return near;
-  const ones = i32x4.splat(255);
-  const change = i32x4.sub(v128.and(i32x4.shr_u(a, 23), ones), v128.and(i32x4.shr_u(b, 23), ones));
-  const level = i32x4.add(change, i32x4.splat(FAR_BELOW));
-  const inside = i32x4.lt_u(level, i32x4.splat(FAR_EXPONENTS));
-  const flip = i32x4.shr_u(v128.xor(a, b), 31);
-  const row = i32x4.add(i32x4.mul(flip, i32x4.splat(FAR_EXPONENTS)), level);
-  const top = v128.and(i32x4.shr_u(a, FAR_BITS), i32x4.splat(1));
-  const symbol = i32x4.add(i32x4.add(i32x4.shl(row, 1), top), i32x4.splat(FAR));
-  const rest = v128.bitselect(v128.and(a, i32x4.splat((1 << FAR_BITS) - 1)), a, inside);
-  v128.store(sizes, v128.bitselect(rest, v128.load(sizes), far));
-  return v128.bitselect(v128.bitselect(symbol, i32x4.splat(ESCAPE), inside), near, far);
-}
-
+// Exponent and first bit of the mantissa change together: twice the exponent's change plus that bit, in one subtraction.
 export function splitFarClasses32(raw: usize, base: usize, lanes: usize, symbols: usize, sizes: usize): void {
-  for (let i: usize = 0; i < lanes; i += 16) {
-    const at = i << 2;
-    const s0 = farSymbols32(raw + at, base + at, sizes + at);
-    const s1 = farSymbols32(raw + at + 16, base + at + 16, sizes + at + 16);
-    const s2 = farSymbols32(raw + at + 32, base + at + 32, sizes + at + 32);
-    const s3 = farSymbols32(raw + at + 48, base + at + 48, sizes + at + 48);
-    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+  const octave = i32x4.splat(0xffffff);
+  const codes = i32x4.splat(2 * FAR_EXPONENTS);
+  for (let i: usize = 0; i < lanes; i += 4) {
+    const a = v128.load(raw + (i << 2));
+    const b = v128.load(base + (i << 2));
+    const d = i32x4.sub(ordered32(a), ordered32(b));
+    const size = i32x4.abs(d);
+    let rest = size;
+    let symbol = nearSymbols(d, size, b);
+    const far = i32x4.gt_u(size, octave);
+    if (v128.any_true(far)) {
+      const to = v128.and(i32x4.shr_u(a, FAR_BITS), i32x4.splat(0x1ff));
+      const from = v128.and(i32x4.shr_u(b, FAR_BITS), i32x4.splat(0x1fe));
+      const code = i32x4.add(i32x4.sub(to, from), i32x4.splat(2 * FAR_BELOW));
+      const inside = i32x4.lt_u(code, codes);
+      const flip = v128.and(i32x4.shr_s(v128.xor(a, b), 31), codes);
+      const coded = i32x4.add(i32x4.add(code, i32x4.splat(FAR)), flip);
+      const bits = v128.bitselect(v128.and(a, i32x4.splat((1 << FAR_BITS) - 1)), a, inside);
+      rest = v128.bitselect(bits, size, far);
+      symbol = v128.bitselect(v128.bitselect(coded, i32x4.splat(ESCAPE), inside), symbol, far);
+    }
+    v128.store(sizes + (i << 2), rest);
+    v128.store32_lane(symbols + i, narrowed(symbol, symbol, symbol, symbol), 0);
   }
 }
 
@@ -172,18 +173,50 @@ function farRestBits(symbol: u32): u32 {
   return select<u32>(32, min<u32>(restBits(symbol), FAR_BITS), symbol == ESCAPE);
 }
 
+// Bits apart of 16 lanes, a byte each.
+function farRestBits16(symbols: v128): v128 {
+  const near = i8x16.min_u(
+    i8x16.sub_sat_u(i8x16.shr_u(symbols, 3), i8x16.splat(1)),
+    i8x16.splat(<i8>FAR_BITS),
+  );
+  return i8x16.add(
+    near,
+    v128.and(i8x16.eq(symbols, i8x16.splat(<i8>ESCAPE)), i8x16.splat(32 - <i8>FAR_BITS)),
+  );
+}
+
+// Two lanes at a time, unless one of them is escaped: their bits and those that are pending fit 64.
 export function packFarRests(symbols: usize, sizes: usize, lanes: usize, rests: usize): usize {
   let out = rests;
   let pending: u64 = 0;
   let count: u32 = 0;
-  for (let i: usize = 0; i < lanes; i++) {
-    const bits = farRestBits(load<u8>(symbols + i));
-    pending |= (<u64>load<u32>(sizes + (i << 2)) & (((<u64>1) << bits) - 1)) << count;
-    count += bits;
-    store<u64>(out, pending);
-    out += count >> 3;
-    pending >>= count & ~7;
-    count &= 7;
+  for (let i: usize = 0; i < lanes; i += 8) {
+    let widths = i64x2.extract_lane(farRestBits16(v128.load64_zero(symbols + i)), 0);
+    const end = min<usize>(i + 8, lanes);
+    for (let lane = i; lane < end; lane += 2) {
+      const first = <u32>widths & 255;
+      const second = lane + 1 < end ? <u32>(widths >> 8) & 255 : 0;
+      widths >>= 16;
+      const low = <u64>load<u32>(sizes + (lane << 2)) & (((<u64>1) << first) - 1);
+      const high = <u64>load<u32>(sizes + (lane << 2), 4) & (((<u64>1) << second) - 1);
+      if (((first | second) & 32) == 0) {
+        pending |= (low | (high << first)) << count;
+        count += first + second;
+      } else {
+        pending |= low << count;
+        count += first;
+        store<u64>(out, pending);
+        out += count >> 3;
+        pending >>= count & ~7;
+        count &= 7;
+        pending |= high << count;
+        count += second;
+      }
+      store<u64>(out, pending);
+      out += count >> 3;
+      pending >>= count & ~7;
+      count &= 7;
+    }
   }
   return out - rests + <usize>(count > 0);
 }
