@@ -5,7 +5,8 @@
  */
 import type { GradientMomentRule } from './prediction.js';
 
-/** Lanes that are looked at, and the most telling of them that all patterns are tried on. */
+/** Lanes that are looked at first, those that a number is refined by, and the most telling ones, which all patterns are tried on. */
+const FIRST_LANES = 512;
 const SAMPLE_LANES = 2048;
 const TOLD_LANES = 48;
 /** A pattern may miss this many of them: what is smaller than the smallest normal number of f16 has fewer bits. */
@@ -33,9 +34,11 @@ export function fittedGradients(
   inputs: readonly Uint8Array[],
 ): GradientMomentRule | undefined {
   if (inputs.length === 0 || inputs.some((input) => input.length !== raw.length)) return undefined;
-  const gradients = gradientsOf(raw, rule, inputs, SAMPLE_LANES).sort((a, b) => a.error - b.error);
+  const sorted = (lanes: number) => gradientsOf(raw, rule, inputs, lanes).sort((a, b) => a.error - b.error);
+  const first = sorted(FIRST_LANES);
   for (const type of ['bf16', 'f16'] as const) {
-    const scale = scaleOf(gradients, BITS[type]);
+    if (scaleOf(first, BITS[type]) === undefined) continue;
+    const scale = scaleOf(sorted(SAMPLE_LANES), BITS[type]);
     if (scale === undefined) continue;
     if (type === 'bf16') return { ...rule, gradients: type, scale };
     const largest = gradientsOf(raw, rule, inputs, raw.length / 4).reduce(
