@@ -88,7 +88,7 @@ export function skipped(id, reason) {
   return { section, id, row: name, target, goal, sense, unit, reached: null, ok: null, skipped: reason };
 }
 
-/** Collects rows and facts of a run; prints them as they come, and writes them down at the end. */
+/** Collects rows and facts of a run; prints them as they come, and keeps them in a file, so that a run that is cut off keeps its figures. */
 export class Report {
   constructor(name, { json = false, folder, settings = {} } = {}) {
     this.name = name;
@@ -131,6 +131,7 @@ export class Report {
       this.line(entry);
       this.say(rowText(entry));
     }
+    this.write();
   }
 
   /** Something worth printing that no target asks for. */
@@ -141,12 +142,19 @@ export class Report {
     this.say(`        ${entry.name.padEnd(44)} ${fixed(entry.gigabytesPerSecond).padStart(8)} GB/s${size}`);
   }
 
-  /** Prints the result, with more where given, as one object and writes it to results/NAME.json. */
-  finish(more = {}) {
+  /** Writes results/NAME.json. */
+  write(more = {}) {
     const { name, started, settings, limits, rows, others } = this;
     const result = { name, started, machine: this.machine, settings, limits, rows, others, ...more };
     mkdirSync(RESULTS, { recursive: true });
     writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
+    return result;
+  }
+
+  /** Prints the result, with more where given, as one object and writes it to results/NAME.json. */
+  finish(more = {}) {
+    const { name, rows } = this;
+    const result = this.write(more);
     this.line(result);
     if (rows.length === 0) return result;
     const measured = rows.filter(({ ok }) => ok !== null);
