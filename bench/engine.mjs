@@ -3,7 +3,7 @@
  *
  *   node bench/engine.mjs [--gib N] [--workers N] [--only NAME,...] [--dir DIR] [--rounds N] [--checkpoints N] [--quick] [--json]
  *
- * One GiB needs about ten minutes, 8 GB of disk and 4 GB of memory. `--quick` only tries that everything works.
+ * One GiB needs about twenty minutes, 8 GB of disk and 4 GB of memory. `--quick` only tries that everything works.
  */
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
