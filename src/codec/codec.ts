@@ -65,7 +65,7 @@ const EFFORTS: Record<Level, StreamEffort> = {
     entropyShareMax: 1 - 1 / 64,
     sparseShareMax: 1 + 1 / 32,
     prefixShareMax: 1 + 1 / 48,
-    classGainMin: 1 / 70,
+    classGainMin: 1 / 30,
   },
   max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0, classGainMin: 0 },
 };
