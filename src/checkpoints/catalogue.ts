@@ -91,7 +91,7 @@ export class Catalogue {
     objects: ObjectWriter,
   ): Promise<PageReference> {
     const name = objects.newName();
-    await objects.put(objectKey('pages', name), [encodePage(this.hasher, run, entries)]);
+    await objects.put(objectKey('pages', name), [encodePage(this.hasher, { name, run, entries })]);
     return { name, count: entries.length };
   }
 
@@ -101,7 +101,7 @@ export class Catalogue {
     const key = objectKey('pages', name);
     const bytes = await this.storage.get(key);
     if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
-    const entries = decodePage(this.hasher, bytes, key);
+    const entries = [...decodePage(this.hasher, bytes, key).entries];
     if (this.cache.size >= CACHED_PAGES_MAX) this.cache.clear();
     this.cache.set(name, entries);
     return entries;

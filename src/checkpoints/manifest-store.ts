@@ -126,7 +126,9 @@ export async function writeManifest(
     bodyLength += stored.length;
     return reference;
   };
+  const name = objects.newName();
   const manifest: Manifest = {
+    name,
     checkpoint: parts.checkpoint,
     layout: place(encodeLayout(parts.layout), true, base?.manifest.layout),
     facts: place(encodeFacts(parts.layout, parts.content), true, base?.manifest.facts),
@@ -135,7 +137,6 @@ export async function writeManifest(
     ),
     segments: parts.segments,
   };
-  const name = objects.newName();
   await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, manifest), ...body]);
   return name;
 }
@@ -148,14 +149,15 @@ export async function rewriteManifest(
   segments: string[],
 ): Promise<string> {
   const { manifest } = source;
+  const name = objects.newName();
   const moved: Manifest = {
+    name,
     checkpoint: manifest.checkpoint,
     layout: foreign(manifest.layout, source),
     facts: foreign(manifest.facts, source),
     idPages: manifest.idPages.map((page) => foreign(page, source)),
     segments,
   };
-  const name = objects.newName();
   await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, moved)]);
   return name;
 }

@@ -2,7 +2,7 @@
 import type { Hasher } from '../hash/index.js';
 import { GROUPS, type Group } from '../tensor/index.js';
 import { MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
-import { type Fields, packRecord, unpackRecord } from './fields.js';
+import { type Fields, packRecord, readOwnName, unpackRecord } from './fields.js';
 
 export interface CatalogueEntry {
   /** 32 random hexadecimal digits. */
@@ -25,15 +25,24 @@ export interface CatalogueEntry {
   height: number;
 }
 
-/** Encodes the entries of one page, oldest first. */
-export function encodePage(hasher: Hasher, run: string, entries: readonly CatalogueEntry[]): Uint8Array {
-  return sealEnvelope(hasher, MAGIC.page, packRecord({ run, entries }));
+/** Consecutive entries of a run, oldest first. */
+export interface CataloguePage {
+  /** Its own; empty in those of before this field. */
+  name: string;
+  run: string;
+  entries: readonly CatalogueEntry[];
+}
+
+/** Encodes a page. */
+export function encodePage(hasher: Hasher, { name, run, entries }: CataloguePage): Uint8Array {
+  return sealEnvelope(hasher, MAGIC.page, packRecord({ name, run, entries }));
 }
 
 /** Decodes and checks a page. */
-export function decodePage(hasher: Hasher, bytes: Uint8Array, object: string): CatalogueEntry[] {
+export function decodePage(hasher: Hasher, bytes: Uint8Array, object: string): CataloguePage {
   const fields = unpackRecord(openEnvelope(hasher, MAGIC.page, bytes, object), object);
-  return fields.records('entries').map(decodeEntry);
+  const name = readOwnName(fields, object);
+  return { name, run: fields.text('run'), entries: fields.records('entries').map(decodeEntry) };
 }
 
 function decodeEntry(fields: Fields): CatalogueEntry {

@@ -24,6 +24,18 @@ export function unpackRecord(payload: Uint8Array, object: string): Fields {
   return new Fields(value, object, '');
 }
 
+/**
+ * Returns the name that an object says it has, or an empty text if it says none, as objects of the first release do. It must
+ * be the one it was found under: checksums do not tell whether a whole object lies in the place of another.
+ */
+export function readOwnName(fields: Fields, object: string): string {
+  if (!fields.names().includes('name')) return '';
+  const name = fields.text('name');
+  if (object.slice(object.lastIndexOf('/') + 1) === name) return name;
+  const message = `${object}: holds ${name}, another object`;
+  throw new ThetalogError('corrupt', 'wrong-object', message, { object });
+}
+
 /** Typed access to a decoded map; every getter throws `corrupt` naming the object and the field. */
 export class Fields {
   private readonly record: Record<string, unknown>;

@@ -1,4 +1,4 @@
-export { type CatalogueEntry, decodePage, encodePage } from './catalogue-format.js';
+export { type CatalogueEntry, type CataloguePage, decodePage, encodePage } from './catalogue-format.js';
 export { type ChunkEntry, idBytes } from './chunk-table.js';
 export {
   type Content,

@@ -7,7 +7,7 @@ import { deflateSync } from 'fflate';
 import { corrupt } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 import { inflateExactly, MAGIC, openEnvelopeAt, sealEnvelope } from './envelope.js';
-import { type Fields, packRecord, unpackRecord } from './fields.js';
+import { type Fields, packRecord, readOwnName, unpackRecord } from './fields.js';
 import { PAYLOAD_BYTES_MAX } from './limits.js';
 
 /** Where the bytes of a section lie. */
@@ -25,6 +25,8 @@ export interface SectionReference {
 }
 
 export interface Manifest {
+  /** Its own; empty in those of before this field. An object found under another name than its own is damage. */
+  name: string;
   checkpoint: string;
   layout: SectionReference;
   /** Chunk lengths of content-cut streams and digests of files. */
@@ -94,6 +96,7 @@ export function decodeManifest(hasher: Hasher, bytes: Uint8Array, object: string
   const { payload, length } = openEnvelopeAt(hasher, MAGIC.manifest, bytes, object);
   const fields = unpackRecord(payload, object);
   const manifest: Manifest = {
+    name: readOwnName(fields, object),
     checkpoint: fields.text('checkpoint'),
     layout: decodeReference(fields.map('layout'), object),
     facts: decodeReference(fields.map('facts'), object),

@@ -149,9 +149,9 @@ class StoreCheck {
     return checkpoints;
   }
 
-  private async readPage(page: PageReference, inventory: Inventory): Promise<CatalogueEntry[]> {
+  private async readPage(page: PageReference, inventory: Inventory): Promise<readonly CatalogueEntry[]> {
     const key = keyOf('pages', page.name, ROOT_KEY);
-    const entries = decodePage(this.context.hasher, await inventory.read(key), key);
+    const { entries } = decodePage(this.context.hasher, await inventory.read(key), key);
     if (entries.length !== page.count)
       throw corrupt('bad-count', `has ${entries.length} entries, the root says ${page.count}`, key);
     return entries;

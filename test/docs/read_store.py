@@ -199,7 +199,9 @@ class Store:
     def entries(self):
         for run in self.root["runs"]:
             for page in run["pages"]:
-                entries = record_map(self.get("pages/" + page["name"]), b"TLPG")["entries"]
+                found = record_map(self.get("pages/" + page["name"]), b"TLPG")
+                entries = found["entries"]
+                assert found.get("name", page["name"]) == page["name"]
                 assert len(entries) == page["count"]
                 yield from entries
 
@@ -219,6 +221,7 @@ class Store:
         payload, body = envelope(data, b"TLMF")
         r = Reader(payload)
         head = r.finish(message_pack(r))
+        assert head.get("name", name) == name
         layout = layout_of(Reader(self.section(name, head["layout"], body)))
         facts = Reader(self.section(name, head["facts"], body))
         lengths = [facts.list(facts.varint) if s["chunking"] == 3 else None for s in layout["streams"]]

@@ -85,6 +85,7 @@ const section: fc.Arbitrary<SectionReference> = fc
   }));
 
 export const manifests: fc.Arbitrary<Manifest> = fc.record({
+  name: fc.constant('manifest'),
   checkpoint: hex(32),
   layout: section,
   facts: section,

@@ -23,10 +23,12 @@ import {
 } from '../../src/format/index.js';
 import { chunk, delta, errorOf, example, hasher, manifest, PACK, packEnd, root } from './examples.js';
 
+const page = { name: 'object', run: 'gpt', entries: [] };
+
 /** Every checksummed object, and how it is read. */
 const objects: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   ['root', encodeRoot(hasher, root), (bytes) => decodeRoot(hasher, bytes, 'object')],
-  ['page', encodePage(hasher, 'gpt', []), (bytes) => decodePage(hasher, bytes, 'object')],
+  ['page', encodePage(hasher, page), (bytes) => decodePage(hasher, bytes, 'object')],
   ['manifest', encodeManifest(hasher, manifest), (bytes) => decodeManifest(hasher, bytes, 'object')],
   ['segment', encodeSegment(hasher, [chunk, delta]), (bytes) => decodeSegment(hasher, bytes, 'object')],
   [

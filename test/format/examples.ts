@@ -29,6 +29,7 @@ export const delta: ChunkEntry = {
 export const [example] = fc.sample(layoutsWithContent, { numRuns: 1, seed: 5 });
 export const section = { object: '', offset: 0, length: 10, rawLength: 20, checksum: new Uint8Array(8) };
 export const manifest = {
+  name: 'object',
   checkpoint: 'c'.repeat(32),
   layout: section,
   facts: section,

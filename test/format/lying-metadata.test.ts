@@ -9,6 +9,7 @@ import {
   decodeLayout,
   decodeManifest,
   decodePackFooter,
+  decodePage,
   decodeRoot,
   decodeSegment,
   emptyRoot,
@@ -16,6 +17,7 @@ import {
   encodeIdPages,
   encodeLayout,
   encodeManifest,
+  encodePage,
   encodeSegment,
   PACK_TRAILER_BYTES,
 } from '../../src/format/index.js';
@@ -144,4 +146,15 @@ describe('layouts and contents carry no checksum of their own: damage never esca
     };
     expect(errorOf(() => decodeLayout(encodeLayout(layout), 'object'))?.code).toMatch(/^bad-(box|stream)$/);
   });
+});
+
+test('an object that lies where another was', () => {
+  const page = { name: '0123456789abcdef-1', run: 'gpt', entries: [] };
+  const bytes = encodePage(hasher, page);
+  expect(decodePage(hasher, bytes, 'pages/0123456789abcdef-1')).toEqual(page);
+  expect(errorOf(() => decodePage(hasher, bytes, 'pages/0123456789abcdef-2'))?.code).toBe('wrong-object');
+  const head = encodeManifest(hasher, { ...manifest, name: '0123456789abcdef-1' });
+  expect(errorOf(() => decodeManifest(hasher, head, 'manifests/0123456789abcdef-2'))?.code).toBe(
+    'wrong-object',
+  );
 });
