@@ -1,6 +1,6 @@
 // Casts between float types, four lanes a step: integers only, so that NaN payloads are decided here.
 
-import { canonical, shortened } from './predict-arithmetic';
+import { Lanes } from './predict-arithmetic';
 
 function storeHalves(output: usize, lanes: v128): void {
   v128.store64_lane(output, v128.shuffle<u16>(lanes, lanes, 0, 2, 4, 6, 0, 2, 4, 6), 0);
@@ -8,8 +8,8 @@ function storeHalves(output: usize, lanes: v128): void {
 
 // Stores four lanes as bf16 or f16.
 export function narrowHalves(output: usize, x: v128, isF16: bool): void {
-  const one = canonical(x);
-  storeHalves(output, isF16 ? f16Of(one) : i32x4.shr_u(shortened(one, 16), 16));
+  const one = Lanes.canonical(x);
+  storeHalves(output, isF16 ? f16Of(one) : i32x4.shr_u(Lanes.shortened(one, 16), 16));
 }
 
 // The lanes of which four halves are the patterns.
@@ -21,7 +21,7 @@ export function widenHalves(x: v128, isF16: bool): v128 {
 // addition of 0.5 rounds at the place of its last bit.
 function f16Of(x: v128): v128 {
   const size = v128.and(x, i32x4.splat(0x7fffffff));
-  const normal = i32x4.sub(i32x4.shr_u(shortened(size, 13), 13), i32x4.splat(112 << 10));
+  const normal = i32x4.sub(i32x4.shr_u(Lanes.shortened(size, 13), 13), i32x4.splat(112 << 10));
   const small = i32x4.sub(f32x4.add(size, f32x4.splat(0.5)), i32x4.splat(0x3f000000));
   let half = v128.bitselect(small, normal, i32x4.lt_s(size, i32x4.splat(0x38800000)));
   half = i32x4.min_s(half, i32x4.splat(0x7c00));
@@ -38,11 +38,6 @@ function wideOfF16(x: v128): v128 {
   return v128.or(size, i32x4.shl(v128.and(x, i32x4.splat(0x8000)), 16));
 }
 
-function narrowAll(input: usize, output: usize, lanes: usize, isF16: bool): void {
-  for (let i: usize = 0; i < lanes << 2; i += 16)
-    narrowHalves(output + (i >> 1), v128.load(input + i), isF16);
-}
-
 function widenAll(input: usize, output: usize, lanes: usize, isF16: bool): void {
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     v128.store(output + i, widenHalves(v128.load16x4_u(input + (i >> 1)), isF16));
@@ -50,11 +45,13 @@ function widenAll(input: usize, output: usize, lanes: usize, isF16: bool): void 
 }
 
 export function narrowToBf16(input: usize, output: usize, lanes: usize): void {
-  narrowAll(input, output, lanes, false);
+  for (let i: usize = 0; i < lanes << 2; i += 32) {
+    v128.store(output + (i >> 1), Lanes.narrowToBf16(v128.load(input + i), v128.load(input + i + 16)));
+  }
 }
 
 export function narrowToF16(input: usize, output: usize, lanes: usize): void {
-  narrowAll(input, output, lanes, true);
+  for (let i: usize = 0; i < lanes << 2; i += 16) narrowHalves(output + (i >> 1), v128.load(input + i), true);
 }
 
 export function widenBf16(input: usize, output: usize, lanes: usize): void {

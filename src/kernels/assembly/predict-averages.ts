@@ -1,7 +1,7 @@
 // Averages and maxima that optimizers and trainers keep, four lanes a step; the caller pads every window to whole steps. The
 // fields of `order` and the constants, which lie one after another at `k`, are those of FORMAT.md, "Rules".
 
-import { canonical, constant } from './predict-arithmetic';
+import { constant, Lanes } from './predict-arithmetic';
 import { mixed } from './predict-moments';
 
 export function predictAverage(
@@ -16,7 +16,7 @@ export function predictAverage(
   const rest = constant(k, 1);
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const a = mixed(v128.load(before + i), v128.load(x + i), kept, rest, order);
-    v128.store(output + i, canonical(a));
+    v128.store(output + i, Lanes.canonical(a));
   }
 }
 

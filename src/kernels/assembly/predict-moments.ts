@@ -2,17 +2,9 @@
 // fields of `order` and the constants, which lie one after another at `k`, are those of FORMAT.md, "Rules".
 
 import { narrowHalves, widenHalves } from './cast';
-import {
-  canonical,
-  constant,
-  fused,
-  gradient,
-  narrow,
-  shortened,
-  wideHigh,
-  wideLow,
-} from './predict-arithmetic';
+import { constant, Lanes } from './predict-arithmetic';
 
+// The orders that torch has are loops of their own.
 export function predictSecondMoment(
   v0: usize,
   m: usize,
@@ -22,36 +14,45 @@ export function predictSecondMoment(
   order: i32,
   k: usize,
 ): void {
-  const fromProducts = (order & 1) != 0;
-  const precision = (order >> 1) & 3;
-  const sum = (order >> 3) & 7;
-  const isLazy = order >> 6 != 0;
-  const wideBeta = f64x2.splat(<f64>load<f32>(k));
-  const inverse = f64x2.splat(1.0 / <f64>load<f32>(k + 4));
-  const beta = constant(k, 2);
-  const rest = constant(k, 3);
-  for (let i: usize = 0; i < lanes << 2; i += 16) {
-    const before = v128.load(v0 + i);
-    const first = v128.load(m + i);
-    const first0 = v128.load(m0 + i);
-    let g = gradient(first, first0, wideBeta, inverse, fromProducts);
-    if (precision == 1) g = shortened(g, 16);
-    else if (precision == 2) g = shortened(g, 13);
-    let v = canonical(squareAdded(before, g, beta, rest, sum));
-    if (isLazy) v = v128.bitselect(before, v, i32x4.eq(first, first0));
-    v128.store(output + i, v);
-  }
+  if (order == 0) SecondMoment.predict(v0, m, m0, output, lanes, 0, k);
+  else if (order == 2) SecondMoment.predict(v0, m, m0, output, lanes, 2, k);
+  else if (order == 16) SecondMoment.predict(v0, m, m0, output, lanes, 16, k);
+  else SecondMoment.predict(v0, m, m0, output, lanes, order, k);
 }
 
-function squareAdded(v0: v128, g: v128, beta: v128, rest: v128, sum: i32): v128 {
-  if (sum == 0) return fused(f32x4.mul(rest, g), g, f32x4.mul(v0, beta));
-  if (sum == 1) return fused(rest, f32x4.mul(g, g), f32x4.mul(v0, beta));
-  if (sum == 2) return f32x4.add(f32x4.mul(v0, beta), f32x4.mul(f32x4.mul(rest, g), g));
-  if (sum == 3) return f32x4.add(f32x4.mul(v0, beta), f32x4.mul(rest, f32x4.mul(g, g)));
-  if (sum == 4) return fused(v0, beta, f32x4.mul(f32x4.mul(rest, g), g));
-  if (sum == 5) return fused(v0, beta, f32x4.mul(rest, f32x4.mul(g, g)));
-  const apart = f32x4.sub(f32x4.mul(g, g), v0);
-  return sum == 6 ? f32x4.add(v0, f32x4.mul(rest, apart)) : fused(rest, apart, v0);
+class SecondMoment {
+  @inline
+  static predict(v0: usize, m: usize, m0: usize, output: usize, lanes: usize, order: i32, k: usize): void {
+    const fromProducts = (order & 1) != 0;
+    const precision = (order >> 1) & 3;
+    const sum = (order >> 3) & 7;
+    const isLazy = order >> 6 != 0;
+    const wideBeta = f64x2.splat(<f64>load<f32>(k));
+    const inverse = f64x2.splat(1.0 / <f64>load<f32>(k + 4));
+    const beta = constant(k, 2);
+    const rest = constant(k, 3);
+    for (let i: usize = 0; i < lanes << 2; i += 16) {
+      const before = v128.load(v0 + i);
+      let g = Lanes.gradient(m + i, m0 + i, wideBeta, inverse, fromProducts);
+      if (precision == 1) g = Lanes.shortened(Lanes.canonical(g), 16);
+      else if (precision == 2) g = Lanes.shortened(Lanes.canonical(g), 13);
+      let v = Lanes.canonical(SecondMoment.added(before, g, beta, rest, sum));
+      if (isLazy) v = v128.bitselect(before, v, i32x4.eq(v128.load(m + i), v128.load(m0 + i)));
+      v128.store(output + i, v);
+    }
+  }
+
+  @inline
+  static added(v0: v128, g: v128, beta: v128, rest: v128, sum: i32): v128 {
+    if (sum == 0) return Lanes.fused(f32x4.mul(rest, g), g, f32x4.mul(v0, beta));
+    if (sum == 1) return Lanes.fused(rest, f32x4.mul(g, g), f32x4.mul(v0, beta));
+    if (sum == 2) return f32x4.add(f32x4.mul(v0, beta), f32x4.mul(f32x4.mul(rest, g), g));
+    if (sum == 3) return f32x4.add(f32x4.mul(v0, beta), f32x4.mul(rest, f32x4.mul(g, g)));
+    if (sum == 4) return Lanes.fused(v0, beta, f32x4.mul(f32x4.mul(rest, g), g));
+    if (sum == 5) return Lanes.fused(v0, beta, f32x4.mul(rest, f32x4.mul(g, g)));
+    const apart = f32x4.sub(f32x4.mul(g, g), v0);
+    return sum == 6 ? f32x4.add(v0, f32x4.mul(rest, apart)) : Lanes.fused(rest, apart, v0);
+  }
 }
 
 // The mean of squares that a step was divided by: of the step, which is (x - kept * x0) / rest, follows the gradient.
@@ -76,9 +77,9 @@ export function predictStepSquare(
     const after = v128.load(x + i);
     const after0 = v128.load(x0 + i);
     const low = stepGradient(
-      wideLow(before),
-      wideLow(after),
-      wideLow(after0),
+      Lanes.wideLow(before),
+      Lanes.wideLow(after),
+      Lanes.wideLow(after0),
       kept,
       inverse,
       wideBeta,
@@ -86,16 +87,21 @@ export function predictStepSquare(
       eps,
     );
     const high = stepGradient(
-      wideHigh(before),
-      wideHigh(after),
-      wideHigh(after0),
+      Lanes.wideHigh(before),
+      Lanes.wideHigh(after),
+      Lanes.wideHigh(after0),
       kept,
       inverse,
       wideBeta,
       wideRest,
       eps,
     );
-    v128.store(output + i, canonical(squareAdded(before, canonical(narrow(low, high)), beta, rest, order)));
+    v128.store(
+      output + i,
+      Lanes.canonical(
+        SecondMoment.added(before, Lanes.canonical(Lanes.narrow(low, high)), beta, rest, order),
+      ),
+    );
   }
 }
 
@@ -132,7 +138,7 @@ export function predictFirstMoment(
   const rest = constant(k, 1);
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const g = i32x4.shl(v128.load16x4_u(gradients + (i >> 1)), 16);
-    v128.store(output + i, canonical(mixed(v128.load(m0 + i), g, beta, rest, order)));
+    v128.store(output + i, Lanes.canonical(mixed(v128.load(m0 + i), g, beta, rest, order)));
   }
 }
 
@@ -142,7 +148,7 @@ export function predictFadedMoment(m0: usize, output: usize, lanes: usize, order
   const rest = constant(k, 1);
   const zero = f32x4.splat(0);
   for (let i: usize = 0; i < lanes << 2; i += 16) {
-    v128.store(output + i, canonical(mixed(v128.load(m0 + i), zero, beta, rest, order)));
+    v128.store(output + i, Lanes.canonical(mixed(v128.load(m0 + i), zero, beta, rest, order)));
   }
 }
 
@@ -161,7 +167,7 @@ export function predictScaledMoment(
   const isF16 = (order & 8) != 0;
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const g = f32x4.mul(scale, widenHalves(v128.load16x4_u(gradients + (i >> 1)), isF16));
-    v128.store(output + i, canonical(mixed(v128.load(m0 + i), g, beta, rest, order & 7)));
+    v128.store(output + i, Lanes.canonical(mixed(v128.load(m0 + i), g, beta, rest, order & 7)));
   }
 }
 
@@ -184,18 +190,18 @@ export function predictDecayedMoment(
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const own = f32x4.mul(scale, widenHalves(v128.load16x4_u(gradients + (i >> 1)), isF16));
     const w = v128.load(w0 + i);
-    const g = isFused ? fused(decay, w, own) : f32x4.add(own, f32x4.mul(decay, w));
-    v128.store(output + i, canonical(mixed(v128.load(m0 + i), g, beta, rest, order & 7)));
+    const g = isFused ? Lanes.fused(decay, w, own) : f32x4.add(own, f32x4.mul(decay, w));
+    v128.store(output + i, Lanes.canonical(mixed(v128.load(m0 + i), g, beta, rest, order & 7)));
   }
 }
 
 // An average before and after something new, which has the weight `rest`.
 export function mixed(m0: v128, g: v128, beta: v128, rest: v128, order: i32): v128 {
-  if (order == 0) return fused(rest, f32x4.sub(g, m0), m0);
+  if (order == 0) return Lanes.fused(rest, f32x4.sub(g, m0), m0);
   if (order == 1) return f32x4.add(m0, f32x4.mul(rest, f32x4.sub(g, m0)));
-  if (order == 2) return fused(rest, g, f32x4.mul(m0, beta));
+  if (order == 2) return Lanes.fused(rest, g, f32x4.mul(m0, beta));
   if (order == 3) return f32x4.add(f32x4.mul(m0, beta), f32x4.mul(rest, g));
-  return fused(m0, beta, f32x4.mul(rest, g));
+  return Lanes.fused(m0, beta, f32x4.mul(rest, g));
 }
 
 // The bf16 gradients that led from m0 to m, for the encoder. The fields of `order` are those of predictFirstMoment.
@@ -210,9 +216,10 @@ export function recoverGradient(
   const wideBeta = f64x2.splat(<f64>load<f32>(k));
   const inverse = f64x2.splat(1.0 / <f64>load<f32>(k + 4));
   const fromProducts = order >= 2;
-  for (let i: usize = 0; i < lanes << 2; i += 16) {
-    const g = gradient(v128.load(m + i), v128.load(m0 + i), wideBeta, inverse, fromProducts);
-    narrowHalves(output + (i >> 1), g, false);
+  for (let i: usize = 0; i < lanes << 2; i += 32) {
+    const first = Lanes.gradient(m + i, m0 + i, wideBeta, inverse, fromProducts);
+    const second = Lanes.gradient(m + i + 16, m0 + i + 16, wideBeta, inverse, fromProducts);
+    v128.store(output + (i >> 1), Lanes.narrowToBf16(first, second));
   }
 }
 
@@ -234,17 +241,25 @@ export function recoverScaled(
     const after = v128.load(m + i);
     const before = v128.load(m0 + i);
     const w = w0 == 0 ? f32x4.splat(0) : v128.load(w0 + i);
-    const low = scaledGradient(wideLow(after), wideLow(before), wideLow(w), beta, inverse, unscale, decay);
-    const high = scaledGradient(
-      wideHigh(after),
-      wideHigh(before),
-      wideHigh(w),
+    const low = scaledGradient(
+      Lanes.wideLow(after),
+      Lanes.wideLow(before),
+      Lanes.wideLow(w),
       beta,
       inverse,
       unscale,
       decay,
     );
-    narrowHalves(output + (i >> 1), canonical(narrow(low, high)), (order & 8) != 0);
+    const high = scaledGradient(
+      Lanes.wideHigh(after),
+      Lanes.wideHigh(before),
+      Lanes.wideHigh(w),
+      beta,
+      inverse,
+      unscale,
+      decay,
+    );
+    narrowHalves(output + (i >> 1), Lanes.canonical(Lanes.narrow(low, high)), (order & 8) != 0);
   }
 }
 

@@ -1,8 +1,9 @@
 // What update rules of optimizers say of weights, four lanes a step; the caller pads every window to whole steps. The
 // fields of `order` and the constants, which lie one after another at `k`, are those of FORMAT.md, "Rules".
 
-import { canonical, constant, fused, gradient, narrow, wideHigh, wideLow } from './predict-arithmetic';
+import { constant, Lanes } from './predict-arithmetic';
 
+// The orders that torch has are loops of their own.
 export function predictAdamWeights(
   w0: usize,
   m: usize,
@@ -12,16 +13,10 @@ export function predictAdamWeights(
   order: i32,
   k: usize,
 ): void {
-  const decay = constant(k, 0);
-  const scale = constant(k, 1);
-  const bias1 = constant(k, 2);
-  const bias2 = constant(k, 3);
-  const eps = constant(k, 4);
-  for (let i: usize = 0; i < lanes << 2; i += 16) {
-    const d = denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
-    const w = adamWeights(v128.load(w0 + i), v128.load(m + i), d, decay, scale, bias1, order);
-    v128.store(output + i, w);
-  }
+  if (order == 0) AdamWeights.predict(w0, m, v, 0, output, lanes, 0, k, false);
+  else if (order == 1) AdamWeights.predict(w0, m, v, 0, output, lanes, 1, k, false);
+  else if (order == 33) AdamWeights.predict(w0, m, v, 0, output, lanes, 33, k, false);
+  else AdamWeights.predict(w0, m, v, 0, output, lanes, order, k, false);
 }
 
 // The weights stay where the first moment stayed: the row had no gradient.
@@ -35,27 +30,54 @@ export function predictLazyAdamWeights(
   order: i32,
   k: usize,
 ): void {
-  const decay = constant(k, 0);
-  const scale = constant(k, 1);
-  const bias1 = constant(k, 2);
-  const bias2 = constant(k, 3);
-  const eps = constant(k, 4);
-  for (let i: usize = 0; i < lanes << 2; i += 16) {
-    const before = v128.load(w0 + i);
-    const first = v128.load(m + i);
-    const d = denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
-    const w = adamWeights(before, first, d, decay, scale, bias1, order);
-    v128.store(output + i, v128.bitselect(before, w, i32x4.eq(first, v128.load(m0 + i))));
+  AdamWeights.predict(w0, m, v, m0, output, lanes, order, k, true);
+}
+
+class AdamWeights {
+  @inline
+  static predict(
+    w0: usize,
+    m: usize,
+    v: usize,
+    m0: usize,
+    output: usize,
+    lanes: usize,
+    order: i32,
+    k: usize,
+    isLazy: bool,
+  ): void {
+    const decay = constant(k, 0);
+    const scale = constant(k, 1);
+    const bias1 = constant(k, 2);
+    const bias2 = constant(k, 3);
+    const eps = constant(k, 4);
+    for (let i: usize = 0; i < lanes << 2; i += 16) {
+      const before = v128.load(w0 + i);
+      const first = v128.load(m + i);
+      const d = Step.denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
+      let w = AdamWeights.next(before, first, d, decay, scale, bias1, order);
+      if (isLazy) w = v128.bitselect(before, w, i32x4.eq(first, v128.load(m0 + i)));
+      v128.store(output + i, w);
+    }
+  }
+
+  @inline
+  static next(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1: v128, order: i32): v128 {
+    const kind = (order >> 4) & 7;
+    const decayKind = order & 3;
+    if (order < 128) {
+      const p = Step.decayed(w, decay, decayKind);
+      return Lanes.canonical(Step.updated(p, w, m, d, decay, scale, bias1, kind));
+    }
+    return laterDecayed(w, m, d, decay, scale, bias1, order);
   }
 }
 
-function adamWeights(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1: v128, order: i32): v128 {
+function laterDecayed(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1: v128, order: i32): v128 {
   const kind = (order >> 4) & 7;
   const decayKind = order & 3;
-  if (order < 128)
-    return canonical(updated(decayed(w, decay, decayKind), w, m, d, decay, scale, bias1, kind));
   const isJoint = decayKind == 0;
-  const u = updated(
+  const u = Step.updated(
     w,
     w,
     m,
@@ -65,33 +87,38 @@ function adamWeights(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1:
     isJoint ? f32x4.splat(1) : bias1,
     kind,
   );
-  return canonical(decayed(u, decay, decayKind));
+  return Lanes.canonical(Step.decayed(u, decay, decayKind));
 }
 
-function decayed(w: v128, k: v128, kind: i32): v128 {
-  if (kind == 1) return f32x4.mul(w, k);
-  if (kind == 2) return f32x4.sub(w, f32x4.mul(k, w));
-  if (kind == 3) return fused(f32x4.neg(k), w, w);
-  return w;
-}
+class Step {
+  @inline
+  static decayed(w: v128, k: v128, kind: i32): v128 {
+    if (kind == 1) return f32x4.mul(w, k);
+    if (kind == 2) return f32x4.sub(w, f32x4.mul(k, w));
+    if (kind == 3) return Lanes.fused(f32x4.neg(k), w, w);
+    return w;
+  }
 
-function denominator(v: v128, q: v128, e: v128, kind: i32): v128 {
-  if (kind == 0) return f32x4.add(f32x4.div(f32x4.sqrt(v), q), e);
-  if (kind == 1) return f32x4.add(f32x4.mul(f32x4.sqrt(v), q), e);
-  if (kind == 2) return f32x4.add(f32x4.sqrt(f32x4.div(v, q)), e);
-  return fused(f32x4.sqrt(v), q, e);
-}
+  @inline
+  static denominator(v: v128, q: v128, e: v128, kind: i32): v128 {
+    if (kind == 0) return f32x4.add(f32x4.div(f32x4.sqrt(v), q), e);
+    if (kind == 1) return f32x4.add(f32x4.mul(f32x4.sqrt(v), q), e);
+    if (kind == 2) return f32x4.add(f32x4.sqrt(f32x4.div(v, q)), e);
+    return Lanes.fused(f32x4.sqrt(v), q, e);
+  }
 
-function updated(p: v128, w: v128, m: v128, d: v128, k: v128, s: v128, b: v128, kind: i32): v128 {
-  if (kind == 0) return f32x4.add(p, f32x4.div(f32x4.mul(s, m), d));
-  if (kind == 1) return f32x4.add(p, f32x4.mul(s, f32x4.div(m, d)));
-  if (kind == 2) return fused(s, f32x4.div(m, d), p);
-  if (kind == 7) return f32x4.add(p, f32x4.div(m, d));
-  const u = f32x4.div(f32x4.div(m, b), d);
-  if (kind == 3) return f32x4.add(p, f32x4.mul(s, u));
-  if (kind == 4) return fused(s, u, p);
-  if (kind == 5) return f32x4.add(p, f32x4.mul(s, f32x4.add(u, f32x4.mul(k, w))));
-  return fused(s, fused(k, w, u), p);
+  @inline
+  static updated(p: v128, w: v128, m: v128, d: v128, k: v128, s: v128, b: v128, kind: i32): v128 {
+    if (kind == 0) return f32x4.add(p, f32x4.div(f32x4.mul(s, m), d));
+    if (kind == 1) return f32x4.add(p, f32x4.mul(s, f32x4.div(m, d)));
+    if (kind == 2) return Lanes.fused(s, f32x4.div(m, d), p);
+    if (kind == 7) return f32x4.add(p, f32x4.div(m, d));
+    const u = f32x4.div(f32x4.div(m, b), d);
+    if (kind == 3) return f32x4.add(p, f32x4.mul(s, u));
+    if (kind == 4) return Lanes.fused(s, u, p);
+    if (kind == 5) return f32x4.add(p, f32x4.mul(s, f32x4.add(u, f32x4.mul(k, w))));
+    return Lanes.fused(s, Lanes.fused(k, w, u), p);
+  }
 }
 
 export function predictNadamWeights(
@@ -114,10 +141,10 @@ export function predictNadamWeights(
   const isQuotientFirst = order >> 4 != 0;
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const first = v128.load(m + i);
-    const g = gradient(first, v128.load(m0 + i), wideBeta, inverse, false);
-    const d = denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
-    const p = added(decayed(v128.load(w0 + i), decay, order & 3), ahead, g, d, isQuotientFirst);
-    v128.store(output + i, canonical(added(p, scale, first, d, isQuotientFirst)));
+    const g = Lanes.gradient(m + i, m0 + i, wideBeta, inverse, false);
+    const d = Step.denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
+    const p = added(Step.decayed(v128.load(w0 + i), decay, order & 3), ahead, g, d, isQuotientFirst);
+    v128.store(output + i, Lanes.canonical(added(p, scale, first, d, isQuotientFirst)));
   }
 }
 
@@ -138,7 +165,7 @@ export function predictMomentumWeights(
 ): void {
   const s = constant(k, 0);
   for (let i: usize = 0; i < lanes << 2; i += 16) {
-    v128.store(output + i, canonical(stepped(v128.load(w0 + i), v128.load(buffer + i), s, order)));
+    v128.store(output + i, Lanes.canonical(stepped(v128.load(w0 + i), v128.load(buffer + i), s, order)));
   }
 }
 
@@ -157,14 +184,14 @@ export function predictNesterovWeights(
   const inverse = f64x2.splat(1.0 / <f64>load<f32>(k + 8));
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const after = v128.load(buffer + i);
-    const g = gradient(after, v128.load(buffer0 + i), wideMomentum, inverse, true);
-    const n = order == 1 ? fused(u, after, g) : f32x4.add(g, f32x4.mul(u, after));
-    v128.store(output + i, canonical(stepped(v128.load(w0 + i), n, s, order)));
+    const g = Lanes.gradient(buffer + i, buffer0 + i, wideMomentum, inverse, true);
+    const n = order == 1 ? Lanes.fused(u, after, g) : f32x4.add(g, f32x4.mul(u, after));
+    v128.store(output + i, Lanes.canonical(stepped(v128.load(w0 + i), n, s, order)));
   }
 }
 
 function stepped(w: v128, n: v128, s: v128, order: i32): v128 {
-  return order == 1 ? fused(s, n, w) : f32x4.add(w, f32x4.mul(s, n));
+  return order == 1 ? Lanes.fused(s, n, w) : f32x4.add(w, f32x4.mul(s, n));
 }
 
 export function predictLionWeights(
@@ -183,14 +210,14 @@ export function predictLionWeights(
     const w = v128.load(w0 + i);
     const after = v128.load(m + i);
     const before = v128.load(m0 + i);
-    const low = direction(wideLow(after), wideLow(before), ratio);
-    const high = direction(wideHigh(after), wideHigh(before), ratio);
-    const u = signOf(narrow(low, high));
+    const low = direction(Lanes.wideLow(after), Lanes.wideLow(before), ratio);
+    const high = direction(Lanes.wideHigh(after), Lanes.wideHigh(before), ratio);
+    const u = signOf(Lanes.narrow(low, high));
     const next =
       order == 4
         ? f32x4.add(w, f32x4.mul(scale, f32x4.add(u, f32x4.mul(decay, w))))
-        : f32x4.add(decayed(w, decay, order), f32x4.mul(scale, u));
-    v128.store(output + i, canonical(next));
+        : f32x4.add(Step.decayed(w, decay, order), f32x4.mul(scale, u));
+    v128.store(output + i, Lanes.canonical(next));
   }
 }
 
