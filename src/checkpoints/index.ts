@@ -9,6 +9,7 @@ export {
   type LoadedManifest,
   loadIndex,
   loadManifest,
+  readIndexSource,
   rewriteManifest,
   sectionHolders,
 } from './manifest-store.js';

@@ -1,12 +1,13 @@
 /** Reads and writes manifests with their sections, sharing the sections that an earlier manifest already holds. */
 import { corrupt } from '../errors.js';
 import {
+  type ChunkEntry,
   type Content,
   checksumBytes,
   decodeContent,
   decodeLayout,
   decodeManifest,
-  decodeSegment,
+  decodeSource,
   encodeFacts,
   encodeIdPages,
   encodeLayout,
@@ -19,6 +20,7 @@ import {
   openSection,
   type PackedSection,
   packSection,
+  placeOfSource,
   type SectionReference,
   type StoreConfig,
 } from '../format/index.js';
@@ -75,18 +77,22 @@ export async function loadManifest(context: MetadataSource, name: string): Promi
   return { name, manifest, bodyOffset, layout, content };
 }
 
-/** Reads the index segments of a manifest, all at once, into one index, in order. */
-export async function loadIndex(
+/** Reads what resolves a manifest's chunks: an index segment, or the footer of a pack. */
+export async function readIndexSource(
   { storage, hasher }: MetadataSource,
-  segments: readonly string[],
-): Promise<ChunkIndex> {
-  const keys = segments.map((name) => objectKey('segments', name));
-  const objects = await Promise.all(keys.map((key) => storage.get(key)));
+  source: string,
+): Promise<ChunkEntry[]> {
+  const { key, range } = placeOfSource(source, 'a manifest');
+  const bytes = await storage.get(key, range);
+  if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
+  return decodeSource(hasher, source, bytes);
+}
+
+/** Reads the index of a manifest, all its sources at once, in order. */
+export async function loadIndex(source: MetadataSource, segments: readonly string[]): Promise<ChunkIndex> {
+  const read = await Promise.all(segments.map((name) => readIndexSource(source, name)));
   const index = new ChunkIndex();
-  for (const [at, bytes] of objects.entries()) {
-    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', keys[at]);
-    index.add(segments[at], decodeSegment(hasher, bytes, keys[at]));
-  }
+  for (const [at, entries] of read.entries()) index.add(segments[at], entries);
   return index;
 }
 

@@ -7,6 +7,7 @@ import {
   limits,
   objectKey,
   type Root,
+  sourceKey,
 } from '../format/index.js';
 import {
   ChainPolicy,
@@ -140,10 +141,9 @@ class Save {
     const content = { streams, files, directories: plan.directories, settings: plan.settings };
     const segmentOrder = [...(base?.loaded.manifest.segments ?? [])];
     if (packs.entries.length > 0) {
-      const name = objects.newName();
-      await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, packs.entries)]);
-      segmentOrder.push(name);
-      index.add(name, packs.entries);
+      const source = await writeIndex(context, objects, packs);
+      segmentOrder.push(source);
+      index.add(source, packs.entries);
     }
     const ids = streams.flatMap((stream) => stream.ids);
     const closure = index.closure(ids, `checkpoint ${this.id}`);
@@ -154,7 +154,7 @@ class Save {
     const entry = this.makeEntry(manifest, height, parent?.id ?? null);
     const needed = [
       ...new Set([...closure.values()].map((chunk) => objectKey('packs', chunk.pack))),
-      ...segments.map((name) => objectKey('segments', name)),
+      ...segments.map(sourceKey),
       ...sharedHolders(base).map((name) => objectKey('manifests', name)),
       ...objects.keys,
     ];
@@ -239,6 +239,14 @@ class Save {
     });
     return bytes;
   }
+}
+
+/** Returns what resolves the chunks of a save: a single pack has them in its footer, several take an index segment. */
+async function writeIndex(context: StoreContext, objects: ObjectWriter, packs: PackWriter): Promise<string> {
+  if (packs.footers.length === 1) return packs.footers[0];
+  const name = objects.newName();
+  await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, packs.entries)]);
+  return name;
 }
 
 function sharedHolders(base: Base | undefined): string[] {

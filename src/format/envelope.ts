@@ -24,13 +24,18 @@ const CHECKSUM_BYTES = 8;
 const DEFLATE_BYTES_MIN = 64;
 
 /** Returns the framed payload, deflated where that is smaller. */
-export function sealEnvelope(hasher: Hasher, magic: string, payload: Uint8Array): Uint8Array {
+export function sealEnvelope(
+  hasher: Hasher,
+  magic: string,
+  payload: Uint8Array,
+  version = FORMAT_VERSION,
+): Uint8Array {
   const packed = payload.length >= DEFLATE_BYTES_MIN ? deflateSync(payload, { level: 9 }) : payload;
   const deflated = packed.length < payload.length;
   const stored = deflated ? packed : payload;
   const writer = new ByteWriter(HEADER_BYTES + stored.length + CHECKSUM_BYTES);
   for (let index = 0; index < 4; index++) writer.u8(magic.charCodeAt(index));
-  writer.u8(FORMAT_VERSION);
+  writer.u8(version);
   writer.u8(deflated ? FLAG_DEFLATED : 0);
   writer.u16(0);
   writer.u32(stored.length);
@@ -41,17 +46,19 @@ export function sealEnvelope(hasher: Hasher, magic: string, payload: Uint8Array)
 }
 
 export interface OpenedEnvelope {
+  version: number;
   payload: Uint8Array;
   /** Bytes of the whole frame, so also the offset of what follows it. */
   length: number;
 }
 
-/** Checks and opens the frame at the start of `bytes`; more bytes may follow it. */
+/** Checks and opens the frame at the start of `bytes`, of a version up to `newest`; more bytes may follow it. */
 export function openEnvelopeAt(
   hasher: Hasher,
   magic: string,
   bytes: Uint8Array,
   object: string,
+  newest = FORMAT_VERSION,
 ): OpenedEnvelope {
   const reader = new ByteReader(bytes, object);
   const found = String.fromCharCode(...reader.view8(4));
@@ -59,7 +66,7 @@ export function openEnvelopeAt(
   const version = reader.u8();
   const flags = reader.u8();
   const reserved = reader.u16();
-  if (version < 1 || version > FORMAT_VERSION || (flags & ~FLAG_DEFLATED) !== 0 || reserved !== 0) {
+  if (version < 1 || version > newest || (flags & ~FLAG_DEFLATED) !== 0 || reserved !== 0) {
     const message = `${object}: format version ${version}, flags ${flags} are not known to this build`;
     throw new ThetalogError('unsupported', 'format-version', message, { object, hint: 'Upgrade thetalog.' });
   }
@@ -75,7 +82,7 @@ export function openEnvelopeAt(
   const payload = (flags & FLAG_DEFLATED) === 0 ? stored : inflateExactly(stored, payloadLength, object);
   if (payload.length !== payloadLength)
     reader.fail('bad-length', 'the payload has another length than stated', 12);
-  return { payload, length: reader.offset };
+  return { version, payload, length: reader.offset };
 }
 
 /** Opens a frame that must fill the whole object. */

@@ -12,6 +12,7 @@ export {
   type StreamContent,
   streamBytes,
 } from './content-format.js';
+export { decodeSource, footerSource, isFooterSource, placeOfSource, sourceKey } from './index-source.js';
 export {
   type Box,
   type Chunking,

@@ -8,7 +8,8 @@ import { corrupt } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 import { inflateExactly, MAGIC, openEnvelopeAt, sealEnvelope } from './envelope.js';
 import { type Fields, packRecord, readOwnName, unpackRecord } from './fields.js';
-import { PAYLOAD_BYTES_MAX } from './limits.js';
+import { isFooterSource } from './index-source.js';
+import { FORMAT_VERSION, MANIFEST_VERSION, PAYLOAD_BYTES_MAX } from './limits.js';
 
 /** Where the bytes of a section lie. */
 export interface SectionReference {
@@ -33,7 +34,7 @@ export interface Manifest {
   facts: SectionReference;
   /** Chunk ids of all streams in order, IDS_PER_PAGE to a page. */
   idPages: SectionReference[];
-  /** The index segments that resolve every chunk, bases included. */
+  /** What resolves every chunk, bases included: index segments and footers of packs (`index-source.ts`). */
   segments: string[];
 }
 
@@ -88,12 +89,19 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Encodes the head of a manifest; its own sections follow it. */
 export function encodeManifest(hasher: Hasher, manifest: Manifest): Uint8Array {
-  return sealEnvelope(hasher, MAGIC.manifest, packRecord(manifest));
+  const version = manifest.segments.some(isFooterSource) ? MANIFEST_VERSION : FORMAT_VERSION;
+  return sealEnvelope(hasher, MAGIC.manifest, packRecord(manifest), version);
 }
 
 /** Decodes and checks the head of a manifest. */
 export function decodeManifest(hasher: Hasher, bytes: Uint8Array, object: string): OpenedManifest {
-  const { payload, length } = openEnvelopeAt(hasher, MAGIC.manifest, bytes, object);
+  const { version, payload, length } = openEnvelopeAt(
+    hasher,
+    MAGIC.manifest,
+    bytes,
+    object,
+    MANIFEST_VERSION,
+  );
   const fields = unpackRecord(payload, object);
   const manifest: Manifest = {
     name: readOwnName(fields, object),
@@ -103,6 +111,8 @@ export function decodeManifest(hasher: Hasher, bytes: Uint8Array, object: string
     idPages: fields.records('idPages').map((page) => decodeReference(page, object)),
     segments: fields.texts('segments'),
   };
+  if (version < MANIFEST_VERSION && manifest.segments.some(isFooterSource))
+    throw corrupt('bad-name', 'refers to a footer, which its version has not', object);
   return { manifest, bodyOffset: length };
 }
 

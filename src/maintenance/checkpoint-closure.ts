@@ -12,13 +12,14 @@ import {
   decodeContent,
   decodeLayout,
   decodeManifest,
-  decodeSegment,
+  decodeSource,
   isObjectName,
   limits,
   type ObjectKind,
   type OpenedManifest,
   objectKey,
   openSection,
+  placeOfSource,
   type SectionReference,
 } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
@@ -140,8 +141,8 @@ export class ClosureCheck {
   }
 
   private async readSegment(name: string): Promise<ChunkEntry[]> {
-    const key = keyOf('segments', name, 'a manifest');
-    return decodeSegment(this.context.hasher, await this.inventory.read(key), key);
+    const { key, range } = placeOfSource(name, 'a manifest');
+    return decodeSource(this.context.hasher, name, await this.inventory.read(key, range));
   }
 }
 

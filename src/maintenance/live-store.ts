@@ -5,17 +5,12 @@
 import {
   type LoadedManifest,
   loadManifest,
+  readIndexSource,
   type StoreContext,
   sectionHolders,
 } from '../checkpoints/index.js';
-import { corrupt, throwIfAborted } from '../errors.js';
-import {
-  type CatalogueEntry,
-  type ChunkEntry,
-  decodeSegment,
-  objectKey,
-  type Root,
-} from '../format/index.js';
+import { throwIfAborted } from '../errors.js';
+import { type CatalogueEntry, type ChunkEntry, objectKey, type Root, sourceKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
 import { EncodingTable } from './encoding-table.js';
@@ -69,10 +64,10 @@ export class LiveStore {
       const { name, manifest, content } = await loadManifest(this.context, entry.manifest);
       for (const holder of [name, ...sectionHolders(manifest)]) keys.add(objectKey('manifests', holder));
       for (const segment of manifest.segments) {
-        keys.add(objectKey('segments', segment));
+        keys.add(sourceKey(segment));
         if (known.has(segment)) continue;
         known.add(segment);
-        table.add(segment, await this.readSegment(segment));
+        table.add(segment, await readIndexSource(this.context, segment));
       }
       const ids = content.streams.flatMap((stream) => stream.ids);
       table.addPacks(packs, ids, manifest.segments, objectKey('manifests', name));
@@ -84,16 +79,9 @@ export class LiveStore {
   private segment(name: string): Promise<ChunkEntry[]> {
     const present = this.segments.get(name);
     if (present !== undefined) return present;
-    const reading = this.readSegment(name);
+    const reading = readIndexSource(this.context, name);
     this.segments.set(name, reading);
     return reading;
-  }
-
-  private async readSegment(name: string): Promise<ChunkEntry[]> {
-    const key = objectKey('segments', name);
-    const bytes = await this.context.storage.get(key);
-    if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
-    return decodeSegment(this.context.hasher, bytes, key);
   }
 }
 
@@ -101,7 +89,7 @@ export class LiveStore {
 export function objectsOf({ loaded, closure }: ResolvedCheckpoint): Set<string> {
   const keys = new Set<string>([objectKey('manifests', loaded.name)]);
   for (const name of sectionHolders(loaded.manifest)) keys.add(objectKey('manifests', name));
-  for (const name of loaded.manifest.segments) keys.add(objectKey('segments', name));
+  for (const source of loaded.manifest.segments) keys.add(sourceKey(source));
   for (const entry of closure.values()) keys.add(objectKey('packs', entry.pack));
   return keys;
 }

@@ -5,6 +5,7 @@ import {
   objectKey,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
+  placeOfSource,
   type Root,
 } from '../format/index.js';
 import { Inventory } from './inventory.js';
@@ -94,7 +95,7 @@ async function oneCheckpoint(context: StoreContext, root: Root, ref: string): Pr
   };
 }
 
-/** Returns the bytes of a checkpoint's manifest, of its sections in other manifests and of its index segments. */
+/** Returns the bytes of a checkpoint's manifest, of its sections in other manifests and of its index. */
 async function metadataBytes(context: StoreContext, { loaded }: ResolvedCheckpoint): Promise<number> {
   const { layout, facts, idPages, segments } = loaded.manifest;
   const inventory = await Inventory.take(context.storage);
@@ -102,7 +103,10 @@ async function metadataBytes(context: StoreContext, { loaded }: ResolvedCheckpoi
   return (
     inventory.size(objectKey('manifests', loaded.name)) +
     shared.reduce((sum, section) => sum + section.length, 0) +
-    segments.reduce((sum, name) => sum + inventory.size(objectKey('segments', name)), 0)
+    segments.reduce((sum, source) => {
+      const { key, range } = placeOfSource(source, 'a manifest');
+      return sum + (range?.length ?? inventory.size(key));
+    }, 0)
   );
 }
 

@@ -1,5 +1,13 @@
 /** Collects encoded chunks into packs and writes each as one immutable object, a few at once. */
-import { type ChunkEntry, encodePackEnd, objectKey, PACK_HEADER_BYTES, packHeader } from '../format/index.js';
+import {
+  type ChunkEntry,
+  encodePackEnd,
+  footerSource,
+  objectKey,
+  PACK_HEADER_BYTES,
+  PACK_TRAILER_BYTES,
+  packHeader,
+} from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
 import type { ObjectWriter } from './object-writer.js';
 
@@ -26,6 +34,8 @@ export interface PackedChunk {
 export class PackWriter {
   /** All entries appended so far, in order. */
   readonly entries: ChunkEntry[] = [];
+  /** The footers of the packs closed so far, as manifests name them. */
+  readonly footers: string[] = [];
   private readonly hasher: Hasher;
   private readonly objects: ObjectWriter;
   private name: string;
@@ -77,7 +87,9 @@ export class PackWriter {
   }
 
   private async close(): Promise<void> {
-    this.parts.write(encodePackEnd(this.hasher, this.openEntries, this.length));
+    const end = encodePackEnd(this.hasher, this.openEntries, this.length);
+    this.parts.write(end);
+    this.footers.push(footerSource(this.name, this.length, end.length - PACK_TRAILER_BYTES));
     const key = objectKey('packs', this.name);
     const parts = this.parts;
     this.name = this.objects.newName();

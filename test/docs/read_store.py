@@ -113,10 +113,10 @@ def message_pack(r):
     return {message_pack(r): message_pack(r) for _ in range(count)}
 
 
-def envelope(data, magic):
+def envelope(data, magic, newest=1):
     """Returns the payload and the length of the envelope at the start of the data."""
     r = Reader(data)
-    assert r.take(4) == magic and r.u8() == 1, "not a " + magic.decode()
+    assert r.take(4) == magic and 1 <= r.u8() <= newest, "not a " + magic.decode()
     flags, reserved, stored, length = r.u8(), r.unpack("<H"), r.unpack("<I"), r.unpack("<I")
     assert flags < 2 and reserved == 0 and stored <= length
     payload = r.take(stored)
@@ -218,7 +218,7 @@ class Store:
         """Returns the files of a checkpoint: path -> bytes."""
         name = entry["manifest"]
         data = self.get("manifests/" + name)
-        payload, body = envelope(data, b"TLMF")
+        payload, body = envelope(data, b"TLMF", 2)
         r = Reader(payload)
         head = r.finish(message_pack(r))
         assert head.get("name", name) == name
@@ -244,8 +244,15 @@ class Store:
     def resolve(self, segments):
         chunks = {}
         for name in segments:
-            r = Reader(envelope(self.get("segments/" + name), b"TLSG")[0])
-            for table in r.list(lambda: chunk_table(r, r.text())):
+            footer = re.fullmatch(r"(.+):(\d+)\+(\d+)", name)
+            if footer:
+                pack, start, length = footer[1], int(footer[2]), int(footer[3])
+                r = Reader(envelope(self.get("packs/" + pack)[start : start + length], b"TLPF")[0])
+                tables = [chunk_table(r, pack)]
+            else:
+                r = Reader(envelope(self.get("segments/" + name), b"TLSG")[0])
+                tables = r.list(lambda: chunk_table(r, r.text()))
+            for table in tables:
                 for entry in table:
                     if entry["id"] not in chunks or entry["height"] < chunks[entry["id"]]["height"]:
                         chunks[entry["id"]] = entry

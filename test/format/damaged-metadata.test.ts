@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { openEnvelopeAt, sealEnvelope } from '../../src/format/envelope.js';
 import {
   checkPackHeader,
   decodeLease,
@@ -16,10 +17,12 @@ import {
   encodeRoot,
   encodeSegment,
   encodeStoreConfig,
+  footerSource,
   openSection,
   PACK_TRAILER_BYTES,
   packHeader,
   packSection,
+  placeOfSource,
 } from '../../src/format/index.js';
 import { chunk, delta, errorOf, example, hasher, manifest, PACK, packEnd, root } from './examples.js';
 
@@ -93,12 +96,34 @@ test.each(objects.filter(([name]) => !/manifest|trailer/.test(name)))(
 );
 
 describe('another version is unsupported, and nothing of it is believed', () => {
-  test.each(objects.slice(0, 6))('%s', (_name, bytes, decode) => {
-    for (const version of [0, 2, 255]) {
+  test.each(objects.slice(0, 6))('%s', (name, bytes, decode) => {
+    for (const version of name === 'manifest' ? [0, 3, 255] : [0, 2, 255]) {
       const newer = bytes.slice();
       newer[4] = version;
       expect(errorOf(() => decode(newer))).toMatchObject({ kind: 'unsupported', code: 'format-version' });
     }
+  });
+
+  test('a manifest that names a footer has version 2, and no other version may name one', () => {
+    const footer = footerSource(PACK, 208, 90);
+    const bytes = encodeManifest(hasher, { ...manifest, segments: [PACK, footer] });
+    expect(bytes[4]).toBe(2);
+    expect(decodeManifest(hasher, bytes, 'object').manifest.segments).toEqual([PACK, footer]);
+    const older = sealEnvelope(hasher, 'TLMF', openEnvelopeAt(hasher, 'TLMF', bytes, 'object', 2).payload);
+    expect(errorOf(() => decodeManifest(hasher, older, 'object'))).toMatchObject({ code: 'bad-name' });
+  });
+
+  test.each([
+    '',
+    'x',
+    `${PACK}:`,
+    `${PACK}:1`,
+    `${PACK}:01+2`,
+    `${PACK}:0+2`,
+    `../${PACK}:1+2`,
+    `${PACK}:1+-2`,
+  ])('%j names nothing that a manifest may name', (source) => {
+    expect(errorOf(() => placeOfSource(source, 'object'))).toMatchObject({ code: 'bad-name' });
   });
 
   test('pack header', () => {

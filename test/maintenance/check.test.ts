@@ -8,7 +8,6 @@ import { DamagedStorage } from './damaged-storage.js';
 interface Added {
   id: string;
   packs: string;
-  segments: string;
   manifests: string;
   pages: string;
 }
@@ -31,7 +30,6 @@ beforeEach(async () => {
     return {
       id,
       packs: find('packs'),
-      segments: find('segments'),
       manifests: find('manifests'),
       pages: find('pages'),
     };
@@ -167,13 +165,35 @@ describe('damage is found, named, and traced to the checkpoints that depend on i
     expect(gone).toMatchObject([{ code: 'missing-object' }]);
   });
 
-  test('every byte of a segment', async () => {
-    const size = (await sizesOf(damaged)).get(added.a1.segments) ?? 0;
-    for (let offset = 0; offset < size; offset += 7) {
-      damaged.flip(added.a1.segments, offset);
+  test('every byte of a footer, which is the index of what lies in its pack', async () => {
+    const size = (await sizesOf(damaged)).get(added.a1.packs) ?? 0;
+    const trailer =
+      (await damaged.get(added.a1.packs, { offset: size - 16, length: 16 })) ?? new Uint8Array();
+    const footerBytes = new DataView(trailer.buffer).getUint32(8, true);
+    for (let offset = 16; offset < footerBytes + 16; offset += 7) {
+      damaged.flip(added.a1.packs, -1 - offset);
       const objects = await damagedObjects(store.check());
-      expect([...objects], `byte ${offset}`).toEqual([[added.a1.segments, ['a1', 'a2']]]);
+      expect([...objects], `byte ${offset} from the end`).toEqual([[added.a1.packs, ['a1', 'a2']]]);
     }
+  });
+
+  test('every byte of a segment, as compact writes them', async () => {
+    const before = await sizesOf(damaged);
+    await (await openAgain(damaged)).compact();
+    const segments = [...(await sizesOf(damaged)).keys()].filter((key) => key.startsWith('segments/'));
+    expect([...before.keys()].some((key) => key.startsWith('segments/'))).toBe(false);
+    const depending = new Set<string>();
+    for (const segment of segments) {
+      damaged.heal();
+      const size = (await sizesOf(damaged)).get(segment) ?? 0;
+      for (let offset = 0; offset < size; offset += 7) {
+        damaged.flip(segment, offset);
+        const objects = await damagedObjects(store.check());
+        expect([...objects.keys()], `byte ${offset}`).toEqual([segment]);
+        for (const name of objects.get(segment) ?? []) depending.add(name);
+      }
+    }
+    expect([...depending].sort()).toEqual(['a0', 'a1', 'a2', 'b0']);
   });
 
   test('every byte of a manifest', async () => {
@@ -222,13 +242,13 @@ describe('damage is found, named, and traced to the checkpoints that depend on i
   });
 
   test('damage in several places is reported in one check', async () => {
-    damaged.flip(added.a0.segments, 20);
+    damaged.flip(added.a0.packs, 40);
     damaged.flip(added.a2.manifests, 20);
     damaged.flip(added.b0.packs, 40);
     const objects = await damagedObjects(store.check({ readData: 100 }));
     expect(objects).toEqual(
       new Map([
-        [added.a0.segments, ['a0', 'a1']],
+        [added.a0.packs, ['a0', 'a1']],
         [added.a2.manifests, ['a2']],
         [added.b0.packs, ['b0']],
       ]),

@@ -108,7 +108,8 @@ test('no chunk that both have is read', async () => {
   });
   const { tensors } = await (await openAgain(counting)).diff('r~1', 'r');
   expect(tensors).toMatchObject([{ changedElements: 1 }]);
-  expect(reads).toBeLessThanOrEqual(3);
+  // Three footers, which are the indexes of the two, and at most three records.
+  expect(reads).toBeLessThanOrEqual(6);
 });
 
 test('tensors come in the order of the newer checkpoint, removed ones last', async () => {
