@@ -26,16 +26,17 @@ const JOINT = DECAY_AFTER;
 
 /**
  * Recovery, precision and the way to add the square of the gradient. Where the gradient is recovered only nearly, the way
- * makes no difference; where it is a 16-bit value, all of them are tried. Rows left alone: SparseAdam, lazy Adam.
+ * makes no difference; where it is a 16-bit value, it does. Forms of those come first: others then nearly hold. Rows left
+ * alone: SparseAdam, lazy Adam.
  */
 const SECOND_MOMENT_ORDERS: readonly number[] = [
-  [RECOVERY.lerp, PRECISION.all, 0],
   [RECOVERY.lerp, PRECISION.bf16, 0],
+  [RECOVERY.lerp, PRECISION.f16, 0],
+  [RECOVERY.lerp, PRECISION.all, 0],
   [RECOVERY.products, PRECISION.all, 0],
   [RECOVERY.lerp, PRECISION.bf16, 2],
   [RECOVERY.lerp, PRECISION.bf16, 1],
   [RECOVERY.lerp, PRECISION.bf16, 3],
-  [RECOVERY.lerp, PRECISION.f16, 0],
   [RECOVERY.products, PRECISION.all, 2],
   [RECOVERY.lerp, PRECISION.all, 6],
   [RECOVERY.lerp, PRECISION.all, 7],

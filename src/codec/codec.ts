@@ -6,7 +6,7 @@ import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate, smallerIfRepeated } from './deflate-record.js';
 import { PlanesCoder, placeRecord, planesInputs } from './planes-record.js';
 import type { Prediction } from './prediction.js';
-import { cheapestPrediction, fittingPredictions } from './prediction-choice.js';
+import { bitsAlone, cheapestPrediction, fittingPredictions } from './prediction-choice.js';
 import { basePredictor } from './predictor.js';
 import { ENCODING } from './record-ids.js';
 import { unsupported } from './unsupported.js';
@@ -151,7 +151,7 @@ function tensorCandidates(
     record: planes.encode(raw, dtype, chosen.predictor, effort, target),
     prediction: chosen.prediction,
   });
-  const limit = planes.samples.bits(raw, dtype, undefined) * DELTA_SHARE_MAX;
+  const limit = bitsAlone(planes, raw, dtype, chosen) * DELTA_SHARE_MAX;
   const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
   return isDelta ? { delta: delta() } : standalone();
 }

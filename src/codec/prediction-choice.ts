@@ -12,6 +12,9 @@ const FIRST_SAMPLE_LANES = 64;
 const FORM_SAMPLE_LANES = 1024;
 const FORMS_TOLD_APART = 2;
 
+/** A form that leaves at most this share of the larger sample is taken at once: another one could save no more. */
+const TAKEN_SHARE = 1 / 512;
+
 /** A rule that leaves at most this share of the chunk holds: no other prediction is looked at. */
 const HOLDS_SHARE = 1 / 64;
 /** A rule that leaves more may have other settings than the checkpoint says. */
@@ -81,9 +84,10 @@ class Choice {
   try(prediction: Prediction, rule: Rule): void {
     const { planes, raw, dtype } = this;
     const forms = predictorsOf(planes.room, { rule, inputs: prediction.inputs }, dtype, raw.length);
-    const predictor = bestForm(planes, raw, dtype, forms);
-    if (predictor === undefined) return;
-    const bits = planes.samples.bits(raw, dtype, predictor);
+    const best = bestForm(planes, raw, dtype, forms);
+    if (best === undefined) return;
+    const { predictor, isTaken } = best;
+    const bits = isTaken ? best.bits : planes.samples.bits(raw, dtype, predictor);
     if (this.cheapest === undefined || bits < this.cheapest.bits)
       this.cheapest = { prediction, predictor, bits };
   }
@@ -105,25 +109,45 @@ class Choice {
   }
 }
 
+interface BestForm {
+  readonly predictor: Predictor;
+  /** Estimated bits of the chunk, which do not have to be told more precisely if the form is taken. */
+  readonly bits: number;
+  readonly isTaken: boolean;
+}
+
 /** All forms are compared by a few lanes, the best ones by more. */
 function bestForm(
   planes: PlanesCoder,
   raw: Uint8Array,
   dtype: DType,
   forms: readonly Predictor[],
-): Predictor | undefined {
-  if (forms.length <= 1) return forms.at(0);
+): BestForm | undefined {
   const bitsOf = (form: Predictor, lanes: number): number => planes.samples.bits(raw, dtype, form, lanes);
-  const first = forms.map((form) => ({ form, bits: bitsOf(form, FIRST_SAMPLE_LANES) }));
-  first.sort((a, b) => a.bits - b.bits);
-  let best: Predictor | undefined;
-  let leastBits = Number.POSITIVE_INFINITY;
-  for (const { form } of first.slice(0, FORMS_TOLD_APART)) {
-    const bits = bitsOf(form, FORM_SAMPLE_LANES);
-    if (bits >= leastBits) continue;
-    best = form;
-    leastBits = bits;
-    if (bits === 0) break;
+  if (forms.length <= 1) return forms.map((predictor) => ({ predictor, bits: 0, isTaken: false })).at(0);
+  const first: { predictor: Predictor; bits: number }[] = [];
+  for (const predictor of forms) {
+    const bits = bitsOf(predictor, FIRST_SAMPLE_LANES);
+    first.push({ predictor, bits });
+    if (bits > raw.length * 8 * HOLDS_SHARE) continue;
+    const more = bitsOf(predictor, FORM_SAMPLE_LANES);
+    if (more <= raw.length * 8 * TAKEN_SHARE) return { predictor, bits: more, isTaken: true };
   }
-  return best;
+  first.sort((a, b) => a.bits - b.bits);
+  const best = first.slice(0, FORMS_TOLD_APART).map(({ predictor }) => {
+    return { predictor, bits: bitsOf(predictor, FORM_SAMPLE_LANES), isTaken: false };
+  });
+  best.sort((a, b) => a.bits - b.bits);
+  return best.at(0);
+}
+
+/** Returns the bits of a chunk on its own: fewer lanes tell that it is not as small as what a rule that holds leaves. */
+export function bitsAlone(
+  planes: PlanesCoder,
+  raw: Uint8Array,
+  dtype: DType,
+  { bits }: ChosenPrediction,
+): number {
+  const holds = bits <= raw.length * 8 * HOLDS_SHARE;
+  return planes.samples.bits(raw, dtype, undefined, holds ? FORM_SAMPLE_LANES : undefined);
 }

@@ -16,9 +16,9 @@ export interface Predictor {
 
   /**
    * Returns bytes `[start, end)` of the predicted chunk, at most a block of whole lanes; `side` are the side lanes of the
-   * same elements. Valid until the next call of any predictor.
+   * same elements. They are put into `target` if they are computed; without one they are valid until the next call of any predictor.
    */
-  block(start: number, end: number, side: Uint8Array | undefined): Uint8Array;
+  block(start: number, end: number, side: Uint8Array | undefined, target?: Uint8Array): Uint8Array;
 }
 
 export interface SideLanes {
@@ -41,7 +41,8 @@ export function wholePrediction(
   for (let start = 0; start < length; start += blockBytes) {
     const end = Math.min(length, start + blockBytes);
     const sideBytes = (at: number) => (at / info.laneBytes) * (predictor.side?.info.laneBytes ?? 0);
-    predicted.set(predictor.block(start, end, side?.subarray(sideBytes(start), sideBytes(end))), start);
+    const sideLanes = side?.subarray(sideBytes(start), sideBytes(end));
+    predictor.block(start, end, sideLanes, predicted.subarray(start, end));
   }
   return predicted;
 }
@@ -102,14 +103,13 @@ export function formulaPredictor(
     whole: undefined,
     side: gradientLanes(room.kernels, form, constants, inputs),
     writeHeader,
-    block(start, end, side) {
-      const output = room.output.subarray(0, end - start);
+    block(start, end, side, target = room.output.subarray(0, end - start)) {
       const blocks = inputs.map((input, index) =>
         sameLanes(input, start, end, inputBytes[index], outputBytes),
       );
       if (side !== undefined) blocks.push(side);
-      room.kernels.predict(formula, order, constants, blocks, output);
-      return output;
+      room.kernels.predict(formula, order, constants, blocks, target);
+      return target;
     },
   };
 }
