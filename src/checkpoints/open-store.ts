@@ -1,5 +1,5 @@
 /** Creates and opens stores. */
-import { createCodec } from '../codec/index.js';
+import { type Codec, createCodec } from '../codec/index.js';
 import { ComputePool } from '../compute/index.js';
 import { ThetalogError } from '../errors.js';
 import {
@@ -11,7 +11,7 @@ import {
   type StoreConfig,
 } from '../format/index.js';
 import { type Hasher, loadHasher } from '../hash/index.js';
-import { loadKernels } from '../kernels/index.js';
+import { type Kernels, loadKernels } from '../kernels/index.js';
 import { CHAIN_LIMITS, chainLimits } from '../packs/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
@@ -91,10 +91,8 @@ async function makeContext(
   configOf: (hasher: Hasher) => StoreConfig,
 ): Promise<StoreContext> {
   const { environment = systemEnvironment, workers } = options;
-  const kernels = loadKernels();
-  const hasher = await loadHasher(kernels);
+  const { kernels, hasher, codec } = await threadTools();
   const config = configOf(hasher);
-  const codec = createCodec(kernels);
   return {
     storage,
     config,
@@ -109,6 +107,30 @@ async function makeContext(
     catalogue: new Catalogue(storage, hasher),
     cache: new ReadCache({ storage, config, hasher }),
   };
+}
+
+interface Tools {
+  readonly kernels: Kernels;
+  readonly hasher: Hasher;
+  readonly codec: Codec;
+}
+
+const toolsOf = new WeakMap<Kernels, Tools>();
+let latest: WeakRef<Kernels> | undefined;
+
+/**
+ * Kernels have 61 MiB of memory and take 20 ms to start; all open stores of a thread share them, as no job awaits anything
+ * while it uses them. They go with the last store.
+ */
+async function threadTools(): Promise<Tools> {
+  const running = latest?.deref();
+  const shared = running && toolsOf.get(running);
+  if (shared !== undefined) return shared;
+  const kernels = loadKernels();
+  const made = { kernels, hasher: await loadHasher(kernels), codec: createCodec(kernels) };
+  toolsOf.set(kernels, made);
+  latest = new WeakRef(kernels);
+  return made;
 }
 
 function localPath(location: string): string {

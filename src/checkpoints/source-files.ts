@@ -2,8 +2,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { RandomAccess } from '../adapters/index.js';
-import { fileChanged } from '../compute/index.js';
-import { corrupt, ThetalogError } from '../errors.js';
+import { fileChanged, fileError } from '../compute/index.js';
+import { corrupt, isThetalogError } from '../errors.js';
 
 /** Open files at any time; directories of thousands of files must not exhaust descriptors. */
 const OPEN_FILES_MAX = 32;
@@ -20,11 +20,13 @@ export class SourceFiles {
     return new SourceFile(this, path, size, mtimeMs, mode & 0o777);
   }
 
-  /** Does something with an open file. */
+  /** Does something with an open file. Throws `unavailable` if it cannot be read. */
   async use<T>(path: string, action: (handle: FileHandle) => Promise<T>): Promise<T> {
     const handle = await this.hold(path);
     try {
       return await action(handle);
+    } catch (error) {
+      throw isThetalogError(error) ? error : fileError(path, error);
     } finally {
       this.release(path);
     }
@@ -56,14 +58,14 @@ export class SourceFiles {
     const oldest = [...this.handles].find(([path]) => !this.uses.has(path));
     if (oldest === undefined) return;
     this.handles.delete(oldest[0]);
-    await (await oldest[1]).close();
+    await closeRead(oldest[1]);
   }
 
   /** Waits for what is being opened, so that nothing stays open. */
   async close(): Promise<void> {
     const handles = [...this.handles.values()];
     this.handles.clear();
-    await Promise.all(handles.map((opened) => opened.then((handle) => handle.close())));
+    await Promise.all(handles.map(closeRead));
   }
 }
 
@@ -124,22 +126,7 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Returns the typed error for a file of the user's that cannot be read. */
-export function fileError(path: string, cause: unknown): ThetalogError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new ThetalogError('not-found', 'no-such-file', `There is no file ${path}.`, {
-      object: path,
-      cause,
-    });
-  }
-  return new ThetalogError(
-    'unavailable',
-    'file-unreadable',
-    `${path} cannot be read (${code ?? String(cause)}).`,
-    {
-      object: path,
-      cause,
-    },
-  );
+/** What was read is right whatever close(2) answers; a file that could not be opened was reported when it was used. */
+async function closeRead(opened: Promise<FileHandle>): Promise<void> {
+  await opened.then((handle) => handle.close()).catch(() => {});
 }

@@ -1,8 +1,8 @@
 /** Finds the files below the paths that are to be saved, in a fixed order. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { fileError } from '../compute/index.js';
 import { ThetalogError } from '../errors.js';
-import { fileError } from './source-files.js';
 import type { Warning } from './types.js';
 
 export interface SourceTree {

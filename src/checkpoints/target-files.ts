@@ -1,7 +1,9 @@
 /** Files on their way into a folder: written under temporary names, renamed together once all of them are whole. */
+import type { Stats } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { notAFile, targetError } from '../compute/index.js';
+import { isThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 import type { Environment } from './environment.js';
 import { digestRange, StagedFile } from './staged-file.js';
@@ -25,8 +27,11 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
     const digest = hasher.file();
     await digestRange(handle, digest, 0, Number.POSITIVE_INFINITY);
     return digest.digest();
+  } catch (error) {
+    throw isThetalogError(error) ? error : targetError(path, error);
   } finally {
-    await handle.close();
+    // What was read is right whatever close(2) answers.
+    await handle.close().catch(() => {});
   }
 }
 
@@ -77,11 +82,11 @@ export class StagedFiles {
     for (const directory of directories) await syncDirectory(directory);
   }
 
-  /** Removes whatever was not published, and the directories made for it. */
+  /** Removes whatever was not published, and the directories made for it, as far as that can be done. */
   async discard(): Promise<void> {
     for (const file of this.staged) {
       await file.close();
-      await rm(file.path, { force: true });
+      await rm(file.path, { force: true }).catch(() => {});
     }
     for (const directory of this.made.reverse()) await rmdir(directory).catch(() => {});
   }
@@ -89,7 +94,7 @@ export class StagedFiles {
   private async ensure(directory: string): Promise<void> {
     const missing: string[] = [];
     for (let path = directory; ; path = dirname(path)) {
-      const status = await stat(path).catch(() => undefined);
+      const status = await statusOf(path);
       if (status !== undefined || path === dirname(path)) break;
       missing.unshift(path);
     }
@@ -104,11 +109,26 @@ export class StagedFiles {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
+/** Undefined if there is nothing. */
+async function statusOf(path: string): Promise<Stats | undefined> {
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    return await stat(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw targetError(path, cause);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    throw targetError(path, cause);
   }
 }

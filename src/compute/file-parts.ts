@@ -40,9 +40,17 @@ export function readParts(parts: readonly FilePart[], target: Uint8Array): Uint8
 function readPart({ descriptor, path, offset }: FilePart, target: Uint8Array): void {
   let done = 0;
   while (done < target.length) {
-    const read = readSync(descriptor, target, done, target.length - done, offset + done);
+    const read = readOnce(descriptor, path, target.subarray(done), offset + done);
     if (read === 0) throw fileChanged(path);
     done += read;
+  }
+}
+
+function readOnce(descriptor: number, path: string, target: Uint8Array, position: number): number {
+  try {
+    return readSync(descriptor, target, 0, target.length, position);
+  } catch (cause) {
+    throw fileError(path, cause);
   }
 }
 
@@ -69,4 +77,24 @@ export function fileChanged(path: string): ThetalogError {
     object: path,
     hint: 'Save it again once its writer has finished.',
   });
+}
+
+/** Returns the typed error for a file of the user's that cannot be read. */
+export function fileError(path: string, cause: unknown): ThetalogError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new ThetalogError('not-found', 'no-such-file', `There is no file ${path}.`, {
+      object: path,
+      cause,
+    });
+  }
+  return new ThetalogError(
+    'unavailable',
+    'file-unreadable',
+    `${path} cannot be read (${code ?? String(cause)}).`,
+    {
+      object: path,
+      cause,
+    },
+  );
 }

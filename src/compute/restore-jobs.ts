@@ -55,10 +55,13 @@ export function restoreChunks(tools: ChunkTools, { records, targets, parts }: Re
       }
       if (kept.size === 0) arena.release(mark);
     }
-    return { buffers: places.buffers() };
-  } finally {
+  } catch (error) {
     places.close();
+    throw error;
   }
+  const failure = places.close();
+  if (failure !== undefined) throw failure;
+  return { buffers: places.buffers() };
 }
 
 function groupParts(parts: readonly RestorePart[]): Map<ChunkId, RestorePart[]> {
@@ -104,8 +107,22 @@ class OpenTargets {
     return this.made.filter((buffer) => buffer !== undefined);
   }
 
-  close(): void {
-    for (const file of this.files.values()) closeSync(file);
+  /** Returns what went wrong: close(2) is where some file systems report that a write failed. */
+  close(): Error | undefined {
+    let failure: Error | undefined;
+    for (const [at, file] of this.files) {
+      try {
+        closeSync(file);
+      } catch (cause) {
+        failure ??= targetError(this.nameOf(at), cause);
+      }
+    }
+    return failure;
+  }
+
+  private nameOf(at: number): string {
+    const target = this.targets[at];
+    return target.kind === 'file' ? target.name : '';
   }
 
   private writeFile(at: number, path: string, name: string, bytes: Uint8Array, position: number): void {

@@ -145,6 +145,11 @@ export async function openForReading(path: string, key: string): Promise<FileHan
   }
 }
 
+/** Closes a file that was only read from: what was read is right whatever close(2) answers. */
+export async function closeRead(file: FileHandle): Promise<void> {
+  await file.close().catch(ignore);
+}
+
 /** Reads up to `length` bytes at `offset` into an ArrayBuffer of their own; short only if the file ends. */
 export async function readBytes(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(length);

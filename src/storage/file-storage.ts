@@ -8,7 +8,7 @@ import type { Dirent } from 'node:fs';
 import { type FileHandle, lstat, mkdir, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ThetalogError } from '../errors.js';
-import { createDurably, openForReading, READ_BYTES_MAX, readBytes } from './durable-file.js';
+import { closeRead, createDurably, openForReading, READ_BYTES_MAX, readBytes } from './durable-file.js';
 import { errnoOf, fileError, noHardLinksError, notAnObjectError } from './file-errors.js';
 import { GenerationFiles } from './generations.js';
 import { OpenFiles } from './open-files.js';
@@ -103,7 +103,7 @@ export class FileStorage implements Storage {
       throw fileError(error, key, 'read');
     } finally {
       if (keepOpen) await this.openFiles.giveBack(key, file);
-      else await file.close();
+      else await closeRead(file);
     }
   }
 

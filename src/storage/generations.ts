@@ -15,7 +15,7 @@
  */
 import { readdir, unlink } from 'node:fs/promises';
 import { corrupt, isThetalogError } from '../errors.js';
-import { openForReading, publish, READ_BYTES_MAX, readBytes } from './durable-file.js';
+import { closeRead, openForReading, publish, READ_BYTES_MAX, readBytes } from './durable-file.js';
 import { errnoOf, fileError, notAnObjectError } from './file-errors.js';
 import type { Versioned } from './storage.js';
 import { TEMPORARY_PREFIX } from './storage-key.js';
@@ -149,7 +149,7 @@ export class GenerationFiles {
     } catch (error) {
       throw fileError(error, fileKey, 'read');
     } finally {
-      await file.close();
+      await closeRead(file);
     }
   }
 

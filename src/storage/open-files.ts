@@ -4,6 +4,7 @@
  * for a program to end and deleted files give back their space.
  */
 import type { FileHandle } from 'node:fs/promises';
+import { closeRead } from './durable-file.js';
 
 const IDLE_MS = 1000;
 
@@ -27,7 +28,7 @@ export class OpenFiles {
     this.idle.push({ key, file });
     this.timer?.refresh();
     this.timer ??= setTimeout(() => void this.close(), IDLE_MS).unref();
-    if (this.idle.length > this.filesMax) await this.idle.shift()?.file.close();
+    if (this.idle.length > this.filesMax) await closeEach(this.idle.splice(0, 1));
   }
 
   /** Closes all idle files; the next read opens again. */
@@ -36,6 +37,10 @@ export class OpenFiles {
     this.timer = undefined;
     const files = this.idle;
     this.idle = [];
-    await Promise.all(files.map(({ file }) => file.close()));
+    await closeEach(files);
   }
+}
+
+async function closeEach(entries: readonly { file: FileHandle }[]): Promise<void> {
+  await Promise.all(entries.map(({ file }) => closeRead(file)));
 }

@@ -1,0 +1,111 @@
+/**
+ * What must hold after a crash: acknowledged ⊆ restorable ⊆ acknowledged ∪ in flight, each bit for bit; `check` with all
+ * data finds nothing; the next save and collection work, and nothing is left over.
+ */
+import { deepStrictEqual, equal, fail, ok } from 'node:assert/strict';
+import { mkdir, open } from 'node:fs/promises';
+import { createStore, isThetalogError, openStore, type StateValue, type Store } from '../../src/index.js';
+import { CHUNK_ELEMENTS } from '../engine/make-store.js';
+import { environmentOf, fileOf, type JournalEntry, restoredFiles, stateOf } from './crash-scripts.js';
+
+export interface Expectation {
+  /** The store was made and that was acknowledged. */
+  created: boolean;
+  /** Keys of checkpoints that must be there, and that may be there. */
+  must: Set<string>;
+  may: Set<string>;
+}
+
+const EMPTY: Expectation = { created: false, must: new Set(), may: new Set() };
+
+/** What a journal lets one expect, given what its script began with. */
+export function expectationOf(journal: readonly JournalEntry[], before: Expectation = EMPTY): Expectation {
+  const expected = { created: before.created, must: new Set(before.must), may: new Set(before.may) };
+  for (const { kind, verb, keys } of journal) {
+    if (verb === 'create' && kind === 'ack') expected.created = true;
+    for (const key of keys) {
+      if (verb === 'save' && kind === 'ack') expected.must.add(key);
+      if (verb === 'save') expected.may.add(key);
+      if (verb === 'forget') expected.must.delete(key);
+      if (verb === 'forget' && kind === 'ack') expected.may.delete(key);
+    }
+  }
+  return expected;
+}
+
+const states = new Map<number, StateValue>();
+
+function expectedState(step: number): StateValue {
+  const state = states.get(step) ?? stateOf(step);
+  states.set(step, state);
+  return state;
+}
+
+/** Throws an AssertionError unless the store and the restored files are as they must be. */
+export async function expectSurvived(
+  location: string,
+  folder: string,
+  expected: Expectation,
+  seed = 90,
+): Promise<void> {
+  await expectFilesWhole(folder);
+  const store = await openOrMake(location, expected, seed);
+  const found = new Set<string>();
+  for (const { run, step } of await store.list()) {
+    const key = `${run}:${step}`;
+    ok(!found.has(key), `${key} is there twice`);
+    found.add(key);
+    ok(expected.may.has(key), `${key} is there and was never saved, or forgotten`);
+    if (run === 'files') await expectFileRestores(store, folder, step ?? -1);
+    else deepStrictEqual(await store.run(run).restore(`step:${step}`), expectedState(step ?? -1), key);
+  }
+  for (const key of expected.must) ok(found.has(key), `${key} was acknowledged and is lost`);
+  const { damaged } = await store.check({ readData: 100 });
+  deepStrictEqual(damaged, [], 'check');
+  await expectGoesOn(store);
+  await store.close();
+}
+
+async function openOrMake(location: string, expected: Expectation, seed: number): Promise<Store> {
+  const options = { environment: environmentOf(seed), workers: 0 };
+  try {
+    return await openStore(location, options);
+  } catch (error) {
+    if (!isThetalogError(error, 'not-found')) throw error;
+    ok(!expected.created, 'the store was made and is not there');
+    return createStore(location, { ...options, chunkElements: CHUNK_ELEMENTS });
+  }
+}
+
+/** The next save builds on what is there; collection leaves nothing that is not needed. */
+async function expectGoesOn(store: Store): Promise<void> {
+  await (await store.run('a').save(expectedState(9), { step: 9 })).committed;
+  await store.gc();
+  const { objects, skippedObjects } = await store.gc();
+  equal(objects + skippedObjects, 0, 'objects left by gc');
+  deepStrictEqual(await store.run('a').restore(), expectedState(9), 'the save after');
+}
+
+async function expectFileRestores(store: Store, folder: string, step: number): Promise<void> {
+  const out = `${folder}/verified-${step}`;
+  await mkdir(out);
+  await store.restoreFiles(`files@step:${step}`, { out });
+  await expectFile(`${out}/model-${step}.bin`, step);
+}
+
+async function expectFile(path: string, step: number): Promise<void> {
+  const file = await open(path);
+  const bytes = new Uint8Array(fileOf(step).length + 1);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+  await file.close();
+  deepStrictEqual(bytes.subarray(0, bytesRead), fileOf(step), path);
+}
+
+/** A restored file is whole or absent; temporary files may be left. */
+async function expectFilesWhole(folder: string): Promise<void> {
+  for (const path of await restoredFiles(folder)) {
+    if (path.endsWith('.partial')) continue;
+    const step = Number(/model-(\d+)\.bin$/.exec(path)?.[1] ?? fail(path));
+    await expectFile(path, step);
+  }
+}
