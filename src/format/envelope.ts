@@ -22,6 +22,8 @@ const HEADER_BYTES = 16;
 const CHECKSUM_BYTES = 8;
 /** Below this deflate rarely pays for itself. */
 const DEFLATE_BYTES_MIN = 64;
+/** Bytes that one byte of DEFLATE can stand for: 258 bytes take two bits at least. Guards memory against a length that lies. */
+const INFLATION_MAX = 1032;
 
 /** Returns the framed payload, deflated where that is smaller. */
 export function sealEnvelope(
@@ -92,8 +94,10 @@ export function openEnvelope(hasher: Hasher, magic: string, bytes: Uint8Array, o
   return payload;
 }
 
-/** Inflates to exactly `length` bytes; never allocates more. */
+/** Inflates to exactly `length` bytes; never allocates more, nor for a length that no deflated data of this size has. */
 export function inflateExactly(stored: Uint8Array, length: number, object: string): Uint8Array {
+  if (length > stored.length * INFLATION_MAX)
+    throw corrupt('bad-length', 'deflated data cannot have the length that is stated', object);
   try {
     const inflated = inflateSync(stored, { out: new Uint8Array(length) });
     if (inflated.length === length) return inflated;

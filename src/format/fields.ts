@@ -1,6 +1,7 @@
 /** Records as MessagePack maps, and the checks that turn what was decoded into typed values. */
 import { Packr } from 'msgpackr';
 import { ThetalogError } from '../errors.js';
+import { readMessagePack } from './message-pack.js';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
@@ -12,16 +13,7 @@ export function packRecord(record: object): Uint8Array {
 
 /** Decodes a record; anything but a map is `corrupt`. */
 export function unpackRecord(payload: Uint8Array, object: string): Fields {
-  let value: unknown;
-  try {
-    value = packr.unpack(payload);
-  } catch (cause) {
-    throw new ThetalogError('corrupt', 'bad-record', `${object}: is no MessagePack record`, {
-      object,
-      cause,
-    });
-  }
-  return new Fields(value, object, '');
+  return new Fields(readMessagePack(payload, object), object, '');
 }
 
 /**

@@ -24,3 +24,5 @@ export const RANK_MAX = 64;
 /** Bytes of a name, key or path. */
 export const NAME_BYTES_MAX = 64 * 1024;
 export const CHUNK_ID_BYTES = 16;
+/** Maps and lists inside each other in a record; the root nests five deep. Guards the call stack. */
+export const RECORD_DEPTH_MAX = 32;

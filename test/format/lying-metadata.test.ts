@@ -67,7 +67,7 @@ describe('lies under a valid checksum are corrupt', () => {
 
   test.each<[string, unknown]>([
     ['a list', []],
-    ['no generation', { ...emptyRoot('00'), generation: undefined, runs: [], tags: [] }],
+    ['no generation', { ...emptyRoot('00'), generation: null, runs: [], tags: [] }],
     ['a negative epoch', { ...emptyRoot('00'), gcEpoch: -1, runs: [], tags: [] }],
     ['runs that are no list', { ...emptyRoot('00'), runs: {}, tags: [] }],
     ['a run without a name', { ...emptyRoot('00'), runs: [{ pages: [] }], tags: [] }],
