@@ -19,7 +19,7 @@ import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout, VALUE_BIAS_BITS } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
-import { type LaneSample, LaneSampler } from './lane-sample.js';
+import { halfOf, type LaneSample, LaneSampler } from './lane-sample.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
@@ -122,8 +122,9 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    const planesBits = this.planesLaneBits(sample, info);
-    const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
+    const half = halfOf(sample, info.laneBytes);
+    const planesBits = this.planesLaneBits(half, info);
+    const classBits = this.classes.sampledBits(half, classLayout(layout)) ?? planesBits;
     if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
     return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
   }

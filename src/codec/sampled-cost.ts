@@ -6,7 +6,7 @@ import type { Predictor } from './predictor.js';
 import { scratchBytes } from './scratch.js';
 
 /** Lanes and places that a cost is taken from; smaller chunks are taken whole. */
-const SAMPLE_LANES = 4096;
+const SAMPLE_LANES = 2048;
 const SAMPLE_PLACES = 4;
 
 export class SampledCost {
