@@ -66,8 +66,11 @@ export function placeChunks(
 }
 
 /** Returns where the chunks of a stream begin, in bytes; one more than there are chunks. */
-export function chunkStarts(context: StoreContext, loaded: LoadedManifest, stream: number): number[] {
-  const { layout, content } = loaded;
+export function chunkStarts(
+  context: StoreContext,
+  { layout, content }: Pick<LoadedManifest, 'layout' | 'content'>,
+  stream: number,
+): number[] {
   const starts = [0];
   const lengths = chunkLengths(layout.streams[stream], content.streams[stream], context.config.chunkElements);
   for (const length of lengths) starts.push(starts[starts.length - 1] + length);

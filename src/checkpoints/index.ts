@@ -1,3 +1,4 @@
+export { chunkAt, chunkStarts } from './chunk-places.js';
 export { assertStillThere, CondemnedError } from './commit-guard.js';
 export type { StoreContext } from './context.js';
 export { type Environment, systemEnvironment } from './environment.js';
@@ -20,7 +21,7 @@ export { restoreFiles } from './restore-files.js';
 export { restoreTensors } from './restore-tensors.js';
 export { saveCheckpoint } from './save.js';
 export { StagingMemory } from './staged-state.js';
-export { planState, readState } from './state-plan.js';
+export { PLAIN_KEY, planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';
 export { readTensors, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

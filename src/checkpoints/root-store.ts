@@ -44,6 +44,23 @@ export class RootStore {
     return (await this.readVersioned()).root;
   }
 
+  /**
+   * Puts a root in the place of one that is damaged or missing; one that can be read stays, and false is returned. Nobody else
+   * can write a root meanwhile: all changes are made to one that was read.
+   */
+  async replaceDamaged(root: Root): Promise<boolean> {
+    const found = await this.storage.getVersioned(ROOT_KEY);
+    try {
+      if (found !== undefined) decodeRoot(this.hasher, found.bytes, ROOT_KEY);
+      if (found !== undefined) return false;
+    } catch (error) {
+      if (!isThetalogError(error, 'corrupt')) throw error;
+    }
+    return (
+      (await this.storage.putIfMatch(ROOT_KEY, encodeRoot(this.hasher, root), found?.version)) !== undefined
+    );
+  }
+
   /** Applies a change to the current root, again and again until it is the next root. */
   async update(mutate: Mutation): Promise<Updated> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {

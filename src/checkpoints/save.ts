@@ -172,7 +172,9 @@ class Save {
     const { entry } = await resolveRef(context.catalogue, root, request.parent ?? `${request.run}@latest`);
     try {
       const loaded = await loadManifest(context, entry.manifest);
-      return { id: entry.id, base: { loaded, index: await loadIndex(context, loaded.manifest.segments) } };
+      const index = await loadIndex(context, loaded.manifest.segments);
+      index.dropIncomplete();
+      return { id: entry.id, base: { loaded, index } };
     } catch (error) {
       if (!isThetalogError(error, 'corrupt')) throw error;
       const now = await context.roots.read();

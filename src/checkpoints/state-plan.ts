@@ -19,7 +19,7 @@ import { piecesIntoBuffers } from './restore-pieces.js';
 import { readTensors } from './tensor-reader.js';
 
 /** Key of the stream with the plain data of a state. */
-const PLAIN_KEY = 'state:plain';
+export const PLAIN_KEY = 'state:plain';
 
 /**
  * Plans a checkpoint of a state. The sources of the plan are the caller's memory: it must be staged before anything is
@@ -117,11 +117,12 @@ function field(value: StateValue | undefined, name: string): StateValue | undefi
   return Object.hasOwn(value, name) ? (value as { [key: string]: StateValue })[name] : undefined;
 }
 
-/** Reads a stored state back; tensors of other groups than those given are left out. */
+/** Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. */
 export async function readState(
   context: StoreContext,
   loaded: LoadedManifest,
   groups: readonly Group[] | undefined,
+  lost: readonly string[] = [],
 ): Promise<StateValue> {
   const plain = loaded.layout.streams.findIndex((stream) => stream.key === PLAIN_KEY);
   if (plain < 0) {
@@ -135,9 +136,11 @@ export async function readState(
       },
     );
   }
-  const kept = [...loaded.layout.tensors.keys()].filter(
-    (at) => groups === undefined || groups.includes(loaded.layout.tensors[at].group),
-  );
+  const missing = new Set(lost);
+  const kept = [...loaded.layout.tensors.keys()].filter((at) => {
+    const { name, group } = loaded.layout.tensors[at];
+    return !missing.has(name) && (groups === undefined || groups.includes(group));
+  });
   const tensors = await readTensors(
     context,
     loaded,

@@ -131,6 +131,8 @@ export interface RestoreFilesOptions extends OperationOptions {
   tensors?: string;
   /** Replace existing files of other content. */
   force?: boolean;
+  /** Restore what is sound of a damaged checkpoint and say what is not, instead of failing. */
+  allowDamaged?: boolean;
 }
 
 export interface RestoreResult {
@@ -141,6 +143,8 @@ export interface RestoreResult {
   files: string[];
   bytes: number;
   seconds: number;
+  /** With the option `allowDamaged`: what could not be restored. */
+  lost?: LostParts;
 }
 
 export interface TensorInfo {
@@ -216,6 +220,27 @@ export interface Damage {
   checkpoints: { id: string; run: string; step: number | null }[];
 }
 
+/** What of a checkpoint cannot be restored: tensors by name, files by path, and of a state all that is no tensor. */
+export interface LostParts {
+  tensors: string[];
+  files: string[];
+  plainData: boolean;
+}
+
+/** What damage leaves of a checkpoint. */
+export interface DamagedCheckpoint {
+  id: string;
+  run: string;
+  step: number | null;
+  /** False: what it consists of is not known any more, and nothing of it can be restored. */
+  readable: boolean;
+  /** What is lost; nothing where the damage is only of what restoring does not read. */
+  lost: LostParts;
+  /** Tensors and files that can be restored. */
+  soundTensors: number;
+  soundFiles: number;
+}
+
 export interface CheckReport {
   checkpoints: number;
   objects: number;
@@ -223,8 +248,39 @@ export interface CheckReport {
   /** Encoded bytes that were read and decoded. */
   bytesRead: number;
   damaged: Damage[];
+  /** The checkpoints that damage concerns, and what can still be restored of them, as far as data was read. */
+  damagedCheckpoints: DamagedCheckpoint[];
   /** Objects that nothing refers to: not damage, gc frees them. */
   unreferenced: number;
+}
+
+export interface RepairOptions extends OperationOptions {
+  /** Only say what would be done. */
+  dryRun?: boolean;
+  /** Drop checkpoints that have lost something, with their tags and pins. Default: they stay, with what is sound of them. */
+  dropDamaged?: boolean;
+}
+
+/** What became of a checkpoint that damage concerned. */
+export interface RepairedCheckpoint extends DamagedCheckpoint {
+  /** `healed`: whole again; `kept`: with what is left of it; `dropped`. */
+  outcome: 'healed' | 'kept' | 'dropped';
+}
+
+export interface RepairResult {
+  dryRun: boolean;
+  /** The root was made anew from the catalogue pages: tags and pins are lost, forgotten checkpoints may be back. */
+  rootRebuilt: boolean;
+  /** Catalogue pages that were made anew from others, and from manifests. */
+  pagesRebuilt: number;
+  /** Records that were read, and those among them that cannot be decoded. */
+  records: number;
+  damagedRecords: number;
+  /** Records moved out of packs that are damaged elsewhere. */
+  movedRecords: number;
+  /** Checkpoints that got a new index. */
+  reindexed: number;
+  checkpoints: RepairedCheckpoint[];
 }
 
 /** Retention policies; a checkpoint that any of them wants stays. */

@@ -13,6 +13,7 @@ import {
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
+import { rescueCheckpoint } from '../maintenance/index.js';
 import type { Group, StateValue } from '../tensor/index.js';
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
@@ -24,6 +25,8 @@ export interface SaveHandle {
 export interface RestoreStateOptions {
   /** Restore only the tensors of these groups; plain data comes back whole. Default: all. */
   groups?: Group[];
+  /** Leave out what is damaged instead of failing: called with the names of the tensors that are lost, if any are. */
+  allowDamaged?: (lostTensors: string[]) => void;
 }
 
 export class Run {
@@ -84,8 +87,12 @@ export class Run {
     const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
     return withFreshRoot(this.context, async () => {
       const { entry } = await resolveRef(this.context.catalogue, await this.context.roots.read(), own);
-      const loaded = await this.context.cache.manifest(entry.manifest);
-      return readState(this.context, loaded, options.groups);
+      if (options.allowDamaged === undefined)
+        return readState(this.context, await this.context.cache.manifest(entry.manifest), options.groups);
+      const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
+      const state = await readState(this.context, all, options.groups, lost.tensors);
+      if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
+      return state;
     });
   }
 

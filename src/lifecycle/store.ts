@@ -13,6 +13,7 @@ import {
   forkRun,
   type GcResult,
   type KeepPolicies,
+  type LoadedManifest,
   lineage,
   listCheckpoints,
   type OpenOptions,
@@ -20,6 +21,8 @@ import {
   openContext,
   pinCheckpoint,
   planFiles,
+  type RepairOptions,
+  type RepairResult,
   type RestoreFilesOptions,
   type RestoreResult,
   readTensors,
@@ -46,6 +49,8 @@ import {
   compactStore,
   diffCheckpoints,
   forgetCheckpoints,
+  repairStore,
+  rescueCheckpoint,
   storeStats,
 } from '../maintenance/index.js';
 import type { Storage } from '../storage/index.js';
@@ -125,7 +130,7 @@ export class Store {
 
   /**
    * Restores the files of a checkpoint, or with `tensors` the matching tensors as one safetensors file. Existing files of
-   * other content are a `conflict` unless `force`; damage is `corrupt` and leaves nothing behind.
+   * other content are a `conflict` unless `force`; damage is `corrupt` and leaves nothing behind, unless `allowDamaged`.
    */
   async restoreFiles(ref: string, options: RestoreFilesOptions): Promise<RestoreResult> {
     const started = this.context.environment.now();
@@ -133,13 +138,13 @@ export class Store {
     return withFreshRoot(this.context, async () => {
       const root = await this.context.roots.read();
       const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
-      const loaded = await this.context.cache.manifest(entry.manifest);
       const glob = options.tensors ?? (entry.kind === 'state' ? '*' : undefined);
       const fileName = `${run}-${entry.label}`;
+      const request = { ...options, fileName, tensors: glob };
       const restored =
-        glob === undefined
-          ? await restoreFiles(this.context, loaded, options)
-          : await restoreTensors(this.context, loaded, { ...options, tensors: glob, fileName });
+        options.allowDamaged === true
+          ? await restoreSound(this.context, entry.manifest, request)
+          : await restoreParts(this.context, await this.context.cache.manifest(entry.manifest), request);
       return { id: entry.id, run, step: entry.step, ...restored, seconds: this.secondsSince(started) };
     });
   }
@@ -206,6 +211,14 @@ export class Store {
     return checkStore(this.context, options);
   }
 
+  /**
+   * Rebuilds the indexes of checkpoints that need what is damaged or missing, from all packs that are there, and catalogue pages
+   * and the root, if they are damaged. Deletes nothing; drops checkpoints only with `dropDamaged`.
+   */
+  repair(options: RepairOptions = {}): Promise<RepairResult> {
+    return repairStore(this.context, options);
+  }
+
   /** Drops checkpoints from the catalogue: those named, or those of a run (or all runs) that no policy keeps. */
   forget(
     options: OperationOptions & { refs?: string[]; run?: string; keep?: KeepPolicies; dryRun?: boolean },
@@ -249,6 +262,32 @@ export class Store {
   private secondsSince(started: number): number {
     return (this.context.environment.now() - started) / 1000;
   }
+}
+
+type PartsRequest = Omit<RestoreFilesOptions, 'tensors'> & { fileName: string; tensors: string | undefined };
+type RestoredParts = Pick<RestoreResult, 'files' | 'bytes' | 'lost'>;
+
+function restoreParts(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  { tensors, ...request }: PartsRequest,
+): Promise<RestoredParts> {
+  if (tensors === undefined) return restoreFiles(context, loaded, request);
+  return restoreTensors(context, loaded, { ...request, tensors });
+}
+
+/** Restores what is sound: of files that are lost the tensors that are not, as one safetensors file. */
+async function restoreSound(
+  context: StoreContext,
+  manifest: string,
+  request: PartsRequest,
+): Promise<RestoredParts> {
+  const { sound, tensorsOnly, lost } = await rescueCheckpoint(context, manifest, request);
+  if (request.tensors !== undefined) return { ...(await restoreParts(context, sound, request)), lost };
+  const { files, bytes } = await restoreParts(context, sound, request);
+  if (lost.files.length === 0 || tensorsOnly.layout.tensors.length === 0) return { files, bytes, lost };
+  const tensors = await restoreParts(context, tensorsOnly, { ...request, tensors: '*' });
+  return { files: [...files, ...tensors.files], bytes: bytes + tensors.bytes, lost };
 }
 
 async function assertFolder(out: string): Promise<void> {

@@ -2,7 +2,7 @@
  * Checks a store: first that everything the root reaches is there and fits together, then, if asked, that stored records
  * decode to the chunks they are named after. Nothing is written.
  */
-import type { CheckReport, OperationOptions, StoreContext } from '../checkpoints/index.js';
+import type { CheckReport, DamagedCheckpoint, OperationOptions, StoreContext } from '../checkpoints/index.js';
 import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import {
   type CatalogueEntry,
@@ -10,6 +10,7 @@ import {
   CONFIG_KEY,
   decodePage,
   decodeStoreConfig,
+  objectKey,
   type PageReference,
   ROOT_KEY,
   type Root,
@@ -18,6 +19,7 @@ import { ClosureCheck, dependentOf, keyOf } from './checkpoint-closure.js';
 import { asDamage, DamageLog, type Dependent } from './damage-log.js';
 import { Inventory } from './inventory.js';
 import type { LiveCheckpoint } from './live-store.js';
+import { damagedCheckpoint, lostChunks } from './lost-parts.js';
 import { NeededRecords } from './needed-records.js';
 import { checkPack, type PackFaults } from './pack-check.js';
 import { RecordCheck } from './record-check.js';
@@ -86,12 +88,13 @@ class StoreCheck {
     const closures = new ClosureCheck(this.context, inventory, this.log);
     for (const checkpoint of checkpoints) {
       this.report();
-      for (const entry of await closures.resolve(checkpoint)) this.needed.add(entry);
+      for (const entry of (await closures.resolve(checkpoint)).needed) this.needed.add(entry);
     }
     const metadataWhole = this.log.report().length === 0;
     await this.checkPacks(inventory, closures);
     if (this.options.readData !== undefined) await this.checkRecords(this.options.readData);
     if (this.faults.size > 0) await this.attributeFaults(closures, checkpoints);
+    const damagedCheckpoints = await this.damagedOnes(inventory, closures, checkpoints);
     const unreferenced = metadataWhole ? [...inventory.unreferenced(inventory.seen)].length : 0;
     return {
       checkpoints: checkpoints.length,
@@ -99,6 +102,7 @@ class StoreCheck {
       chunks: this.needed.size,
       bytesRead: this.bytesRead,
       damaged: this.log.report(),
+      damagedCheckpoints,
       unreferenced,
     };
   }
@@ -198,7 +202,7 @@ class StoreCheck {
       this.report();
       const dependents = [dependentOf(checkpoint)];
       const offsets = new Map<string, Set<number>>();
-      for (const { pack, offset } of await closures.resolve(checkpoint)) {
+      for (const { pack, offset } of (await closures.resolve(checkpoint)).needed) {
         if (!this.faults.has(pack)) continue;
         const used = offsets.get(pack) ?? new Set<number>();
         offsets.set(pack, used.add(offset));
@@ -210,6 +214,27 @@ class StoreCheck {
           if (used.has(offset)) this.log.record(error, dependents);
       }
     }
+  }
+
+  /** Says of each checkpoint that damage concerns what is left of it. */
+  private async damagedOnes(
+    inventory: Inventory,
+    closures: ClosureCheck,
+    checkpoints: readonly LiveCheckpoint[],
+  ): Promise<DamagedCheckpoint[]> {
+    const concerned = new Set(this.log.report().flatMap((damage) => damage.checkpoints.map(({ id }) => id)));
+    const isSound = ({ pack, offset, length }: ChunkEntry): boolean =>
+      inventory.holds(objectKey('packs', pack), offset + length) &&
+      this.faults.get(pack)?.records.some((fault) => fault.offset === offset) !== true;
+    const damaged: DamagedCheckpoint[] = [];
+    for (const checkpoint of checkpoints) {
+      if (!concerned.has(checkpoint.entry.id)) continue;
+      this.report();
+      const { index, description } = await closures.resolve(checkpoint);
+      const isLost = lostChunks((id) => index.get(id), isSound);
+      damaged.push(damagedCheckpoint(this.context, checkpoint, description, isLost));
+    }
+    return damaged;
   }
 
   private report(): void {

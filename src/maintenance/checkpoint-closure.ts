@@ -27,6 +27,16 @@ import { ChunkIndex } from '../packs/index.js';
 import { asDamage, type DamageLog, type Dependent } from './damage-log.js';
 import type { Inventory } from './inventory.js';
 import type { LiveCheckpoint } from './live-store.js';
+import type { Description } from './lost-parts.js';
+
+/** What could be found of a checkpoint. */
+export interface FoundCheckpoint {
+  /** The encodings that it needs. */
+  needed: Set<ChunkEntry>;
+  index: ChunkIndex;
+  /** Undefined if damage hides what the checkpoint consists of. */
+  description: Description | undefined;
+}
 
 export class ClosureCheck {
   private readonly context: StoreContext;
@@ -49,12 +59,12 @@ export class ClosureCheck {
    * Returns the encodings that a checkpoint needs, as far as they can be found, and puts all damage on the way on record.
    * Calling it again finds the same.
    */
-  async resolve(checkpoint: LiveCheckpoint): Promise<Set<ChunkEntry>> {
+  async resolve(checkpoint: LiveCheckpoint): Promise<FoundCheckpoint> {
     const dependents = [dependentOf(checkpoint)];
     const name = checkpoint.entry.manifest;
     const opened = await this.log.guard(dependents, () => this.readHead(name));
-    if (opened === undefined) return new Set();
     const index = new ChunkIndex();
+    if (opened === undefined) return { needed: new Set(), index, description: undefined };
     let indexWhole = true;
     for (const segment of opened.manifest.segments) {
       const entries = await this.segment(segment);
@@ -64,12 +74,12 @@ export class ClosureCheck {
         this.log.record(entries, dependents);
       }
     }
-    const ids = await this.checkContent(name, opened, index, dependents);
+    const { ids, description } = await this.checkContent(name, opened, index, dependents);
     const { needed, faults } = close(ids, index, objectKey('manifests', name));
     for (const fault of faults) {
       if (indexWhole || fault.code !== 'missing-chunk') this.log.record(fault, dependents);
     }
-    return needed;
+    return { needed, index, description };
   }
 
   private async readHead(name: string): Promise<OpenedManifest> {
@@ -77,13 +87,13 @@ export class ClosureCheck {
     return decodeManifest(this.context.hasher, await this.inventory.read(key), key);
   }
 
-  /** Reads all sections, checks that they fit each other and the index, and returns the chunk ids that are readable. */
+  /** Reads all sections and checks that they fit each other and the index; returns the chunk ids that are readable. */
   private async checkContent(
     name: string,
     opened: OpenedManifest,
     index: ChunkIndex,
     dependents: readonly Dependent[],
-  ): Promise<ChunkId[]> {
+  ): Promise<{ ids: ChunkId[]; description: Description | undefined }> {
     const { manifest } = opened;
     const read = (section: SectionReference): Promise<Uint8Array | undefined> =>
       this.log.guard(dependents, () => this.readSection(name, opened, section));
@@ -94,10 +104,14 @@ export class ClosureCheck {
       const page = await read(section);
       if (page !== undefined) pages.push(page);
     }
-    if (layoutBytes !== undefined && facts !== undefined && pages.length === manifest.idPages.length) {
-      await this.log.guard(dependents, () => this.checkLengths(name, { layoutBytes, facts, pages }, index));
-    }
-    return pages.flatMap(idsOf);
+    const isWhole =
+      layoutBytes !== undefined && facts !== undefined && pages.length === manifest.idPages.length;
+    const description = isWhole
+      ? await this.log.guard(dependents, () => this.describe(name, { layoutBytes, facts, pages }))
+      : undefined;
+    if (description !== undefined)
+      await this.log.guard(dependents, () => this.checkLengths(name, description, index));
+    return { ids: pages.flatMap(idsOf), description };
   }
 
   private async readSection(
@@ -112,15 +126,19 @@ export class ClosureCheck {
     return openSection(this.context.hasher, placed, stored, key);
   }
 
-  private checkLengths(
+  private describe(
     name: string,
-    sections: { layoutBytes: Uint8Array; facts: Uint8Array; pages: Uint8Array[] },
-    index: ChunkIndex,
-  ): void {
+    { layoutBytes, facts, pages }: { layoutBytes: Uint8Array; facts: Uint8Array; pages: Uint8Array[] },
+  ): Description {
+    const key = objectKey('manifests', name);
+    const layout = decodeLayout(layoutBytes, key);
+    const content = decodeContent(layout, this.context.config.chunkElements, facts, pages, key);
+    return { layout, content };
+  }
+
+  private checkLengths(name: string, { layout, content }: Description, index: ChunkIndex): void {
     const key = objectKey('manifests', name);
     const { chunkElements } = this.context.config;
-    const layout = decodeLayout(sections.layoutBytes, key);
-    const content = decodeContent(layout, chunkElements, sections.facts, sections.pages, key);
     layout.streams.forEach((stream, at) => {
       const { ids } = content.streams[at];
       chunkLengths(stream, content.streams[at], chunkElements).forEach((length, position) => {

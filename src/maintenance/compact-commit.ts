@@ -64,7 +64,7 @@ export async function publishCompaction(
 }
 
 /** Writes the entries of a run's checkpoints, each once, in order; returns the segment of each chunk. */
-async function writeSegments(
+export async function writeSegments(
   context: StoreContext,
   objects: ObjectWriter,
   closures: readonly ReadonlyMap<ChunkId, ChunkEntry>[],

@@ -1,6 +1,6 @@
 /** The physical objects of a store as one listing found them, and which of them were looked at since. */
 import { corrupt } from '../errors.js';
-import { attemptOf, OBJECT_KINDS } from '../format/index.js';
+import { attemptOf, isObjectName, OBJECT_KINDS, type ObjectKind } from '../format/index.js';
 import type { Storage } from '../storage/index.js';
 
 /** The kinds of objects that gc may free; leases have a life of their own. */
@@ -41,6 +41,17 @@ export class Inventory {
   /** Returns the size of an object in bytes; throws `corrupt` if it is not there. */
   size(key: string): number {
     return this.sizes.get(key) ?? missing(key);
+  }
+
+  /** Returns whether an object is there and has at least so many bytes. */
+  holds(key: string, bytes: number): boolean {
+    return (this.sizes.get(key) ?? -1) >= bytes;
+  }
+
+  /** Returns the names of all objects of a kind. */
+  names(kind: ObjectKind): string[] {
+    const keys = [...this.sizes.keys()].filter((key) => key.startsWith(`${kind}/`));
+    return keys.map((key) => key.slice(kind.length + 1)).filter(isObjectName);
   }
 
   /** Reads an object or a part of it; throws `corrupt` if it is not there. */

@@ -53,7 +53,8 @@ export async function checkPack(
   return { whole, records };
 }
 
-async function readFooter(
+/** Reads the chunk table at the end of a pack. */
+export async function readFooter(
   context: StoreContext,
   inventory: Inventory,
   pack: string,

@@ -8,7 +8,6 @@ import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkReader, readRecord } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
-import type { NeededRecords } from './needed-records.js';
 
 export interface RecordCheckOptions {
   /** Share of the records to decode, 0 to 100. Which ones depends on their chunk ids only. */
@@ -18,6 +17,11 @@ export interface RecordCheckOptions {
   onRecord: (encoded: number, decoded: number) => void;
   /** Called for every record that cannot be decoded to what its id says. */
   onFault: (entry: ChunkEntry, error: ThetalogError) => void;
+}
+
+/** Encodings, each once. */
+interface Records {
+  records(): Iterable<ChunkEntry>;
 }
 
 export class RecordCheck {
@@ -34,7 +38,7 @@ export class RecordCheck {
   /** Ids whose bytes were at hand when what is built on them was queued. */
   private readonly expanded = new Set<ChunkId>();
 
-  constructor(context: StoreContext, needed: NeededRecords, options: RecordCheckOptions) {
+  constructor(context: StoreContext, needed: Records, options: RecordCheckOptions) {
     this.context = context;
     this.options = options;
     this.siblings = new ChunkReader(context, {
@@ -51,7 +55,7 @@ export class RecordCheck {
   }
 
   /** Chooses the sample, and everything that decoding it reads. */
-  private choose(needed: NeededRecords): void {
+  private choose(needed: Records): void {
     const byId = new Map<ChunkId, ChunkEntry[]>();
     for (const entry of needed.records()) byId.set(entry.id, [...(byId.get(entry.id) ?? []), entry]);
     const open = [...byId.keys()].filter((id) => isSampled(id, this.options.percent));

@@ -60,6 +60,14 @@ export class ChunkIndex {
     return needed;
   }
 
+  /** Drops the encodings that read, directly or not, what no segment has: only `repair` leaves such indexes behind. */
+  dropIncomplete(): void {
+    const ascending = [...this.chunks].sort(([, a], [, b]) => a.entry.height - b.entry.height);
+    for (const [id, { entry }] of ascending) {
+      if (!entry.references.every((read) => this.chunks.has(read))) this.chunks.delete(id);
+    }
+  }
+
   /** Returns the segments, in order, that hold the given chunks. */
   segmentsOf(ids: Iterable<ChunkId>, order: readonly string[]): string[] {
     const used = new Set<string>();
