@@ -16,10 +16,11 @@ export {
 } from './manifest-store.js';
 export { forkRun, pinCheckpoint, tagCheckpoint, unpinCheckpoint, untagCheckpoint } from './marks.js';
 export { type CreateOptions, createContext, type OpenOptions, openContext } from './open-store.js';
+export type { SavePlan } from './plan.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { restoreTensors } from './restore-tensors.js';
-export { saveCheckpoint } from './save.js';
+export { type SavedCheckpoint, saveCheckpoint } from './save.js';
 export { StagingMemory } from './staged-state.js';
 export { PLAIN_KEY, planState, readState } from './state-plan.js';
 export { StreamReader } from './stream-reader.js';

@@ -9,6 +9,7 @@ import {
   type Root,
   sourceKey,
 } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
 import {
   ChainPolicy,
   ChunkIndex,
@@ -41,6 +42,8 @@ export interface SavedCheckpoint {
   entry: CatalogueEntry;
   /** All bytes added to the store. */
   storedBytes: number;
+  /** Whether the base had lost chunks: some may have been stored again. */
+  baseWasIncomplete: boolean;
   /** Present if it was asked for. */
   explain?: SaveExplanation;
 }
@@ -88,6 +91,7 @@ class Save {
   private readonly lease: WriterLease;
   private readonly warnings: Warning[] = [];
   private bytesRead = 0;
+  private baseWasIncomplete = false;
 
   constructor(
     context: StoreContext,
@@ -162,7 +166,8 @@ class Save {
     plan.warnings.push(...this.warnings);
     const { chunkElements } = context.config;
     const explain = log?.explain(plan.layout, streams, chunkElements, objects, rootBytes);
-    return { entry, storedBytes: objects.bytes + rootBytes, ...(explain && { explain }) };
+    const storedBytes = objects.bytes + rootBytes;
+    return { entry, storedBytes, baseWasIncomplete: this.baseWasIncomplete, ...(explain && { explain }) };
   }
 
   private async findParent(root: Root): Promise<Parent | undefined> {
@@ -174,6 +179,8 @@ class Save {
       const loaded = await loadManifest(context, entry.manifest);
       const index = await loadIndex(context, loaded.manifest.segments);
       index.dropIncomplete();
+      const isMissing = (id: ChunkId): boolean => index.get(id) === undefined;
+      this.baseWasIncomplete = loaded.content.streams.some(({ ids }) => ids.some(isMissing));
       return { id: entry.id, base: { loaded, index } };
     } catch (error) {
       if (!isThetalogError(error, 'corrupt')) throw error;

@@ -11,6 +11,7 @@ import { addInitCommand } from './commands/init-command.js';
 import { addListCommand } from './commands/list-command.js';
 import { addLogCommand } from './commands/log-command.js';
 import { addReferenceCommands } from './commands/reference-commands.js';
+import { addRepairCommand } from './commands/repair-command.js';
 import { addRestoreCommand } from './commands/restore-command.js';
 import { addSaveCommand } from './commands/save-command.js';
 import { addShowCommand } from './commands/show-command.js';
@@ -90,6 +91,7 @@ function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Comm
   addReferenceCommands(program, commandHost);
   program.commandsGroup('Housekeeping:');
   addCheckCommand(program, commandHost);
+  addRepairCommand(program, commandHost);
   addForgetCommand(program, commandHost);
   addGcCommand(program, commandHost);
   addCompactCommand(program, commandHost);

@@ -9,12 +9,12 @@ import {
   type SaveResult,
   StagingMemory,
   type StoreContext,
-  saveCheckpoint,
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
 import { rescueCheckpoint } from '../maintenance/index.js';
 import type { Group, StateValue } from '../tensor/index.js';
+import { savePlan } from './save-plan.js';
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
 export interface SaveHandle {
@@ -58,7 +58,7 @@ export class Run {
     const perform = async (): Promise<SaveResult> => {
       await previous;
       const request = { ...options, run: this.name };
-      const saving = saveCheckpoint(this.context, plan, request).finally(() => staged.release());
+      const saving = savePlan(this.context, plan, request).finally(() => staged.release());
       const { entry, storedBytes, explain } = await saving;
       const { id, step, logicalBytes } = entry;
       const seconds = (environment.now() - started) / 1000;

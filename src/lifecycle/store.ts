@@ -33,7 +33,6 @@ import {
   type SaveResult,
   type StoreContext,
   type StoreStats,
-  saveCheckpoint,
   type TensorData,
   tagCheckpoint,
   unpinCheckpoint,
@@ -55,6 +54,7 @@ import {
 } from '../maintenance/index.js';
 import type { Storage } from '../storage/index.js';
 import { Run } from './run.js';
+import { savePlan } from './save-plan.js';
 
 /**
  * Creates an empty store in a directory (made if absent) or in a storage, and opens it. Throws `conflict` if there is one
@@ -112,7 +112,7 @@ export class Store {
     const started = this.context.environment.now();
     const plan = await planFiles(paths, options);
     try {
-      const { entry, storedBytes, explain } = await saveCheckpoint(this.context, plan, options);
+      const { entry, storedBytes, explain } = await savePlan(this.context, plan, options);
       return {
         id: entry.id,
         run: options.run,

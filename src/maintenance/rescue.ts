@@ -4,9 +4,10 @@ import {
   type LostParts,
   loadManifest,
   type OperationOptions,
+  readIndexSource,
   type StoreContext,
 } from '../checkpoints/index.js';
-import { type ChunkEntry, decodeSegment, objectKey } from '../format/index.js';
+import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
@@ -52,12 +53,10 @@ export async function rescueCheckpoint(
   return { all, ...withoutLost(all, lost), lost };
 }
 
-/** Reads a segment; undefined if it is damaged. */
-export async function readSegment(context: StoreContext, name: string): Promise<ChunkEntry[] | undefined> {
-  const key = objectKey('segments', name);
+/** Reads what resolves a manifest's chunks; undefined if it is damaged. */
+export async function readSegment(context: StoreContext, source: string): Promise<ChunkEntry[] | undefined> {
   try {
-    const bytes = await context.storage.get(key);
-    return bytes === undefined ? undefined : decodeSegment(context.hasher, bytes, key);
+    return await readIndexSource(context, source);
   } catch (error) {
     asDamage(error);
     return undefined;

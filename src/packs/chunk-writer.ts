@@ -126,7 +126,9 @@ export class ChunkWriter {
     if (this.isUnchanged(group)) return { group, result: unchanged(group), predictions: possible };
     if (stored.size > 0 && !this.changes) {
       const result = await this.run(group, possible, [], true);
-      if (result.members.every(({ id }, at) => id === group.members[at].base && this.entryOf(id) !== undefined))
+      if (
+        result.members.every(({ id }, at) => id === group.members[at].base && this.entryOf(id) !== undefined)
+      )
         return { group, result, predictions: possible };
     }
     const { records, unreadable } = await this.read(stored, known);

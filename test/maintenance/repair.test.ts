@@ -63,13 +63,17 @@ describe('repair', () => {
   });
 
   test('rebuilds a damaged or missing segment from the packs', async () => {
-    damaged.flip(keyOf('a0', 'segments'), 20);
-    damaged.remove(keyOf('b0', 'segments'));
+    await store.compact();
+    const segments = [...(await sizesOf(damaged)).keys()].filter((key) => key.startsWith('segments/'));
+    damaged.flip(segments[0], 20);
+    for (const key of segments.slice(1)) damaged.remove(key);
+    store = await openAgain(damaged, 3);
     expect(await restorable()).toEqual([]);
     const before = await sizesOf(damaged);
     const plan = await store.repair({ dryRun: true });
     expect(await sizesOf(damaged)).toEqual(before);
-    expect(plan.checkpoints.map(({ outcome }) => outcome)).toEqual(['healed', 'healed', 'healed', 'healed']);
+    expect(new Set(plan.checkpoints.map(({ outcome }) => outcome))).toEqual(new Set(['healed']));
+    expect(plan.checkpoints).toHaveLength(4);
     expect(await store.repair()).toEqual({ ...plan, dryRun: false });
     expect(await restorable()).toEqual(NAMES);
     expect(await isSound()).toBe(true);

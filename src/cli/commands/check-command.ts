@@ -3,6 +3,7 @@ import type { CheckReport } from '../../index.js';
 import { parsePercent } from '../arguments.js';
 import { EXIT_CODES } from '../exit-codes.js';
 import { faultText, type Output } from '../output.js';
+import { remainsText } from '../remains.js';
 import type { CommandHost } from '../session.js';
 import { checkpointName } from '../summaries.js';
 import { printable } from '../tables.js';
@@ -16,7 +17,8 @@ const ALL_PERCENT = 100;
 
 const EXAMPLES = `
 Without --read-data only the structure is checked: every object that a checkpoint needs is there and whole.
-Exit 0: sound; exit 5: damaged, with each damaged object and the checkpoints that depend on it.
+Exit 0: sound; exit 5: damaged, with each damaged object, the checkpoints that depend on it, and what is left of
+these. Then see thetalog repair --help and thetalog restore --help (--allow-damaged).
 
 Examples:
   $ thetalog check
@@ -53,6 +55,7 @@ function reportLines(report: CheckReport, dataRead: boolean, output: Output): st
     `${output.style('red', 'damaged:')} ${printable(faultText(damage))}`,
     ...damage.checkpoints.map((checkpoint) => `  needed by ${checkpointName(checkpoint)}`),
   ]);
+  lines.push(...report.damagedCheckpoints.map((damaged) => `left of ${remainsText(damaged)}`));
   if (report.unreferenced > 0)
     lines.push(`${formatCount(report.unreferenced, 'object')} not referred to: no damage, gc frees them`);
   const verdict =

@@ -1,0 +1,29 @@
+/** Saves a plan, and what else saving does: chunks that were lost and are stored again come back to older checkpoints. */
+import {
+  type SavedCheckpoint,
+  type SavePlan,
+  type SaveRequest,
+  type StoreContext,
+  saveCheckpoint,
+} from '../checkpoints/index.js';
+import { isThetalogError } from '../errors.js';
+import { readoptChunks } from '../maintenance/index.js';
+
+/** Saves a plan. The checkpoint is durable when this resolves, whether or not older ones could be healed. */
+export async function savePlan(
+  context: StoreContext,
+  plan: SavePlan,
+  request: SaveRequest,
+): Promise<SavedCheckpoint> {
+  const saved = await saveCheckpoint(context, plan, request);
+  if (!saved.baseWasIncomplete) return saved;
+  try {
+    await readoptChunks(context, saved.entry);
+  } catch (error) {
+    if (!isThetalogError(error)) throw error;
+    const { code, object, offset } = error;
+    const message = `older checkpoints could not be healed: ${error.message}`;
+    plan.warnings.push({ code, message, object: object ?? '', offset: offset ?? null });
+  }
+  return saved;
+}
