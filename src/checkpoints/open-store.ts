@@ -59,6 +59,7 @@ export async function createContext(
   await context.roots.create();
   const bytes = encodeStoreConfig(context.hasher, config);
   if (!(await storage.putIfAbsent(CONFIG_KEY, [bytes]))) throw storeExists(storage);
+  await storage.space?.keepReserve();
   return context;
 }
 

@@ -38,6 +38,12 @@ import type { SaveExplanation, SaveRequest, Warning } from './types.js';
 /** Times a save starts over because gc took what it had built on. */
 const RESTARTS_MAX = 3;
 
+/**
+ * What every save writes, in blocks of 4 KiB: lease, manifest, page, root. How well the rest compresses is not known before,
+ * so a save with less room is refused before it reads anything, and any other one when a pack of it does not fit.
+ */
+const SAVE_BYTES_MIN = 4 * 4096;
+
 export interface SavedCheckpoint {
   entry: CatalogueEntry;
   /** All bytes added to the store. */
@@ -67,6 +73,9 @@ export async function saveCheckpoint(
   request: SaveRequest,
 ): Promise<SavedCheckpoint> {
   assertRequest(request);
+  const { space, location } = context.storage;
+  await space?.assertRoom(SAVE_BYTES_MIN, `a save to ${location}`);
+  await space?.keepReserve();
   const id = context.environment.randomHex(16);
   for (let restart = 0; ; restart++) {
     const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
@@ -74,6 +83,7 @@ export async function saveCheckpoint(
     try {
       return await new Save(context, plan, request, id, objects, lease).perform();
     } catch (error) {
+      await objects.discard();
       if (!(error instanceof CondemnedError)) throw error;
       if (restart >= RESTARTS_MAX) throw error.asConflict();
     } finally {
@@ -237,16 +247,34 @@ class Save {
     const { context, request, objects } = this;
     throwIfAborted(request.signal);
     let firstTry = true;
-    const { bytes } = await context.roots.update(async (root) => {
-      const run = root.runs.get(request.run);
-      if (!firstTry && run !== undefined && (await context.catalogue.find(run, entry.id)) !== undefined)
-        return false;
+    const publish = async (root: Root): Promise<boolean> => {
+      if (!firstTry && (await this.isIn(root))) return false;
       firstTry = false;
       if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, needed);
       await context.catalogue.append(root, request.run, entry, objects);
+      objects.mayBeLive = true;
       return true;
-    });
-    return bytes;
+    };
+    try {
+      return (await context.roots.update(publish)).bytes;
+    } catch (error) {
+      if (isThetalogError(error) && error.code === 'disk-full') objects.mayBeLive = await this.isPublished();
+      throw error;
+    }
+  }
+
+  /** Returns whether the root has this checkpoint, or cannot be read. */
+  private async isPublished(): Promise<boolean> {
+    try {
+      return await this.isIn(await this.context.roots.read());
+    } catch {
+      return true;
+    }
+  }
+
+  private async isIn(root: Root): Promise<boolean> {
+    const run = root.runs.get(this.request.run);
+    return run !== undefined && (await this.context.catalogue.find(run, this.id)) !== undefined;
   }
 }
 

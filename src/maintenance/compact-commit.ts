@@ -59,6 +59,7 @@ export async function publishCompaction(
       root.runs.set(run, await context.catalogue.rewrite(run, next, objects));
       changed = true;
     }
+    objects.mayBeLive ||= changed;
     return changed;
   });
 }

@@ -57,6 +57,7 @@ export async function compactStore(
     try {
       return await new Compaction(context, options, objects, lease).perform();
     } catch (error) {
+      await objects.discard();
       if (!(error instanceof CondemnedError)) throw error;
       if (restart >= RESTARTS_MAX) throw error.asConflict();
     } finally {

@@ -10,6 +10,7 @@ import {
 import { ThetalogError } from '../errors.js';
 import type { CatalogueEntry, Root } from '../format/index.js';
 import { ObjectWriter } from '../packs/index.js';
+import { onFullDisk } from './full-disk.js';
 import { keepReasons } from './retention.js';
 
 export interface ForgetOptions extends OperationOptions {
@@ -26,7 +27,11 @@ export async function forgetCheckpoints(
   context: StoreContext,
   options: ForgetOptions,
 ): Promise<ForgetResult> {
-  const dryRun = options.dryRun === true;
+  if (options.dryRun === true) return forget(context, options, true);
+  return onFullDisk(context, () => forget(context, options, false));
+}
+
+async function forget(context: StoreContext, options: ForgetOptions, dryRun: boolean): Promise<ForgetResult> {
   const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
   let decisions: ForgetDecision[] = [];
   const decide = async (root: Root): Promise<Map<string, CatalogueEntry[]>> => {
@@ -37,9 +42,12 @@ export async function forgetCheckpoints(
     decisions = decided.decisions;
     return decided.remaining;
   };
-  if (dryRun) await decide(await context.roots.read());
-  else {
-    let written = false;
+  if (dryRun) {
+    await decide(await context.roots.read());
+    return { decisions, dryRun };
+  }
+  let written = false;
+  try {
     await context.roots.update(async (root) => {
       if (written && (await isDone(context, root, decisions))) return false;
       const remaining = await decide(root);
@@ -48,8 +56,12 @@ export async function forgetCheckpoints(
         else root.runs.set(run, await context.catalogue.rewrite(run, entries, objects));
       }
       written = true;
+      objects.mayBeLive ||= remaining.size > 0;
       return remaining.size > 0;
     });
+  } catch (error) {
+    await objects.discard();
+    throw error;
   }
   return { decisions, dryRun };
 }

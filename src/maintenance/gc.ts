@@ -7,6 +7,7 @@ import type { GcResult, OperationOptions, StoreContext } from '../checkpoints/in
 import { throwIfAborted } from '../errors.js';
 import { attemptOf, decodeLease, OBJECT_KINDS, type Root } from '../format/index.js';
 import type { StoredObject } from '../storage/index.js';
+import { onFullDisk } from './full-disk.js';
 import { LiveStore, pagesOf } from './live-store.js';
 
 interface Plan {
@@ -20,8 +21,12 @@ export async function collectGarbage(
   context: StoreContext,
   options: OperationOptions & { dryRun?: boolean } = {},
 ): Promise<GcResult> {
-  const dryRun = options.dryRun === true;
-  if (dryRun) return report(await planCollection(context, await context.roots.read(), options), true, 0);
+  if (options.dryRun === true)
+    return report(await planCollection(context, await context.roots.read(), options), true, 0);
+  return onFullDisk(context, () => collect(context, options));
+}
+
+async function collect(context: StoreContext, options: OperationOptions): Promise<GcResult> {
   let plan: Plan = { condemned: [], skipped: 0, storedBytes: 0 };
   const { root } = await context.roots.update(async (current) => {
     plan = await planCollection(context, current, options);

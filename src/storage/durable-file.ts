@@ -3,13 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ThetalogError } from '../errors.js';
-import { errnoOf, fileError, linkError } from './file-errors.js';
+import { isThetalogError, ThetalogError } from '../errors.js';
+import { freeBytes } from './disk-space.js';
+import { diskFullError, errnoOf, fileError, linkError } from './file-errors.js';
 import { TEMPORARY_PREFIX } from './storage-key.js';
 import type { StoreDirectory } from './store-directory.js';
 
 /** A read of more must be split: larger reads fail in the operating system, and objects can be many GB. */
 export const READ_BYTES_MAX = 2 ** 31 - 4096;
+
+/** Objects from this size on are not begun where they cannot fit: a pack that cannot is told before it fills the disk. */
+const ROOM_ASKED_BYTES = 2 ** 20;
 
 /** How often a file is written again because somebody removed its directory or its temporary name. */
 const ATTEMPTS_MAX = 3;
@@ -65,6 +69,8 @@ async function tryPublish(
   key: string,
   parts: readonly Uint8Array[],
 ): Promise<'created' | 'exists' | 'vanished'> {
+  const size = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  if (size >= ROOM_ASKED_BYTES) await assertRoom(directory.path, key, size);
   const temporaryKey = `${TEMPORARY_PREFIX}${basename(key)}.${randomBytes(8).toString('hex')}`;
   const temporaryPath = directory.pathOf(temporaryKey);
   await directory.makeFor(temporaryKey);
@@ -72,12 +78,19 @@ async function tryPublish(
     await writeDurably(temporaryPath, key, parts);
     return (await linkOnce(temporaryPath, directory.pathOf(key), key)) ? 'created' : 'exists';
   } catch (error) {
+    if (isThetalogError(error) && error.code === 'disk-full')
+      throw diskFullError(key, size, await freeBytes(directory.path), error.cause);
     if (errnoOf(error) !== 'ENOENT') throw fileError(error, key, 'create');
     await directory.remakeFor(temporaryKey);
     return 'vanished';
   } finally {
     await unlink(temporaryPath).catch(ignore);
   }
+}
+
+async function assertRoom(path: string, key: string, size: number): Promise<void> {
+  const free = await freeBytes(path);
+  if (free !== undefined && free < size) throw diskFullError(key, size, free);
 }
 
 /** Writes a new file and syncs it; the caller removes it after an error and never uses it again. */

@@ -9,8 +9,8 @@ interface Translation {
 
 const FULL: Translation = {
   kind: 'unavailable',
-  code: 'storage-full',
-  hint: 'Free space on the disk, for example by `thetalog forget` and `thetalog gc`, and try again.',
+  code: 'disk-full',
+  hint: 'Free space, for example by `thetalog forget` and `thetalog gc`, which work on a full disk, and try again.',
 };
 const DENIED: Translation = {
   kind: 'unavailable',
@@ -97,6 +97,18 @@ export function symbolicLinkError(object: string): ThetalogError {
 /** A directory where a file is wanted, or the other way round. */
 export function notAnObjectError(object: string, action: string): ThetalogError {
   return translated(NOT_AN_OBJECT, undefined, object, action);
+}
+
+/** A disk without room for `needed` bytes; `free` if that is known, `cause` if it was found out by writing. */
+export function diskFullError(
+  object: string,
+  needed: number,
+  free: number | undefined,
+  cause?: unknown,
+): ThetalogError {
+  const known = free === undefined ? '' : `, ${free} are free`;
+  const message = `The disk is full: ${object} needs ${needed} bytes${known}.`;
+  return new ThetalogError(FULL.kind, FULL.code, message, { object, hint: FULL.hint, cause });
 }
 
 function translated({ kind, code, hint }: Translation, cause: unknown, object: string, action: string) {

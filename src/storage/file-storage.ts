@@ -8,12 +8,20 @@ import type { Dirent } from 'node:fs';
 import { type FileHandle, lstat, mkdir, readdir, realpath, stat, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ThetalogError } from '../errors.js';
+import { DiskSpace } from './disk-space.js';
 import { closeRead, createDurably, openForReading, READ_BYTES_MAX, readBytes } from './durable-file.js';
 import { errnoOf, fileError, noHardLinksError, notAnObjectError } from './file-errors.js';
 import { GenerationFiles } from './generations.js';
 import { OpenFiles } from './open-files.js';
 import type { Storage, StoredObject, Versioned } from './storage.js';
-import { checkKey, checkRange, checkWritableKey, isKey, TEMPORARY_PREFIX } from './storage-key.js';
+import {
+  checkKey,
+  checkRange,
+  checkWritableKey,
+  isKey,
+  RESERVE_KEY,
+  TEMPORARY_PREFIX,
+} from './storage-key.js';
 import { StoreDirectory, syncDirectory } from './store-directory.js';
 
 /** Only packs are read in many small parts; their names are never used again. */
@@ -31,6 +39,7 @@ export interface FileStorageOptions {
 
 export class FileStorage implements Storage {
   readonly location: string;
+  readonly space: DiskSpace;
   private readonly directory: StoreDirectory;
   private readonly generations: GenerationFiles;
   private readonly openFiles: OpenFiles;
@@ -38,6 +47,7 @@ export class FileStorage implements Storage {
   /** Use `openFileStorage` or `createFileStorage`, which check the directory. */
   constructor(path: string, options: FileStorageOptions = {}) {
     this.location = path;
+    this.space = new DiskSpace(path);
     this.directory = new StoreDirectory(path);
     this.generations = new GenerationFiles(this.directory);
     this.openFiles = new OpenFiles(options.openFilesMax ?? 32);
@@ -69,7 +79,7 @@ export class FileStorage implements Storage {
     return this.generations.replace(key, bytes, version);
   }
 
-  /** Includes generations and boundaries of mutable objects and leftovers in `tmp/`; not files that are no keys. */
+  /** Includes generations and boundaries of mutable objects and leftovers in `tmp/`; not files that are no keys, nor the reserve. */
   async *list(prefix: string): AsyncIterable<StoredObject> {
     yield* this.listDirectory('', prefix);
   }
@@ -111,7 +121,7 @@ export class FileStorage implements Storage {
     const files: string[] = [];
     for (const entry of await this.entries(directory)) {
       const key = directory + entry.name;
-      if (!isKey(entry.name)) continue;
+      if (!isKey(entry.name) || key === RESERVE_KEY) continue;
       const below = `${key}/`;
       if (entry.isFile() && key.startsWith(prefix)) files.push(key);
       else if (entry.isDirectory() && (below.startsWith(prefix) || prefix.startsWith(below)))

@@ -1,3 +1,3 @@
 export { createFileStorage, FileStorage, type FileStorageOptions, openFileStorage } from './file-storage.js';
 export { MemoryStorage } from './memory-storage.js';
-export type { Storage, StoredObject, Versioned } from './storage.js';
+export type { Space, Storage, StoredObject, Versioned } from './storage.js';

@@ -4,6 +4,9 @@ import { ThetalogError } from '../errors.js';
 /** Where files are written before they get their final name; no object lives here. */
 export const TEMPORARY_PREFIX = 'tmp/';
 
+/** A file that only takes space (see disk-space.ts); no object lives under this name. */
+export const RESERVE_KEY = 'reserve';
+
 const SEGMENT = /^[A-Za-z0-9._-]+$/;
 
 /** Returns true for `/`-separated segments of [A-Za-z0-9._-], none of them empty, `.` or `..`. */
@@ -20,6 +23,7 @@ export function checkKey(key: string): void {
 export function checkWritableKey(key: string): void {
   checkKey(key);
   if (key.startsWith(TEMPORARY_PREFIX)) throw badKey(key, 'is reserved for unfinished files');
+  if (key === RESERVE_KEY) throw badKey(key, 'is kept for a full disk');
 }
 
 /** Throws `invalid` (`bad-range`) unless both numbers are non-negative safe integers. */

@@ -1,7 +1,7 @@
 /**
  * The storage port: where objects live. Keys are `/`-separated names of [A-Za-z0-9._-]; values are whole objects.
  * Absence is `undefined` or `false`, never an exception. Failures of the medium are ThetalogErrors of kind `unavailable`
- * (`storage-full` for a full disk). Everything that resolved is durable.
+ * (`disk-full` for a full disk). Everything that resolved is durable.
  */
 export interface Storage {
   /** For messages: the path or URL. */
@@ -35,8 +35,23 @@ export interface Storage {
   /** Removes an object; removing an absent one is no error. */
   delete(key: string): Promise<void>;
 
+  /** Absent where the medium is not known to have an end. */
+  readonly space?: Space;
+
   /** Releases what is held open between reads; the storage stays usable. */
   close(): Promise<void>;
+}
+
+/** The space of a medium that can be full. */
+export interface Space {
+  /** Throws `unavailable` (`disk-full`) if fewer bytes are known to be free; `object` is what they are for. */
+  assertRoom(bytes: number, object: string): Promise<void>;
+
+  /** Sets some space aside for maintenance, unless that is done already or there is little of it; never fails. */
+  keepReserve(): Promise<void>;
+
+  /** Frees what is set aside; false if nothing was. */
+  releaseReserve(): Promise<boolean>;
 }
 
 export interface Versioned {

@@ -141,7 +141,7 @@ test.skipIf(!mountable)('a full disk refuses new objects and keeps the old ones'
   const version = await storage.putIfMatch('root', bytes(1), undefined);
   const content = new Uint8Array(50_000).fill(1);
   let stored = 0;
-  const full = { kind: 'unavailable', code: 'storage-full' };
+  const full = { kind: 'unavailable', code: 'disk-full' };
   const fill = async (): Promise<void> => {
     for (; ; stored += 1) await storage.putIfAbsent(`packs/${stored}`, [content]);
   };

@@ -49,8 +49,8 @@ afterAll(() => directories.removeAll());
 
 describe('a failed put names the reason and leaves nothing', () => {
   test.each([
-    { errno: 'ENOSPC', kind: 'unavailable', code: 'storage-full' },
-    { errno: 'EDQUOT', kind: 'unavailable', code: 'storage-full' },
+    { errno: 'ENOSPC', kind: 'unavailable', code: 'disk-full' },
+    { errno: 'EDQUOT', kind: 'unavailable', code: 'disk-full' },
     { errno: 'EIO', kind: 'unavailable', code: 'storage-failed' },
     { errno: 'EMFILE', kind: 'unavailable', code: 'storage-failed' },
     { errno: 'EROFS', kind: 'unavailable', code: 'storage-denied' },

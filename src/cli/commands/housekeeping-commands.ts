@@ -14,7 +14,7 @@ interface CompactFlags extends DryRunFlags {
 }
 
 const GC_EXAMPLES = `
-Deletes what no checkpoint, tag or pin needs. Saves and restores may go on meanwhile.
+Deletes what no checkpoint, tag or pin needs. Saves and restores may go on meanwhile. Works on a full disk, as forget does.
 
 Examples:
   $ thetalog gc --dry-run
