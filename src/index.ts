@@ -44,5 +44,11 @@ export {
   type SaveHandle,
   type Store,
 } from './lifecycle/index.js';
-export { MemoryStorage, type Space, type Storage, type StoredObject, type Versioned } from './storage/index.js';
+export {
+  MemoryStorage,
+  type Space,
+  type Storage,
+  type StoredObject,
+  type Versioned,
+} from './storage/index.js';
 export type { DType, Group, StateValue, Tensor, TypedArray } from './tensor/index.js';
