@@ -1,17 +1,21 @@
-import { isThetalogError } from '../errors.js';
 import type { StoreContext } from './context.js';
+import { isMissingObject } from './root-store.js';
+
+/** Times that gc may take what an operation was reading before it gives up. */
+const ATTEMPTS_MAX = 10;
 
 /**
- * Runs a reading operation; if an object that it needed is gone because gc or compaction went on meanwhile, runs it once
- * more on the new root.
+ * Runs a reading operation; if an object that it needed is gone because gc or compaction went on meanwhile, runs it again
+ * on the new root.
  */
 export async function withFreshRoot<T>(context: StoreContext, operation: () => Promise<T>): Promise<T> {
-  const { generation } = await context.roots.read();
-  try {
-    return await operation();
-  } catch (error) {
-    if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') throw error;
-    if ((await context.roots.read()).generation === generation) throw error;
-    return operation();
+  for (let attempt = 1; ; attempt++) {
+    const { generation } = await context.roots.read();
+    try {
+      return await operation();
+    } catch (error) {
+      if (!isMissingObject(error) || attempt === ATTEMPTS_MAX) throw error;
+      if ((await context.roots.read()).generation === generation) throw error;
+    }
   }
 }

@@ -12,7 +12,7 @@ const BACKOFF_MS_MAX = 250;
 /**
  * Changes a root in place and returns true, or returns false if there is nothing (left) to do. It is called again for
  * every lost race, so it must look at what it is given: a change that took effect although its answer was lost is
- * already there.
+ * already there. It is called again, too, if it misses an object and the root is no longer the one that named it.
  */
 export type Mutation = (root: Root) => Promise<boolean> | boolean;
 
@@ -65,7 +65,12 @@ export class RootStore {
   async update(mutate: Mutation): Promise<Updated> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const { root, version } = await this.readVersioned();
-      if (!(await mutate(root))) return { root, bytes: 0 };
+      try {
+        if (!(await mutate(root))) return { root, bytes: 0 };
+      } catch (error) {
+        if (!isMissingObject(error) || (await this.readVersioned()).version === version) throw error;
+        continue;
+      }
       root.generation += 1;
       root.writeId = this.environment.randomHex(8);
       const bytes = encodeRoot(this.hasher, root);
@@ -105,4 +110,9 @@ export class RootStore {
     if (found === undefined) throw corrupt('missing-root', 'the store has no root', ROOT_KEY);
     return { root: decodeRoot(this.hasher, found.bytes, ROOT_KEY), version: found.version };
   }
+}
+
+/** Returns true for what reading an object that gc has deleted throws. */
+export function isMissingObject(error: unknown): boolean {
+  return isThetalogError(error, 'corrupt') && error.code === 'missing-object';
 }

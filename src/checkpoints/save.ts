@@ -21,6 +21,7 @@ import {
 import { ChunkPredictions } from './chunk-predictions.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
+import { withFreshRoot } from './fresh-root.js';
 import { WriterLease } from './lease.js';
 import {
   type LoadedManifest,
@@ -123,8 +124,7 @@ class Save {
     const { context, plan, objects } = this;
     context.compute.expect(plan.logicalBytes);
     await this.lease.keep();
-    const root = await context.roots.read();
-    const parent = await this.findParent(root);
+    const { root, parent } = await withFreshRoot(context, () => this.begin());
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects);
@@ -178,6 +178,11 @@ class Save {
     const explain = log?.explain(plan.layout, streams, chunkElements, objects, rootBytes);
     const storedBytes = objects.bytes + rootBytes;
     return { entry, storedBytes, baseWasIncomplete: this.baseWasIncomplete, ...(explain && { explain }) };
+  }
+
+  private async begin(): Promise<{ root: Root; parent: Parent | undefined }> {
+    const root = await this.context.roots.read();
+    return { root, parent: await this.findParent(root) };
   }
 
   private async findParent(root: Root): Promise<Parent | undefined> {

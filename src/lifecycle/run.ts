@@ -103,12 +103,14 @@ export class Run {
 
   /** Lists the run's checkpoints, oldest first; an unknown run is `not-found`. */
   async list(options: { last?: number } = {}): Promise<CheckpointInfo[]> {
-    const root = await this.context.roots.read();
-    if (!root.runs.has(this.name)) {
-      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${this.name}".`, {
-        object: this.name,
-      });
-    }
-    return listCheckpoints(this.context, root, { runs: [this.name], last: options.last });
+    return withFreshRoot(this.context, async () => {
+      const root = await this.context.roots.read();
+      if (!root.runs.has(this.name)) {
+        throw new ThetalogError('not-found', 'no-such-run', `There is no run "${this.name}".`, {
+          object: this.name,
+        });
+      }
+      return listCheckpoints(this.context, root, { runs: [this.name], last: options.last });
+    });
   }
 }

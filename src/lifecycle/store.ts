@@ -150,23 +150,16 @@ export class Store {
   }
 
   /** Lists checkpoints, oldest first within each run, runs by name; `last` limits each run to its newest. */
-  async list(options: { run?: string; last?: number } = {}): Promise<CheckpointInfo[]> {
-    const root = await this.context.roots.read();
-    if (options.run !== undefined && !root.runs.has(options.run)) {
-      const known = [...root.runs.keys()].slice(0, 8).join(', ') || 'none';
-      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {
-        object: options.run,
-        hint: `Runs in this store: ${known}.`,
-      });
-    }
-    const runs = options.run === undefined ? [...root.runs.keys()].sort() : [options.run];
-    return listCheckpoints(this.context, root, { runs, last: options.last });
+  list(options: { run?: string; last?: number } = {}): Promise<CheckpointInfo[]> {
+    return withFreshRoot(this.context, () => this.listNow(options));
   }
 
   /** Returns a checkpoint and its ancestors over all runs, newest first. */
   async log(ref: string): Promise<CheckpointInfo[]> {
-    const root = await this.context.roots.read();
-    return lineage(this.context, root, await resolveRef(this.context.catalogue, root, ref));
+    return withFreshRoot(this.context, async () => {
+      const root = await this.context.roots.read();
+      return lineage(this.context, root, await resolveRef(this.context.catalogue, root, ref));
+    });
   }
 
   /** Returns a checkpoint with its tensors and files. */
@@ -223,17 +216,17 @@ export class Store {
   forget(
     options: OperationOptions & { refs?: string[]; run?: string; keep?: KeepPolicies; dryRun?: boolean },
   ): Promise<ForgetResult> {
-    return forgetCheckpoints(this.context, options);
+    return withFreshRoot(this.context, () => forgetCheckpoints(this.context, options));
   }
 
   /** Deletes objects that no checkpoint needs. Saves and restores may go on meanwhile. */
   gc(options: OperationOptions & { dryRun?: boolean } = {}): Promise<GcResult> {
-    return collectGarbage(this.context, options);
+    return withFreshRoot(this.context, () => collectGarbage(this.context, options));
   }
 
   /** Stores heads in full, shortens delta chains and repacks what is live; `gc` then frees what is left behind. */
   compact(options: CompactOptions = {}): Promise<CompactResult> {
-    return compactStore(this.context, options);
+    return withFreshRoot(this.context, () => compactStore(this.context, options));
   }
 
   /** Gives a checkpoint a name of its own, which also protects it from `forget`. */
@@ -257,6 +250,19 @@ export class Store {
   /** Starts run `run` with a checkpoint that shares everything with the one it forks from. */
   fork(ref: string, run: string): Promise<CheckpointInfo> {
     return forkRun(this.context, ref, run);
+  }
+
+  private async listNow(options: { run?: string; last?: number }): Promise<CheckpointInfo[]> {
+    const root = await this.context.roots.read();
+    if (options.run !== undefined && !root.runs.has(options.run)) {
+      const known = [...root.runs.keys()].slice(0, 8).join(', ') || 'none';
+      throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {
+        object: options.run,
+        hint: `Runs in this store: ${known}.`,
+      });
+    }
+    const runs = options.run === undefined ? [...root.runs.keys()].sort() : [options.run];
+    return listCheckpoints(this.context, root, { runs, last: options.last });
   }
 
   private secondsSince(started: number): number {

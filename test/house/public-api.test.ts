@@ -45,6 +45,7 @@ const TYPES = [
   'SaveHandle',
   'SaveOptions',
   'SaveResult',
+  'Space',
   'StateValue',
   'Storage',
   'Store',
