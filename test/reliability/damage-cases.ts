@@ -8,6 +8,7 @@ import { Catalogue } from '../../src/checkpoints/catalogue.js';
 import type { StoreContext } from '../../src/checkpoints/index.js';
 import { openContext } from '../../src/checkpoints/open-store.js';
 import { ReadCache } from '../../src/checkpoints/read-cache.js';
+import { RootStore } from '../../src/checkpoints/root-store.js';
 import { decodeStoreConfig } from '../../src/format/index.js';
 import {
   isThetalogError,
@@ -93,7 +94,7 @@ class SpecimenStorage implements Storage {
     this.objects = objects;
   }
 
-  private find(key: string): Uint8Array | undefined {
+  find(key: string): Uint8Array | undefined {
     return this.damage?.key === key ? this.damage.bytes : this.objects.get(key);
   }
 
@@ -131,8 +132,9 @@ class SpecimenStorage implements Storage {
 
 /** What restoring all checkpoints of a damaged store came to. */
 export interface Outcome {
-  /** Ids of the checkpoints that came back bit for bit; all others failed with a typed error. */
+  /** Ids of the checkpoints that came back bit for bit, and of those that failed with a typed error. */
   readonly whole: readonly string[];
+  readonly failed: readonly string[];
 }
 
 /** Tries damages on one specimen. */
@@ -140,6 +142,9 @@ export class DamageBench {
   private readonly specimen: Specimen;
   private readonly storage: SpecimenStorage;
   private readonly tools: StoreContext;
+  /** The checkpoints that cannot be restored without an object. */
+  private readonly readersOf = new Map<string, readonly string[]>();
+  private turn = 0;
 
   private constructor(specimen: Specimen, storage: SpecimenStorage, tools: StoreContext) {
     this.specimen = specimen;
@@ -149,21 +154,34 @@ export class DamageBench {
 
   static async over(specimen: Specimen): Promise<DamageBench> {
     const storage = new SpecimenStorage(specimen.objects);
-    return new DamageBench(specimen, storage, await openContext(storage, { workers: 0 }));
+    const bench = new DamageBench(specimen, storage, await openContext(storage, { workers: 0 }));
+    for (const key of specimen.objects.keys()) {
+      const { failed } = await bench.tryRestores({ key, bytes: undefined, title: `${key} is gone` });
+      if (failed.length > 0) bench.readersOf.set(key, failed);
+    }
+    return bench;
   }
 
-  /** Restores the checkpoints by id; the titles of what fails the promise are in the error. */
-  async tryRestores(damage: Damage): Promise<Outcome> {
+  /** Restores one of the checkpoints that read the damaged object, another one each time; one that none reads harms none. */
+  async tryNext(damage: Damage): Promise<Outcome> {
+    const readers = this.readersOf.get(damage.key) ?? [...this.specimen.states.keys()];
+    this.turn += 1;
+    return this.tryRestores(damage, [readers[this.turn % readers.length]]);
+  }
+
+  /** Restores checkpoints, all of them if none are named; what does not hold the promise is thrown. */
+  async tryRestores(damage: Damage, ids = [...this.specimen.states.keys()]): Promise<Outcome> {
     this.storage.damage = damage;
     const whole: string[] = [];
     const store = await this.open(damage);
-    for (const [id, state] of store === undefined ? [] : this.specimen.states) {
+    for (const id of store === undefined ? [] : ids) {
       const restored = await this.restore(damage, store, id);
       if (restored === undefined) continue;
-      if (!isSameState(restored, state)) throw new Error(`${damage.title}: ${id} came back with other bytes`);
+      if (!isSameState(restored, this.specimen.states.get(id) ?? null))
+        throw new Error(`${damage.title}: ${id} came back with other bytes`);
       whole.push(id);
     }
-    return { whole };
+    return { whole, failed: ids.filter((id) => !whole.includes(id)) };
   }
 
   /** Checks the damaged store, all data included; returns the number of faults that are reported. */
@@ -173,18 +191,55 @@ export class DamageBench {
     return store === undefined ? 1 : (await store.check({ readData: 100 })).damaged.length;
   }
 
-  /** Opens the store like `openStore`, but with kernels that are there already: making them takes longer than all the rest. */
+  /** Opens a store like `openStore`, but with kernels that are there already: making them takes longer than all the rest. */
+  private openOver(storage: Storage, configBytes: Uint8Array | undefined): Store {
+    const { environment, hasher } = this.tools;
+    const config = decodeStoreConfig(hasher, configBytes ?? new Uint8Array(), 'thetalog.json');
+    return new Store({
+      ...this.tools,
+      storage,
+      config,
+      roots: new RootStore(storage, hasher, environment),
+      catalogue: new Catalogue(storage, hasher),
+      cache: new ReadCache({ storage, config, hasher }),
+    });
+  }
+
   private async open(damage: Damage): Promise<Store | undefined> {
     try {
-      const { storage, tools } = this;
-      const { hasher } = tools;
-      const bytes = (await storage.get('thetalog.json')) ?? new Uint8Array();
-      const config = decodeStoreConfig(hasher, bytes, 'thetalog.json');
-      const catalogue = new Catalogue(storage, hasher);
-      return new Store({ ...tools, config, catalogue, cache: new ReadCache({ storage, config, hasher }) });
+      return this.openOver(this.storage, await this.storage.get('thetalog.json'));
     } catch (error) {
       assertTyped(error, damage);
       return undefined;
+    }
+  }
+
+  /**
+   * Repairs a copy of the damaged store, dropping what is lost; what then is in it must be sound, and what could be restored
+   * before must still come back.
+   */
+  async tryRepair(damage: Damage): Promise<void> {
+    const { whole } = await this.tryRestores(damage);
+    const copy = new MemoryStorage();
+    for await (const { key } of this.storage.list('')) {
+      const bytes = this.storage.find(key) ?? new Uint8Array();
+      if (key === 'root') await copy.putIfMatch(key, bytes, undefined);
+      else await copy.putIfAbsent(key, [bytes]);
+    }
+    let store: Store;
+    try {
+      store = this.openOver(copy, await copy.get('thetalog.json'));
+      await store.repair({ dropDamaged: true });
+    } catch (error) {
+      if (whole.length > 0) throw error;
+      return assertTyped(error, damage);
+    }
+    const { damaged } = await store.check({ readData: 100 });
+    expect(damaged, damage.title).toEqual([]);
+    for (const id of whole) {
+      const restored = await store.run('any').restore(id);
+      const isSame = isSameState(restored, this.specimen.states.get(id) ?? null);
+      expect(isSame, `${damage.title}: ${id} after repair`).toBe(true);
     }
   }
 
