@@ -114,6 +114,24 @@ describe('repair', () => {
     expect(await isSound()).toBe(true);
   });
 
+  test('a state comes back without what is lost, and the rest is named', async () => {
+    damaged.flip(keyOf('b0', 'packs'), 40);
+    const lost: string[] = [];
+    const fresh = await openAgain(damaged, 4);
+    await expect(fresh.run('b').restore('latest')).rejects.toMatchObject({ kind: 'corrupt' });
+    const state = await fresh.run('b').restore('latest', { allowDamaged: (names) => lost.push(...names) });
+    expect(lost.length).toBeGreaterThan(0);
+    const { damagedCheckpoints } = await fresh.check({ readData: 100 });
+    expect(damagedCheckpoints).toMatchObject([{ run: 'b', readable: true, lost: { tensors: lost } }]);
+    const whole = structuredClone(states.b0) as Record<string, Record<string, unknown>>;
+    for (const name of lost) {
+      const [group, tensor] = name.split('.');
+      if (group === 'model') delete whole.model[tensor];
+      else delete (whole.optimizer.state as Record<string, Record<string, unknown>>)[0].exp_avg;
+    }
+    expect(state).toEqual(whole);
+  });
+
   test('puts a damaged page together again', async () => {
     damaged.flip(keyOf('b0', 'pages'), 30);
     damaged.remove(keyOf('a2', 'pages'));
