@@ -5,8 +5,13 @@
 import type { ByteReader } from '../bytes/index.js';
 import type { PickleReference, PickleValue } from './pickle-values.js';
 
-/** Opcodes of one pickle. 100,000 parameters with their optimizer need some 6 million; guards time and memory. */
-const OPCODES_MAX = 10_000_000;
+/**
+ * Opcodes of one pickle and what they make, see OBJECT_CHARGE. 100,000 parameters with their optimizer need some 12 million;
+ * guards time (a few seconds) and memory (below 768 MB of heap), whatever the file's size.
+ */
+const WORK_MAX = 12_000_000;
+/** What a list, tuple or object costs beside its opcode: 60 to 120 bytes for one byte of the file. */
+const OBJECT_CHARGE = 2;
 /** Values on the stack. Pickled sequences come in batches of 1000, only tuples come whole; guards memory. */
 const STACK_MAX = 2_000_000;
 /** Open MARKs. Python's own recursion limit of 1000 keeps real pickles far below; guards against nesting bombs. */
@@ -46,14 +51,20 @@ export class PickleMachine {
   /** Counts work against the limit: an opcode, or what an opcode copies. */
   charge(count: number): void {
     this.opcodeCount += count;
-    if (this.opcodeCount > OPCODES_MAX)
-      this.fail('pickle-limit', `a pickle of more than ${OPCODES_MAX} opcodes`);
+    if (this.opcodeCount > WORK_MAX)
+      this.fail('pickle-limit', `a pickle of more than ${WORK_MAX} opcodes and objects`);
   }
 
   push(value: PickleValue): void {
     if (this.stack.length >= STACK_MAX)
       this.fail('pickle-limit', `a pickle that needs a stack of more than ${STACK_MAX}`);
     this.stack.push(value);
+  }
+
+  /** Pushes what an opcode has just made. */
+  pushNew(value: Exclude<PickleValue, null | boolean | number | bigint | string>): void {
+    this.charge(OBJECT_CHARGE);
+    this.push(value);
   }
 
   /** The lowest index of the stack that belongs to the innermost open MARK. */

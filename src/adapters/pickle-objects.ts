@@ -22,7 +22,7 @@ const DICT_CLASSES = new Set([
   'builtins.dict',
   '__builtin__.dict',
 ]);
-/** What a dict or set costs, in opcodes: an empty one takes some 300 bytes. */
+/** What a dict, or an object that may become one, costs beside its opcode: an empty dict takes some 300 bytes. */
 const HASH_TABLE_CHARGE = 3;
 
 /** A frozenset may be a key; sets are not told apart from them. */
@@ -77,6 +77,7 @@ export function call(machine: PickleMachine, callable: PickleValue, args: Pickle
   if (!known) return machine.fail('pickle-operand', 'a call of something that is no class or function');
   if (!(args instanceof PickleTuple))
     return machine.fail('pickle-operand', 'a call whose arguments are no tuple');
+  machine.charge(HASH_TABLE_CHARGE);
   if (!(callable instanceof PickleGlobal) || !DICT_CLASSES.has(callable.path))
     return new PickleRecord(callable, args, machine.fileOffset);
   return dictOf(machine, args.items);
@@ -84,7 +85,7 @@ export function call(machine: PickleMachine, callable: PickleValue, args: Pickle
 
 /** A dict from constructor arguments: pairs (old OrderedDict), a dict (Counter), or nothing of use (a default factory). */
 function dictOf(machine: PickleMachine, args: readonly PickleValue[]): PickleDict {
-  const dict = emptyDict(machine);
+  const dict = new PickleDict();
   for (const argument of args) {
     if (argument instanceof PickleDict) {
       machine.charge(argument.entries.size);
@@ -120,14 +121,14 @@ export function globalOf(machine: PickleMachine, module: PickleValue, name: Pick
 export function refer(machine: PickleMachine, id: PickleValue): void {
   const reference = new PickleReference(id, machine.fileOffset);
   machine.references.push(reference);
-  machine.push(reference);
+  machine.pushNew(reference);
 }
 
 /** A tuple of the top `length` values. */
 export function tuple(machine: PickleMachine, length: number): void {
   const items: PickleValue[] = [];
   for (let index = 0; index < length; index++) items.unshift(machine.pop());
-  machine.push(new PickleTuple(items));
+  machine.pushNew(new PickleTuple(items));
 }
 
 /** A dict of all that was pushed since the MARK. */
@@ -141,5 +142,5 @@ export function dictOfFlat(machine: PickleMachine): void {
 export function setOfMark(machine: PickleMachine): void {
   const set = new PickleSet();
   addToSet(machine, machine.popToMark(), set);
-  machine.push(set);
+  machine.pushNew(set);
 }

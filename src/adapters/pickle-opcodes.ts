@@ -47,7 +47,7 @@ define(0x8a, (machine) => machine.push(longOf(machine, machine.reader.u8())));
 define(0x8b, (machine) => machine.push(longOf(machine, machine.reader.i32())));
 define('G', (machine) => machine.push(floatOf(machine)));
 define('L', (machine) => machine.push(integerLine(machine)));
-define('F', (machine) => machine.push(new PickleFloat(Number.parseFloat(lineOf(machine)))));
+define('F', (machine) => machine.pushNew(new PickleFloat(Number.parseFloat(lineOf(machine)))));
 define('I', (machine) => {
   const start = machine.reader.offset;
   const line = lineOf(machine);
@@ -62,10 +62,10 @@ define('X', (machine) => machine.push(textOf(machine.reader.view8(machine.reader
 define(0x8d, (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u64()))));
 define('U', (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u8()))));
 define('T', (machine) => machine.push(textOf(machine.reader.view8(machine.reader.i32()))));
-define('C', (machine) => machine.push(machine.reader.view8(machine.reader.u8())));
-define('B', (machine) => machine.push(machine.reader.view8(machine.reader.u32())));
-define(0x8e, (machine) => machine.push(machine.reader.view8(machine.reader.u64())));
-define(0x96, (machine) => machine.push(machine.reader.view8(machine.reader.u64())));
+define('C', (machine) => machine.pushNew(machine.reader.view8(machine.reader.u8())));
+define('B', (machine) => machine.pushNew(machine.reader.view8(machine.reader.u32())));
+define(0x8e, (machine) => machine.pushNew(machine.reader.view8(machine.reader.u64())));
+define(0x96, (machine) => machine.pushNew(machine.reader.view8(machine.reader.u64())));
 define('V', (machine) => machine.push(lineOf(machine)));
 define('S', (machine) => {
   const quoted = /^(['"])(.*)\1$/.exec(lineOf(machine));
@@ -73,12 +73,12 @@ define('S', (machine) => {
 });
 
 /** Containers. */
-define(']', (machine) => machine.push(new PickleList()));
+define(']', (machine) => machine.pushNew(new PickleList()));
 define('}', (machine) => machine.push(emptyDict(machine)));
-define(')', (machine) => machine.push(new PickleTuple([])));
-define(0x8f, (machine) => machine.push(new PickleSet()));
+define(')', (machine) => machine.pushNew(new PickleTuple([])));
+define(0x8f, (machine) => machine.pushNew(new PickleSet()));
 define('(', (machine) => machine.mark());
-define('t', (machine) => machine.push(new PickleTuple(machine.popToMark())));
+define('t', (machine) => machine.pushNew(new PickleTuple(machine.popToMark())));
 define(0x85, (machine) => tuple(machine, 1));
 define(0x86, (machine) => tuple(machine, 2));
 define(0x87, (machine) => tuple(machine, 3));
@@ -87,7 +87,7 @@ define(0x91, setOfMark);
 define('l', (machine) => {
   const list = new PickleList();
   append(machine, machine.popToMark(), list);
-  machine.push(list);
+  machine.pushNew(list);
 });
 define('a', (machine) => {
   const value = machine.pop();
@@ -114,11 +114,11 @@ define(0x90, (machine) => {
 /** Objects and references. */
 define('c', (machine) => {
   const module = lineOf(machine);
-  machine.push(globalOf(machine, module, lineOf(machine)));
+  machine.pushNew(globalOf(machine, module, lineOf(machine)));
 });
 define(0x93, (machine) => {
   const name = machine.pop();
-  machine.push(globalOf(machine, machine.pop(), name));
+  machine.pushNew(globalOf(machine, machine.pop(), name));
 });
 define('R', (machine) => {
   const args = machine.pop();

@@ -1,5 +1,5 @@
 /** Restores the files of a checkpoint: each is written beside its place, verified, and appears whole, by rename. */
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { inOrder } from '../compute/index.js';
 import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import type { FileContent, FileLayout } from '../format/index.js';
@@ -36,8 +36,7 @@ export async function restoreFiles(
   request: RestoreRequest,
 ): Promise<RestoredFiles> {
   const files = loaded.layout.files.map((layout, index) => ({ layout, ...loaded.content.files[index] }));
-  for (const path of [...files.map((file) => file.path), ...loaded.content.directories])
-    assertContained(path);
+  assertContained([...files.map((file) => file.path), ...loaded.content.directories]);
   const wanted: FileToRestore[] = [];
   for (const file of files) {
     throwIfAborted(request.signal);
@@ -128,12 +127,17 @@ function filePieces({ path, layout }: FileToRestore, target: number): Piece[] {
   });
 }
 
-/** A path from a store must stay inside the folder that is restored into. */
-function assertContained(path: string): void {
-  const segments = path.split('/');
-  const bad = segments.some((segment) => segment === '' || segment === '.' || segment === '..');
-  if (bad || path.includes('\0') || path.includes('\\')) {
-    throw corrupt('bad-path', 'would be written outside the target folder', path);
+/** Paths from a store must stay inside the folder that is restored into, and be as many as they say. */
+function assertContained(paths: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const path of paths) {
+    const segments = path.split('/');
+    const bad = segments.some((segment) => segment === '' || segment === '.' || segment === '..');
+    // Elsewhere a backslash is a letter like any other, and files that have it were saved.
+    if (bad || path.includes('\0') || (sep === '\\' && /[\\:]/.test(path)))
+      throw corrupt('bad-path', 'would be written outside the target folder', path);
+    if (seen.has(path)) throw corrupt('bad-path', 'comes twice in one checkpoint', path);
+    seen.add(path);
   }
 }
 

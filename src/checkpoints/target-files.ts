@@ -1,7 +1,7 @@
 /** Files on their way into a folder: written under temporary names, renamed together once all of them are whole. */
 import type { Stats } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { type FileHandle, lstat, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { notAFile, targetError } from '../compute/index.js';
 import { isThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
@@ -72,6 +72,7 @@ export class StagedFiles {
   async publish(): Promise<void> {
     const directories = new Set<string>();
     for (const { path, final } of this.staged) {
+      if (!directories.has(dirname(final))) await this.ensure(dirname(final));
       try {
         await rename(path, final);
       } catch (cause) {
@@ -91,12 +92,28 @@ export class StagedFiles {
     for (const directory of this.made.reverse()) await rmdir(directory).catch(() => {});
   }
 
+  /**
+   * Makes the directories from the root down to `directory`. Those below the root must be directories themselves: a link
+   * in their place would lead what is restored out of the folder.
+   */
   private async ensure(directory: string): Promise<void> {
-    const missing: string[] = [];
-    for (let path = directory; ; path = dirname(path)) {
+    await this.makeMissing(this.root);
+    const below = relative(this.root, directory);
+    let path = this.root;
+    for (const segment of below === '' ? [] : below.split(sep)) {
+      path = join(path, segment);
       const status = await statusOf(path);
-      if (status !== undefined || path === dirname(path)) break;
+      if (status === undefined) await this.makeMissing(path);
+      else if (!status.isDirectory()) throw notAFile(path);
+    }
+  }
+
+  /** Makes a directory and those above it that are not there. */
+  private async makeMissing(directory: string): Promise<void> {
+    const missing: string[] = [];
+    for (let path = directory; (await statusOf(path)) === undefined; path = dirname(path)) {
       missing.unshift(path);
+      if (path === dirname(path)) break;
     }
     for (const path of missing) {
       try {
@@ -109,13 +126,12 @@ export class StagedFiles {
   }
 }
 
-/** Undefined if there is nothing. */
+/** What is at `path` itself, links not followed; undefined: nothing. */
 async function statusOf(path: string): Promise<Stats | undefined> {
   try {
-    return await stat(path);
+    return await lstat(path);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw targetError(path, cause);
   }
 }

@@ -8,7 +8,7 @@
  */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { type DType, dtypeById, dtypeInfo, GROUPS, type Group } from '../tensor/index.js';
-import { RANK_MAX } from './limits.js';
+import { MODE_MAX, RANK_MAX } from './limits.js';
 import { readText, writeText } from './text.js';
 
 /**
@@ -199,6 +199,7 @@ function readFile(reader: ByteReader, streams: readonly StreamLayout[]): FileLay
   const format = readText(reader);
   const size = reader.varint();
   const mode = reader.varint();
+  if (mode > MODE_MAX) reader.fail('bad-mode', 'a file has more than permission bits');
   const skeletonPlusOne = reader.varint();
   const skeleton = skeletonPlusOne === 0 ? null : readStreamIndex(reader, streams, skeletonPlusOne - 1);
   const pieces = readList(reader, (inner) => readPiece(inner, streams));

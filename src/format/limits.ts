@@ -26,3 +26,5 @@ export const NAME_BYTES_MAX = 64 * 1024;
 export const CHUNK_ID_BYTES = 16;
 /** Maps and lists inside each other in a record; the root nests five deep. Guards the call stack. */
 export const RECORD_DEPTH_MAX = 32;
+/** Permission bits of a file: a restored one must not run as somebody else. */
+export const MODE_MAX = 0o777;
