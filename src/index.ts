@@ -4,6 +4,8 @@ export type {
   CheckpointDetail,
   CheckpointInfo,
   CheckReport,
+  CompactedCheckpoint,
+  CompactReason,
   CompactResult,
   CreateOptions,
   Damage,

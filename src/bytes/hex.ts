@@ -1,9 +1,20 @@
-const DIGITS = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
+/** Codes of `0` to `9` and `a` to `f`. */
+const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+/** Characters that are put together at once; ids are 32. */
+const PIECE = 1024;
 
 /** Returns the lower-case hexadecimal form of `bytes[start, end)`. */
 export function toHex(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  const codes = new Uint8Array(2 * Math.max(0, end - start));
+  for (let at = 0; at < codes.length; at += 2) {
+    const byte = bytes[start + at / 2];
+    codes[at] = DIGITS[byte >>> 4];
+    codes[at + 1] = DIGITS[byte & 15];
+  }
+  // Text in one piece takes a quarter of the memory of text that was added up digit by digit.
   let text = '';
-  for (let index = start; index < end; index++) text += DIGITS[bytes[index]];
+  for (let at = 0; at < codes.length; at += PIECE)
+    text += String.fromCharCode(...codes.subarray(at, at + PIECE));
   return text;
 }
 

@@ -8,6 +8,7 @@ export { describe, detail, lineage, listCheckpoints } from './inspect.js';
 export { WriterLease } from './lease.js';
 export {
   type LoadedManifest,
+  loadIdPages,
   loadIndex,
   loadManifest,
   readIndexSource,

@@ -58,17 +58,9 @@ export async function readManifestHead(
 
 /** Reads a manifest with its layout and content. */
 export async function loadManifest(context: MetadataSource, name: string): Promise<LoadedManifest> {
-  const { manifest, bodyOffset, bytes } = await readManifestHead(context, name);
-  const read = async (reference: SectionReference): Promise<Uint8Array> => {
-    const key = objectKey('manifests', reference.object === '' ? name : reference.object);
-    const { offset, length } = reference;
-    const stored =
-      reference.object === ''
-        ? bytes.subarray(bodyOffset + offset, bodyOffset + offset + length)
-        : await context.storage.get(key, { offset, length });
-    if (stored === undefined) throw corrupt('missing-object', 'is not in the store', key);
-    return openSection(context.hasher, reference, stored, key);
-  };
+  const opened = await readManifestHead(context, name);
+  const { manifest, bodyOffset } = opened;
+  const read = (reference: SectionReference) => readSection(context, name, opened, reference);
   const key = objectKey('manifests', name);
   const layout = decodeLayout(await read(manifest.layout), key);
   const facts = await read(manifest.facts);
@@ -77,11 +69,38 @@ export async function loadManifest(context: MetadataSource, name: string): Promi
   return { name, manifest, bodyOffset, layout, content };
 }
 
+/** Reads a manifest and all its chunk ids, and nothing else. */
+export async function loadIdPages(
+  context: MetadataSource,
+  name: string,
+): Promise<{ manifest: Manifest; idPages: Uint8Array[] }> {
+  const opened = await readManifestHead(context, name);
+  const { manifest } = opened;
+  const pages = manifest.idPages.map((page) => readSection(context, name, opened, page));
+  return { manifest, idPages: await Promise.all(pages) };
+}
+
+async function readSection(
+  context: MetadataSource,
+  name: string,
+  { bodyOffset, bytes }: OpenedManifest & { bytes: Uint8Array },
+  reference: SectionReference,
+): Promise<Uint8Array> {
+  const key = objectKey('manifests', reference.object === '' ? name : reference.object);
+  const { offset, length } = reference;
+  const stored =
+    reference.object === ''
+      ? bytes.subarray(bodyOffset + offset, bodyOffset + offset + length)
+      : await context.storage.get(key, { offset, length });
+  if (stored === undefined) throw corrupt('missing-object', 'is not in the store', key);
+  return openSection(context.hasher, reference, stored, key);
+}
+
 /** Reads what resolves a manifest's chunks: an index segment, or the footer of a pack. */
 export async function readIndexSource(
   { storage, hasher }: MetadataSource,
   source: string,
-): Promise<ChunkEntry[]> {
+): Promise<Iterable<ChunkEntry>> {
   const { key, range } = placeOfSource(source, 'a manifest');
   const bytes = await storage.get(key, range);
   if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);

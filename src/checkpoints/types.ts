@@ -298,6 +298,8 @@ export interface ForgetDecision {
   forget: boolean;
   /** Why it stays or goes: `last 3`, `best loss`, `every 100`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
   reasons: string[];
+  /** Bytes that saving it added; others may be built on them. */
+  storedBytes: number;
 }
 
 export interface ForgetResult {
@@ -313,11 +315,34 @@ export interface GcResult {
   skippedObjects: number;
   storedBytesBefore: number;
   storedBytesAfter: number;
+  /** What goes, by kind of object: `packs`, `segments`, `manifests`, `pages`, `leases`, `tmp`. */
+  kinds: { kind: string; objects: number; bytes: number }[];
+}
+
+/**
+ * Why compaction moves a chunk: it is of a head, it reads chunks that no checkpoint has any more, its checkpoint takes too long to
+ * restore, its chain is longer than asked for, or its pack is mostly dead or small.
+ */
+export type CompactReason = 'head' | 'ghost' | 'restore-budget' | 'max-height' | 'pack';
+
+/** What compaction does to a checkpoint. */
+export interface CompactedCheckpoint {
+  id: string;
+  run: string;
+  step: number | null;
+  maxHeightBefore: number;
+  maxHeightAfter: number;
+  restoreFactorBefore: number;
+  restoreFactorAfter: number;
 }
 
 export interface CompactResult {
   dryRun: boolean;
   checkpoints: number;
+  /** Chunks encoded anew or copied, and the bytes of their records before and after, by reason. */
+  reasons: { reason: CompactReason; chunks: number; bytesBefore: number; bytesAfter: number }[];
+  /** The checkpoints whose chains change, run by run, oldest first. */
+  changed: CompactedCheckpoint[];
   /** Chunks encoded anew, and chunks copied to other packs as they were. */
   chunksEncoded: number;
   chunksCopied: number;

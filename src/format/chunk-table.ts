@@ -43,42 +43,45 @@ export function writeChunkTable(writer: ByteWriter, entries: readonly ChunkEntry
   }
 }
 
-/** Reads a table; every number is bounded, heights and references are checked for sense. */
-export function readChunkTable(reader: ByteReader, pack: string): ChunkEntry[] {
+/** Yields the entries of a table one after the other; every number is bounded, heights and references are checked for sense. */
+export function* readChunkTable(reader: ByteReader, pack: string): Generator<ChunkEntry> {
   const count = reader.varint();
   if (count * (CHUNK_ID_BYTES + 9) > reader.remaining)
     reader.fail('bad-count', 'a chunk table has too many entries');
-  const entries: ChunkEntry[] = [];
-  for (let index = 0; index < count; index++) {
-    const id = readChunkId(reader);
-    entries.push({ id, pack, offset: 0, length: 0, rawLength: 0, height: 0, references: [], checksum: 0 });
+  const ids = reader.view8(count * CHUNK_ID_BYTES);
+  const { offsets, lengths } = readPlaces(reader, count);
+  const rawLengths = new Uint32Array(count);
+  for (let at = 0; at < count; at++) {
+    const rawLength = reader.varint();
+    if (rawLength > CHUNK_BYTES_MAX) reader.fail('bad-length', 'a chunk is larger than any chunk may be');
+    rawLengths[at] = rawLength;
   }
-  for (const entry of entries) entry.offset = reader.varint();
+  const heights = reader.view8(count);
+  if (heights.some((height) => height > HEIGHT_MAX))
+    reader.fail('bad-height', 'a chunk is higher than any chunk may be');
+  const checksums = Uint32Array.from({ length: count }, () => reader.u32());
+  for (let at = 0; at < count; at++) {
+    const number = reader.u8();
+    if (number > REFERENCES_MAX || number > 0 !== heights[at] > 0)
+      reader.fail('bad-references', 'the number of references does not fit the height');
+    const references = Array.from({ length: number }, () => readChunkId(reader));
+    const id = toHex(ids, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) as ChunkId;
+    const [offset, length, rawLength] = [offsets[at], lengths[at], rawLengths[at]];
+    const [height, checksum] = [heights[at], checksums[at]];
+    yield { id, pack, offset, length, rawLength, height, references, checksum };
+  }
+}
+
+function readPlaces(reader: ByteReader, count: number): { offsets: Float64Array; lengths: Float64Array } {
+  const offsets = Float64Array.from({ length: count }, () => reader.varint());
+  const lengths = Float64Array.from({ length: count }, () => reader.varint());
   let end = 0;
-  for (const entry of entries) {
-    entry.length = reader.varint();
-    entry.offset += end;
-    end = entry.offset + entry.length;
+  for (let at = 0; at < count; at++) {
+    offsets[at] += end;
+    end = offsets[at] + lengths[at];
     if (!Number.isSafeInteger(end)) reader.fail('bad-offset', 'a chunk lies beyond any pack');
   }
-  for (const entry of entries) {
-    entry.rawLength = reader.varint();
-    if (entry.rawLength > CHUNK_BYTES_MAX)
-      reader.fail('bad-length', 'a chunk is larger than any chunk may be');
-  }
-  for (const entry of entries) {
-    entry.height = reader.u8();
-    if (entry.height > HEIGHT_MAX) reader.fail('bad-height', 'a chunk is higher than any chunk may be');
-  }
-  for (const entry of entries) entry.checksum = reader.u32();
-  for (const entry of entries) {
-    const references = reader.u8();
-    if (references > REFERENCES_MAX || references > 0 !== entry.height > 0) {
-      reader.fail('bad-references', 'the number of references does not fit the height');
-    }
-    for (let index = 0; index < references; index++) entry.references.push(readChunkId(reader));
-  }
-  return entries;
+  return { offsets, lengths };
 }
 
 /** Reads one 16-byte id. */

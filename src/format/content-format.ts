@@ -104,7 +104,7 @@ export function decodeContent(
   const directories = readDirectories(reader);
   const settings = readSettingsList(reader);
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the facts have bytes after their end');
-  const ids = readIds(idPages, object);
+  const ids = [...decodeIdPages(idPages, object)];
   let next = 0;
   const streams = layout.streams.map((stream, index) => {
     const own = lengths[index];
@@ -170,10 +170,11 @@ function readDirectories(reader: ByteReader): string[] {
   return Array.from({ length: count }, () => readText(reader));
 }
 
-function readIds(pages: readonly Uint8Array[], object: string): ChunkId[] {
-  return pages.flatMap((page) => {
+/** Yields the chunk ids of a manifest's pages, one after the other. */
+export function* decodeIdPages(pages: readonly Uint8Array[], object: string): Generator<ChunkId> {
+  for (const page of pages) {
     const reader = new ByteReader(page, object);
     if (page.length % CHUNK_ID_BYTES !== 0) reader.fail('bad-length', 'a page of chunk ids is cut off');
-    return Array.from({ length: page.length / CHUNK_ID_BYTES }, () => readChunkId(reader));
-  });
+    while (reader.remaining > 0) yield readChunkId(reader);
+  }
 }

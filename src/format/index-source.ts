@@ -43,13 +43,13 @@ export function sourceKey(source: string): string {
   return placeOfSource(source, 'a manifest').key;
 }
 
-/** Decodes and checks the bytes of a source. */
-export function decodeSource(hasher: Hasher, source: string, bytes: Uint8Array): ChunkEntry[] {
+/** Checks the bytes of a source and decodes its entries, one after the other. */
+export function* decodeSource(hasher: Hasher, source: string, bytes: Uint8Array): Generator<ChunkEntry> {
   const { key, range } = placeOfSource(source, 'a manifest');
-  if (range === undefined) return decodeSegment(hasher, bytes, key);
+  if (range === undefined) return yield* decodeSegment(hasher, bytes, key);
   const pack = key.slice(key.indexOf('/') + 1);
   try {
-    return decodePackFooter(hasher, bytes, range.offset, pack, key);
+    yield* decodePackFooter(hasher, bytes, range.offset, pack, key);
   } catch (cause) {
     if (!(cause instanceof ThetalogError)) throw cause;
     const { kind, code, message } = cause;

@@ -5,6 +5,7 @@ export {
   chunkBytes,
   chunkLengths,
   decodeContent,
+  decodeIdPages,
   encodeFacts,
   encodeIdPages,
   type FileContent,

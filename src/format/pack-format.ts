@@ -61,22 +61,21 @@ export function decodePackTrailer(
   return { offset, length };
 }
 
-/** Decodes a pack's footer; all records must lie before it. */
-export function decodePackFooter(
+/** Checks a pack's footer and decodes its entries, one after the other; all records must lie before it. */
+export function* decodePackFooter(
   hasher: Hasher,
   footer: Uint8Array,
   recordsEnd: number,
   pack: string,
   object: string,
-): ChunkEntry[] {
+): Generator<ChunkEntry> {
   const payload = openEnvelope(hasher, MAGIC.packFooter, footer, object);
   const reader = new ByteReader(payload, object);
-  const entries = readChunkTable(reader, pack);
-  if (reader.remaining > 0) reader.fail('trailing-bytes', 'the footer has bytes after its end');
-  for (const entry of entries) {
+  for (const entry of readChunkTable(reader, pack)) {
     if (entry.offset < PACK_HEADER_BYTES || entry.offset + entry.length > recordsEnd) {
       throw corrupt('bad-offset', 'the footer names a record outside the pack', object, entry.offset);
     }
+    yield entry;
   }
-  return entries;
+  if (reader.remaining > 0) reader.fail('trailing-bytes', 'the footer has bytes after its end');
 }

@@ -26,17 +26,15 @@ export function encodeSegment(hasher: Hasher, entries: readonly ChunkEntry[]): U
   return sealEnvelope(hasher, MAGIC.segment, writer.written());
 }
 
-/** Decodes and checks a segment. */
-export function decodeSegment(hasher: Hasher, bytes: Uint8Array, object: string): ChunkEntry[] {
+/** Checks a segment and decodes its entries, one after the other: there may be millions. */
+export function* decodeSegment(hasher: Hasher, bytes: Uint8Array, object: string): Generator<ChunkEntry> {
   const reader = new ByteReader(openEnvelope(hasher, MAGIC.segment, bytes, object), object);
   const packs = reader.varint();
   if (packs > reader.remaining) reader.fail('bad-count', 'names too many packs');
-  const entries: ChunkEntry[] = [];
   for (let index = 0; index < packs; index++) {
     const pack = readText(reader);
     if (!isObjectName(pack)) reader.fail('bad-name', 'names an impossible pack');
-    for (const entry of readChunkTable(reader, pack)) entries.push(entry);
+    yield* readChunkTable(reader, pack);
   }
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'has bytes after its end');
-  return entries;
 }

@@ -70,6 +70,24 @@ export function budgetTasks(
   }));
 }
 
+/** Bases chunks at the end of chains longer than `maxHeight` on full ones, or stores them in full where that is 0. */
+export function heightTasks(
+  checkpoint: ResolvedCheckpoint,
+  encodings: Encodings,
+  places: ChunkPlaces,
+  maxHeight: number,
+): ReencodeTask[] {
+  const tooHigh = [...contentOf(checkpoint)].filter((id) => (encodings.get(id)?.height ?? 0) > maxHeight);
+  const clusters = clustersOf(new Set(tooHigh), encodings).flatMap((cluster) => partsOf(cluster, encodings));
+  return clusters.map((cluster) => ({
+    chunks: cluster.map((id) => {
+      return { id, dtype: places.dtype(id), bases: maxHeight > 0 ? places.fullBases(id, encodings) : [] };
+    }),
+    level: 'max',
+    bytesMax: Number.POSITIVE_INFINITY,
+  }));
+}
+
 function contentOf({ loaded }: ResolvedCheckpoint): Set<ChunkId> {
   return new Set(loaded.content.streams.flatMap((stream) => stream.ids));
 }

@@ -160,7 +160,7 @@ export class ClosureCheck {
 
   private async readSegment(name: string): Promise<ChunkEntry[]> {
     const { key, range } = placeOfSource(name, 'a manifest');
-    return decodeSource(this.context.hasher, name, await this.inventory.read(key, range));
+    return [...decodeSource(this.context.hasher, name, await this.inventory.read(key, range))];
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import {
   type ChainOptions,
+  type CompactReason,
   type CompactResult,
   CondemnedError,
   type OperationOptions,
@@ -16,8 +17,9 @@ import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import { type ChunkEntry, objectKey, type Root } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ObjectWriter, type PackedChunk, PackWriter } from '../packs/index.js';
-import { budgetTasks, headsOf, headTasks } from './chain-shortening.js';
+import { budgetTasks, headsOf, headTasks, heightTasks } from './chain-shortening.js';
 import { publishCompaction } from './compact-commit.js';
+import { CompactLog, changeOf, isChange } from './compact-log.js';
 import { ChunkPlaces, ghostTasks, orderByLineage } from './compact-plan.js';
 import {
   contentIds,
@@ -26,7 +28,6 @@ import {
   lowestEncodings,
   maxHeight,
   neededEncodings,
-  restoreFactor,
   trueHeights,
 } from './live-encodings.js';
 import { LiveStore, type ResolvedCheckpoint } from './live-store.js';
@@ -43,6 +44,8 @@ export interface CompactOptions extends OperationOptions, Pick<ChainOptions, 'ma
    * the only growth there is but for what is over the restore budget. Default: true.
    */
   fullHeads?: boolean;
+  /** Chunks with longer chains than this are based on full ones; 0: everything is stored in full. Default: what the budget allows. */
+  maxHeight?: number;
   dryRun?: boolean;
 }
 
@@ -72,6 +75,7 @@ class Compaction {
   private readonly objects: ObjectWriter;
   private readonly lease: WriterLease;
   private readonly packs: PackWriter;
+  private readonly log = new CompactLog();
   private bytesDone = 0;
 
   constructor(context: StoreContext, options: CompactOptions, objects: ObjectWriter, lease: WriterLease) {
@@ -91,25 +95,25 @@ class Compaction {
     const heads = options.fullHeads === false ? [] : headsOf(root, scope);
     const before = lowestEncodings(checkpoints);
     const encodings = new Map(before);
-    const counts = await this.encodeAnew(scope, checkpoints, heads, encodings);
+    await this.encodeAnew(scope, checkpoints, heads, encodings);
     const needed = neededEncodings(checkpoints, encodings);
-    const chunksCopied = await this.repack(scope, needed, counts.chunksEncoded);
-    const worst = (map: ReadonlyMap<ChunkId, ChunkEntry>): number =>
-      checkpoints.reduce((highest, one) => Math.max(highest, restoreFactor(one, map)), 1);
+    await this.repack(scope, needed);
+    const changes = checkpoints.map((one) => changeOf(one, before, needed));
+    const worst = (factors: number[]): number => Math.max(1, ...factors);
     const result = {
       dryRun: options.dryRun === true,
       checkpoints: checkpoints.length,
-      ...counts,
-      chunksCopied,
+      ...this.log.summary(),
+      changed: changes.filter(isChange),
       maxHeightBefore: maxHeight(before.values()),
       maxHeightAfter: maxHeight(needed.values()),
-      restoreFactorBefore: worst(before),
-      restoreFactorAfter: worst(needed),
+      restoreFactorBefore: worst(changes.map((change) => change.restoreFactorBefore)),
+      restoreFactorAfter: worst(changes.map((change) => change.restoreFactorAfter)),
       liveBytesBefore: liveBytes(distinctEncodings(checkpoints)),
       liveBytesAfter: liveBytes(needed.values()),
     };
     const changed =
-      counts.chunksEncoded + chunksCopied > 0 || result.liveBytesAfter !== result.liveBytesBefore;
+      result.chunksEncoded + result.chunksCopied > 0 || result.liveBytesAfter !== result.liveBytesBefore;
     if (!result.dryRun && changed) {
       await this.packs.finish();
       await publishCompaction(context, this.objects, root, checkpoints, needed);
@@ -135,7 +139,7 @@ class Compaction {
     checkpoints: readonly ResolvedCheckpoint[],
     heads: readonly ResolvedCheckpoint[],
     encodings: Map<ChunkId, ChunkEntry>,
-  ): Promise<Pick<CompactResult, 'chunksEncoded' | 'shorteningBytes'>> {
+  ): Promise<void> {
     const { context, options } = this;
     const places = new ChunkPlaces(scope);
     const content = contentIds(checkpoints);
@@ -145,25 +149,27 @@ class Compaction {
       for (const id of checkpoint.closure.keys()) elsewhere.add(id);
     }
     const before = new Map(encodings);
-    const counts = { chunksEncoded: 0, shorteningBytes: 0 };
-    const apply = async (tasks: readonly ReencodeTask[], shortens: boolean): Promise<void> => {
+    const apply = async (tasks: readonly ReencodeTask[], reason: CompactReason): Promise<void> => {
       for await (const chunks of reencode(context, tasks, before, options.signal)) {
         for (const chunk of chunks) {
-          const entry = await this.replace(chunk, encodings);
-          counts.chunksEncoded += 1;
-          if (shortens) counts.shorteningBytes += entry.length;
+          const bytesBefore = encodings.get(chunk.id)?.length ?? 0;
+          const { length } = await this.replace(chunk, encodings);
+          this.log.add(reason, bytesBefore, length);
         }
       }
     };
-    await apply(headTasks(heads, encodings, places), true);
+    await apply(headTasks(heads, encodings, places), 'head');
     await apply(
       ghostTasks(places, encodings, content, (ghost) => elsewhere.has(ghost)),
-      false,
+      'ghost',
     );
     const factor = options.maxRestoreFactor ?? context.chainLimits.maxRestoreFactor;
-    for (const { checkpoint } of orderByLineage(scope))
-      await apply(budgetTasks(checkpoint, encodings, places, factor), true);
-    return counts;
+    const { maxHeight } = options;
+    for (const { checkpoint } of orderByLineage(scope)) {
+      await apply(budgetTasks(checkpoint, encodings, places, factor), 'restore-budget');
+      if (maxHeight !== undefined)
+        await apply(heightTasks(checkpoint, encodings, places, maxHeight), 'max-height');
+    }
   }
 
   /** Replaces the encoding of a chunk by a new one, which is at most as high. */
@@ -184,18 +190,18 @@ class Compaction {
   private async repack(
     scope: readonly ResolvedCheckpoint[],
     needed: Map<ChunkId, ChunkEntry>,
-    encodedAnew: number,
-  ): Promise<number> {
+  ): Promise<void> {
     const { context, options } = this;
     const own = new Set(this.packs.entries.map((entry) => entry.pack));
     const touched = new Set<string>();
     for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
-    const doomed = await packsToRewrite(context.storage, needed.values(), touched, encodedAnew > 0);
+    const doomed = await packsToRewrite(context.storage, needed.values(), touched, this.log.encodedBytes);
     const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
     const heights = trueHeights(moving, needed);
+    for (const { length } of moving.values()) this.log.add('pack', length, length);
     if (options.dryRun === true) {
       for (const [id, entry] of moving) needed.set(id, { ...entry, height: heights.get(id) ?? entry.height });
-      return moving.size;
+      return;
     }
     for await (const { entry, bytes } of recordsOf(context.storage, [...moving.values()])) {
       throwIfAborted(options.signal);
@@ -207,7 +213,6 @@ class Compaction {
       needed.set(entry.id, await this.packs.append({ ...entry, record: bytes, height }));
       await this.report(entry.rawLength);
     }
-    return moving.size;
   }
 
   private async report(bytes: number): Promise<void> {

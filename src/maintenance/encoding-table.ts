@@ -67,7 +67,7 @@ export class EncodingTable {
   private checkpoints = 0;
 
   /** Adds the entries of a segment; to be called once for each. */
-  add(segment: string, entries: readonly ChunkEntry[]): void {
+  add(segment: string, entries: Iterable<ChunkEntry>): void {
     const segmentNumber = this.segments.number(segment);
     for (const entry of entries) {
       const id = this.idNumber(entry.id);

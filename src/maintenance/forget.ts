@@ -88,7 +88,14 @@ async function decideByName(context: StoreContext, root: Root, refs: readonly st
     doomed.set(run, ids);
     if (ids.has(entry.id)) continue;
     ids.add(entry.id);
-    decisions.push({ id: entry.id, run, step: entry.step, forget: true, reasons: ['named'] });
+    decisions.push({
+      id: entry.id,
+      run,
+      step: entry.step,
+      forget: true,
+      reasons: ['named'],
+      storedBytes: entry.storedBytes,
+    });
   }
   const remaining = new Map<string, CatalogueEntry[]>();
   for (const [run, ids] of doomed) {
@@ -118,7 +125,14 @@ async function decideByPolicy(context: StoreContext, root: Root, options: Forget
       const reasons = [...(kept.get(entry.id) ?? []), ...protections(root, entry.id)];
       const forget = reasons.length === 0;
       if (forget) reasons.push('no policy keeps it');
-      decisions.push({ id: entry.id, run, step: entry.step, forget, reasons });
+      decisions.push({
+        id: entry.id,
+        run,
+        step: entry.step,
+        forget,
+        reasons,
+        storedBytes: entry.storedBytes,
+      });
       return !forget;
     });
     if (staying.length < entries.length) remaining.set(run, staying);

@@ -122,6 +122,12 @@ function bytesOf(objects: readonly StoredObject[]): number {
 
 function report(plan: Plan, dryRun: boolean, freed: number): GcResult {
   const bytes = bytesOf(plan.condemned);
+  const kinds = new Map<string, { kind: string; objects: number; bytes: number }>();
+  for (const { key, size } of plan.condemned) {
+    const kind = key.slice(0, key.indexOf('/'));
+    const sum = kinds.get(kind) ?? { kind, objects: 0, bytes: 0 };
+    kinds.set(kind, { kind, objects: sum.objects + 1, bytes: sum.bytes + size });
+  }
   return {
     dryRun,
     objects: plan.condemned.length,
@@ -129,5 +135,6 @@ function report(plan: Plan, dryRun: boolean, freed: number): GcResult {
     skippedObjects: plan.skipped,
     storedBytesBefore: plan.storedBytes,
     storedBytesAfter: plan.storedBytes - (dryRun ? bytes : freed),
+    kinds: [...kinds.values()].sort((a, b) => b.bytes - a.bytes),
   };
 }

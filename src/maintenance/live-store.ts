@@ -4,13 +4,21 @@
  */
 import {
   type LoadedManifest,
+  loadIdPages,
   loadManifest,
   readIndexSource,
   type StoreContext,
   sectionHolders,
 } from '../checkpoints/index.js';
 import { throwIfAborted } from '../errors.js';
-import { type CatalogueEntry, type ChunkEntry, objectKey, type Root, sourceKey } from '../format/index.js';
+import {
+  type CatalogueEntry,
+  type ChunkEntry,
+  decodeIdPages,
+  objectKey,
+  type Root,
+  sourceKey,
+} from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
 import { EncodingTable } from './encoding-table.js';
@@ -61,7 +69,8 @@ export class LiveStore {
     const keys = new Set<string>();
     for (const { entry } of checkpoints) {
       throwIfAborted(signal);
-      const { name, manifest, content } = await loadManifest(this.context, entry.manifest);
+      const name = entry.manifest;
+      const { manifest, idPages } = await loadIdPages(this.context, name);
       for (const holder of [name, ...sectionHolders(manifest)]) keys.add(objectKey('manifests', holder));
       for (const segment of manifest.segments) {
         keys.add(sourceKey(segment));
@@ -69,8 +78,8 @@ export class LiveStore {
         known.add(segment);
         table.add(segment, await readIndexSource(this.context, segment));
       }
-      const ids = content.streams.flatMap((stream) => stream.ids);
-      table.addPacks(packs, ids, manifest.segments, objectKey('manifests', name));
+      const key = objectKey('manifests', name);
+      table.addPacks(packs, decodeIdPages(idPages, key), manifest.segments, key);
     }
     for (const pack of packs) keys.add(objectKey('packs', pack));
     return keys;
@@ -79,7 +88,7 @@ export class LiveStore {
   private segment(name: string): Promise<ChunkEntry[]> {
     const present = this.segments.get(name);
     if (present !== undefined) return present;
-    const reading = readIndexSource(this.context, name);
+    const reading = readIndexSource(this.context, name).then((entries) => [...entries]);
     this.segments.set(name, reading);
     return reading;
   }

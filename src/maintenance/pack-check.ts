@@ -67,7 +67,7 @@ export async function readFooter(
   const { offset, length } = decodePackTrailer(trailer, size, object);
   const footer = await inventory.read(object, { offset, length });
   try {
-    return decodePackFooter(context.hasher, footer, offset, pack, object);
+    return [...decodePackFooter(context.hasher, footer, offset, pack, object)];
   } catch (error) {
     const { kind, code, message } = asDamage(error);
     throw new ThetalogError(kind, code, message, { object, offset, cause: error });

@@ -20,7 +20,7 @@ export class ChunkIndex {
   }
 
   /** Adds the entries of a segment, after those of all segments listed before it. */
-  add(segment: string, entries: readonly ChunkEntry[]): void {
+  add(segment: string, entries: Iterable<ChunkEntry>): void {
     for (const entry of entries) {
       const present = this.chunks.get(entry.id);
       if (present === undefined || entry.height < present.entry.height)

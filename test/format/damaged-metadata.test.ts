@@ -33,7 +33,7 @@ const objects: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   ['root', encodeRoot(hasher, root), (bytes) => decodeRoot(hasher, bytes, 'object')],
   ['page', encodePage(hasher, page), (bytes) => decodePage(hasher, bytes, 'object')],
   ['manifest', encodeManifest(hasher, manifest), (bytes) => decodeManifest(hasher, bytes, 'object')],
-  ['segment', encodeSegment(hasher, [chunk, delta]), (bytes) => decodeSegment(hasher, bytes, 'object')],
+  ['segment', encodeSegment(hasher, [chunk, delta]), (bytes) => [...decodeSegment(hasher, bytes, 'object')]],
   [
     'lease',
     encodeLease(hasher, { attempt: PACK, expiresAt: 1 }),
@@ -42,7 +42,7 @@ const objects: [string, Uint8Array, (bytes: Uint8Array) => unknown][] = [
   [
     'pack footer',
     packEnd.subarray(0, -PACK_TRAILER_BYTES),
-    (bytes) => decodePackFooter(hasher, bytes, 208, PACK, 'object'),
+    (bytes) => [...decodePackFooter(hasher, bytes, 208, PACK, 'object')],
   ],
   [
     'pack trailer',

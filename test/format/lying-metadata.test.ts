@@ -57,12 +57,17 @@ describe('lies under a valid checksum are corrupt', () => {
       'bad-references',
     ],
   ])('segment: %s', (_title, bytes, code) => {
-    expect(errorOf(() => decodeSegment(hasher, bytes, 'object'))).toMatchObject({ kind: 'corrupt', code });
+    expect(errorOf(() => [...decodeSegment(hasher, bytes, 'object')])).toMatchObject({
+      kind: 'corrupt',
+      code,
+    });
   });
 
   test('a footer that names records outside its pack', () => {
     const footer = packEnd.subarray(0, -PACK_TRAILER_BYTES);
-    expect(errorOf(() => decodePackFooter(hasher, footer, 207, PACK, 'object'))?.code).toBe('bad-offset');
+    expect(errorOf(() => [...decodePackFooter(hasher, footer, 207, PACK, 'object')])?.code).toBe(
+      'bad-offset',
+    );
   });
 
   test.each<[string, unknown]>([

@@ -139,6 +139,37 @@ describe('compaction and the time to restore', () => {
     expect(await store.compact({ maxRestoreFactor })).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
   });
 
+  test.each([3, 1, 0])('no chain is longer than %d where that is asked for', async (maxHeight) => {
+    await longChain();
+    const states = await Promise.all([0, 5, 11].map((step) => store.run('a').restore(`latest~${step}`)));
+    const planned = await store.compact({ maxHeight, dryRun: true });
+    const result = await store.compact({ maxHeight });
+    expect(result).toEqual({ ...planned, dryRun: false });
+    expect(result.maxHeightBefore).toBeGreaterThan(3);
+    expect(result.maxHeightAfter).toBeLessThanOrEqual(maxHeight);
+    expect(result.reasons.map(({ reason }) => reason)).toContain('max-height');
+    await store.gc();
+    expect((await store.stats()).maxHeight).toBe(result.maxHeightAfter);
+    expect((await store.check({ readData: 100 })).damaged).toEqual([]);
+    for (const [at, step] of [0, 5, 11].entries())
+      expect(await store.run('a').restore(`latest~${step}`)).toEqual(states[at]);
+    expect(await store.compact({ maxHeight })).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
+  });
+
+  test('the plan says for which reason how many bytes move, and which checkpoints that changes', async () => {
+    await longChain();
+    const { reasons, changed, chunksEncoded, chunksCopied, liveBytesBefore, liveBytesAfter } =
+      await store.compact({ dryRun: true, maxRestoreFactor: 2 });
+    const sum = (key: 'chunks' | 'bytesBefore' | 'bytesAfter'): number =>
+      reasons.reduce((total, reason) => total + reason[key], 0);
+    expect(reasons.map(({ reason }) => reason)).toEqual(expect.arrayContaining(['head', 'restore-budget']));
+    expect(sum('chunks')).toBe(chunksEncoded + chunksCopied);
+    expect(liveBytesAfter - liveBytesBefore).toBeLessThanOrEqual(sum('bytesAfter') - sum('bytesBefore'));
+    expect(changed.at(-1)).toMatchObject({ run: 'a', restoreFactorAfter: 1 });
+    for (const { restoreFactorBefore, restoreFactorAfter } of changed)
+      expect(restoreFactorAfter).toBeLessThanOrEqual(Math.max(2, restoreFactorBefore));
+  });
+
   test('of every second checkpoint of a run one step apart, ghosts stay where rules on them are smaller', async () => {
     await longChain();
     const odd = (await store.list({ run: 'a' })).filter((_, at) => at % 2 === 1);

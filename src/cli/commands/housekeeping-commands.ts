@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { CompactResult, GcResult } from '../../index.js';
-import { parseFactor } from '../arguments.js';
+import type { CompactReason, CompactResult, GcResult } from '../../index.js';
+import { parseFactor, parseStep } from '../arguments.js';
 import type { CommandHost } from '../session.js';
 import { formatBytes, formatCount } from '../units.js';
 
@@ -10,6 +10,7 @@ interface DryRunFlags {
 
 interface CompactFlags extends DryRunFlags {
   maxRestoreFactor?: number;
+  maxHeight?: number;
   fullHeads: boolean;
 }
 
@@ -53,6 +54,7 @@ export function addCompactCommand(program: Command, host: CommandHost): void {
       'work of a restore against that of a full checkpoint (default: 8)',
       parseFactor,
     )
+    .option('--max-height <n>', 'longest delta chain to leave; 0: all in full', parseStep)
     .option('--no-full-heads', 'store nothing in full that is a delta')
     .option('-n, --dry-run', 'only say what would be done')
     .addHelpText('after', COMPACT_EXAMPLES)
@@ -70,6 +72,10 @@ function gcLines(result: GcResult): string[] {
   const sizes = `${formatBytes(result.storedBytesBefore)} -> ${formatBytes(result.storedBytesAfter)}`;
   const objects = formatCount(result.objects, 'unreferenced object');
   const lines = [`${verb} ${objects}, ${formatBytes(result.bytes)}; stored ${sizes}`];
+  if (result.dryRun) {
+    for (const { kind, objects: count, bytes } of result.kinds)
+      lines.push(`  ${kind}: ${formatCount(count, 'object')}, ${formatBytes(bytes)}`);
+  }
   if (result.skippedObjects > 0)
     lines.push(`left alone ${formatCount(result.skippedObjects, 'object')} that a running save may own`);
   return lines;
@@ -86,10 +92,33 @@ function compactLines(result: CompactResult): string[] {
     `slowest restore ${factor(result.restoreFactorBefore)} -> ${factor(result.restoreFactorAfter)} x a full one`,
     `live chunk data ${formatBytes(result.liveBytesBefore)} -> ${formatBytes(result.liveBytesAfter)}, ${formatBytes(result.shorteningBytes)} of it to restore faster`,
   ];
-
+  if (result.dryRun) lines.push(...planLines(result));
   if (!result.dryRun && result.chunksEncoded + result.chunksCopied > 0)
     lines.push('run thetalog gc to free what is left behind');
   return lines;
+}
+
+const REASONS: Record<CompactReason, string> = {
+  head: 'heads, tagged and pinned checkpoints in full',
+  ghost: 'no longer built on forgotten checkpoints',
+  'restore-budget': 'within the restore budget',
+  'max-height': 'within the longest chain asked for',
+  pack: 'out of packs that are mostly dead, or small',
+};
+
+/** The plan of a dry run: what moves for which reason, and what that changes about which checkpoint. */
+function planLines({ reasons, changed }: CompactResult): string[] {
+  const moved = reasons.map(({ reason, chunks, bytesBefore, bytesAfter }) => {
+    const sizes = `${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}`;
+    return `  ${formatCount(chunks, 'chunk')}, ${sizes}: ${REASONS[reason]}`;
+  });
+  const shorter = changed.map((one) => {
+    const chain = `longest chain ${one.maxHeightBefore} -> ${one.maxHeightAfter}`;
+    const restore = `restore ${factor(one.restoreFactorBefore)} -> ${factor(one.restoreFactorAfter)}`;
+    const step = one.step === null ? '' : `, step ${one.step}`;
+    return `  ${one.id.slice(0, 10)} (${one.run}${step}): ${chain}, ${restore}`;
+  });
+  return [...moved, ...shorter];
 }
 
 function factor(value: number): string {
