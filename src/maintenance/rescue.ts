@@ -56,7 +56,7 @@ export async function rescueCheckpoint(
 /** Reads what resolves a manifest's chunks; undefined if it is damaged. */
 export async function readSegment(context: StoreContext, source: string): Promise<ChunkEntry[] | undefined> {
   try {
-    return await readIndexSource(context, source);
+    return [...(await readIndexSource(context, source))];
   } catch (error) {
     asDamage(error);
     return undefined;

@@ -129,7 +129,7 @@ function malformedPack(dice: Dice): MalformedPack {
 function readPack({ head, footer, trailer, bytes }: MalformedPack): Uint8Array {
   checkPackHeader(head, OBJECT);
   const { offset } = decodePackTrailer(trailer, bytes, OBJECT);
-  return encodePackEnd(hasher, decodePackFooter(hasher, footer, offset, PACK, OBJECT), offset);
+  return encodePackEnd(hasher, [...decodePackFooter(hasher, footer, offset, PACK, OBJECT)], offset);
 }
 
 /** A section whose reference lies about it, or whose stored bytes are damaged. */
@@ -188,7 +188,7 @@ export const OBJECT_PARSERS: readonly ObjectParser[] = [
   parser({
     part: 'index segment',
     make: (dice) => malformedTableObject(dice.pick(SEGMENTS), MAGIC.segment, dice),
-    read: (bytes) => encodeSegment(hasher, decodeSegment(hasher, bytes, OBJECT)),
+    read: (bytes) => encodeSegment(hasher, [...decodeSegment(hasher, bytes, OBJECT)]),
   }),
   parser({ part: 'pack', make: malformedPack, read: readPack }),
   parser({
