@@ -83,10 +83,11 @@ function scaleOf(sorted: readonly Gradient[], bits: number): number | undefined 
     .filter(({ error }) => error * 2 * patterns <= ERROR_MAX)
     .map(({ value, error }) => ({ value: mantissa(value), error }));
   const told = spreadOver(precise.slice(0, TOLD_LANES * 8), TOLD_LANES);
+  const values = Float64Array.from(told, ({ value }) => value);
   if (told.length < TOLD_LANES) return undefined;
   for (let pattern = patterns; pattern < 2 * patterns; pattern++) {
-    const scale = doubled((told[0].value * patterns) / pattern);
-    if (fits(told, scale, patterns)) return refined(precise, scale, patterns);
+    const scale = doubled((values[0] * patterns) / pattern);
+    if (fits(values, scale, patterns)) return refined(precise, scale, patterns);
   }
   return undefined;
 }
@@ -98,9 +99,14 @@ function spreadOver(items: readonly Gradient[], count: number): Gradient[] {
     : Array.from({ length: count }, (_, at) => items[Math.floor((at * items.length) / count)]);
 }
 
+const wide = new Float64Array(1);
+const words = new Uint32Array(wide.buffer);
+
+/** The size of a normal number, brought to [1, 2). */
 function mantissa(value: number): number {
-  const size = Math.abs(value);
-  return size / 2 ** Math.floor(Math.log2(size));
+  wide[0] = value;
+  words[1] = (words[1] & 0xfffff) | 0x3ff00000;
+  return wide[0];
 }
 
 /** Brings a quotient of two mantissas to [1, 2). */
@@ -108,10 +114,10 @@ function doubled(quotient: number): number {
   return quotient < 1 ? 2 * quotient : quotient;
 }
 
-function fits(told: readonly Gradient[], scale: number, patterns: number): boolean {
+function fits(values: Float64Array, scale: number, patterns: number): boolean {
   let misses = 0;
-  for (const { value } of told) {
-    const pattern = doubled(value / scale) * patterns;
+  for (let at = 0; at < values.length; at++) {
+    const pattern = doubled(values[at] / scale) * patterns;
     if (Math.abs(pattern - Math.round(pattern)) > APART_MAX && ++misses > MISSES_MAX) return false;
   }
   return true;

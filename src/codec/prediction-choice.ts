@@ -109,6 +109,9 @@ class Choice {
   }
 }
 
+/** A rule whose forms all leave more than this share of the small sample, as random lanes do there, does not hold at all. */
+const REFUSED_SHARE = 3 / 4;
+
 interface BestForm {
   readonly predictor: Predictor;
   /** Estimated bits of the chunk, which do not have to be told more precisely if the form is taken. */
@@ -116,7 +119,7 @@ interface BestForm {
   readonly isTaken: boolean;
 }
 
-/** All forms are compared by a few lanes, the best ones by more. */
+/** All forms are compared by a few lanes, the best ones by more; undefined where none of them is worth it. */
 function bestForm(
   planes: PlanesCoder,
   raw: Uint8Array,
@@ -134,6 +137,7 @@ function bestForm(
     if (more <= raw.length * 8 * TAKEN_SHARE) return { predictor, bits: more, isTaken: true };
   }
   first.sort((a, b) => a.bits - b.bits);
+  if (first[0].bits > raw.length * 8 * REFUSED_SHARE) return undefined;
   const best = first.slice(0, FORMS_TOLD_APART).map(({ predictor }) => {
     return { predictor, bits: bitsOf(predictor, FORM_SAMPLE_LANES), isTaken: false };
   });
