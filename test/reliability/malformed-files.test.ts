@@ -1,7 +1,7 @@
 /**
  * Malformed model files: a typed error or a sound segmentation, in bounded time, reading no more than there is; 20,000 for
- * each parser, a million in slow-malformed-inputs.test.ts. Seen to fail when the bound of npy's shape is taken out, when the local header
- * of a zip is believed without looking (overlaps), and when SETITEMS stops asking for a dict.
+ * each parser, a million in slow-malformed-inputs.test.ts. Seen to
+ * fail when SETITEMS stops asking for a dict, and when views of tensors may reach outside their storage.
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';

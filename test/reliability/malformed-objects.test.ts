@@ -1,8 +1,7 @@
 /**
  * Malformed objects of a store, also such that lie under a right checksum: a typed error that names the object, or a value
- * that can be written again; 20,000 for each parser, a million in slow-malformed-inputs.test.ts. Seen to fail when the bound of a
- * chunk table's count is taken out, when records are read by a general MessagePack library, and when the lengths of
- * planes are not compared with the record.
+ * that can be written again; 20,000 for each parser, a million in slow-malformed-inputs.test.ts. Seen to fail when
+ * records are read by a general MessagePack library.
  */
 import { expect, test } from 'vitest';
 import { BLOCK, ENCODING, PREDICTOR } from '../../src/codec/record-ids.js';
