@@ -27,6 +27,7 @@ export type {
   RepairResult,
   RestoreFilesOptions,
   RestoreResult,
+  RestoreStateOptions,
   SaveExplanation,
   SaveFilesOptions,
   SaveOptions,
@@ -41,7 +42,6 @@ export { type ErrorDetails, type ErrorKind, isThetalogError, ThetalogError } fro
 export {
   createStore,
   openStore,
-  type RestoreStateOptions,
   type Run,
   type SaveHandle,
   type Store,

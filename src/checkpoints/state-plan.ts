@@ -7,16 +7,19 @@ import {
   type FoundTensor,
   flattenState,
   GROUPS,
-  type Group,
+  groupOfPath,
   type StateValue,
   unflattenState,
+  viewOf,
 } from '../tensor/index.js';
 import type { StoreContext } from './context.js';
 import { findFamilies, linkRanges } from './families.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
-import { piecesIntoBuffers } from './restore-pieces.js';
+import { matchTensors } from './restore-into.js';
+import { piecesIntoMemory } from './restore-pieces.js';
 import { readTensors } from './tensor-reader.js';
+import type { RestoreStateOptions } from './types.js';
 
 /** Key of the stream with the plain data of a state. */
 export const PLAIN_KEY = 'state:plain';
@@ -47,7 +50,7 @@ export function planState(state: StateValue): SavePlan {
     };
     return {
       name: tensor.name,
-      group: groupOf(tensor),
+      group: groupOfPath(tensor.path),
       dtype: tensor.dtype,
       shape: tensor.shape,
       boxes: [box],
@@ -83,14 +86,10 @@ function findRanges(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; 
     if (present !== undefined) return present;
     ofBuffer.set(place, ranges.length);
     const source = memorySource(tensor.data);
-    ranges.push({ file: 0, key: tensor.name, group: groupOf(tensor), dtype: tensor.dtype, source });
+    ranges.push({ file: 0, key: tensor.name, group: groupOfPath(tensor.path), dtype: tensor.dtype, source });
     return ranges.length - 1;
   });
   return { ranges, rangeOf };
-}
-
-function groupOf(tensor: FoundTensor): Group {
-  return GROUPS.find((group) => group === tensor.path[0]) ?? 'extra';
 }
 
 function findProgress(state: StateValue): FoundProgress {
@@ -121,39 +120,46 @@ function field(value: StateValue | undefined, name: string): StateValue | undefi
 export async function readState(
   context: StoreContext,
   loaded: LoadedManifest,
-  groups: readonly Group[] | undefined,
+  { groups, into }: RestoreStateOptions,
   lost: readonly string[] = [],
 ): Promise<StateValue> {
-  const plain = loaded.layout.streams.findIndex((stream) => stream.key === PLAIN_KEY);
-  if (plain < 0) {
-    throw new ThetalogError(
-      'invalid',
-      'not-a-state',
-      'The checkpoint was saved from files, not from a state.',
-      {
-        object: loaded.manifest.checkpoint,
-        hint: 'Restore it into a folder, or read single tensors.',
-      },
-    );
-  }
+  const plain = await readPlain(context, loaded);
+  const { layout } = loaded;
   const missing = new Set(lost);
-  const kept = [...loaded.layout.tensors.keys()].filter((at) => {
-    const { name, group } = loaded.layout.tensors[at];
-    return !missing.has(name) && (groups === undefined || groups.includes(group));
-  });
-  const tensors = await readTensors(
+  const wanted = [...layout.tensors.entries()].filter(
+    ([, { group }]) => groups === undefined || groups.includes(group),
+  );
+  const tensors = wanted.map(([, tensor]) => tensor);
+  const given = into === undefined ? [] : matchTensors(into, tensors, groups);
+  const kept = wanted
+    .map(([at, tensor], index) => ({ at, tensor, place: given.at(index) }))
+    .filter(({ tensor }) => !missing.has(tensor.name));
+  const filled = await readTensors(
     context,
     loaded,
-    kept.map((at) => loaded.layout.tensors[at]),
+    kept.map(({ tensor }) => tensor),
+    kept.map(({ place }) => place?.data),
   );
-  const values = new Map(kept.map((at, number) => [at, tensors[number]]));
-  const bytes = streamBytes(loaded.layout.streams[plain]);
-  const piece = { stream: plain, offset: 0, length: bytes, target: 0, position: 0 };
-  const [data] = await piecesIntoBuffers(context, loaded, [piece], [bytes]);
+  const values = new Map(kept.map(({ at, place }, index) => [at, { place, bytes: filled[index] }]));
   const object = `manifests/${loaded.name}`;
-  return unflattenState(data, object, (slot) => {
-    if (slot.index >= loaded.layout.tensors.length)
+  return unflattenState(plain, object, (slot) => {
+    if (slot.index >= layout.tensors.length)
       throw corrupt('bad-slot', 'names a tensor that is not there', object);
-    return values.get(slot.index);
+    const value = values.get(slot.index);
+    return value && (value.place?.view ?? viewOf(slot.dtype, value.bytes));
   });
+}
+
+async function readPlain(context: StoreContext, loaded: LoadedManifest): Promise<Uint8Array> {
+  const { layout, manifest } = loaded;
+  const stream = layout.streams.findIndex(({ key }) => key === PLAIN_KEY);
+  if (stream < 0) {
+    const message = 'The checkpoint was saved from files, not from a state.';
+    const hint = 'Restore it into a folder, or read single tensors.';
+    throw new ThetalogError('invalid', 'not-a-state', message, { object: manifest.checkpoint, hint });
+  }
+  const length = streamBytes(layout.streams[stream]);
+  const piece = { stream, offset: 0, length, target: 0, position: 0 };
+  const [plain] = await piecesIntoMemory(context, loaded, [piece], [length]);
+  return plain;
 }

@@ -5,7 +5,7 @@ import { dtypeInfo } from '../tensor/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { piecesIntoBuffers } from './restore-pieces.js';
+import { piecesIntoMemory } from './restore-pieces.js';
 import type { StreamReader } from './stream-reader.js';
 
 type StreamPart = Pick<Piece, 'stream' | 'offset' | 'length'>;
@@ -63,11 +63,15 @@ export async function* readTensorValues(
   } else if (piece.length > 0) yield* streams.read(piece.stream, piece.offset, piece.length);
 }
 
-/** Returns the values of whole tensors, contiguous and row-major, each in one buffer of its own. */
+/**
+ * Returns the values of whole tensors, contiguous and row-major: each in the memory given for it, else in one buffer of its
+ * own.
+ */
 export async function readTensors(
   context: StoreContext,
   loaded: LoadedManifest,
   tensors: readonly TensorLayout[],
+  into: readonly (Uint8Array | undefined)[] = [],
 ): Promise<Uint8Array[]> {
   const parts = tensors.map((tensor) => {
     const length = tensorBytes(tensor);
@@ -77,11 +81,15 @@ export async function readTensors(
     throw new ThetalogError('unsupported', 'tensor-too-large', message, { object: tensor.name });
   });
   const pieces = parts.map((part, target): Piece => ({ ...part, target, position: 0 }));
-  const sizes = parts.map(({ length }) => length);
-  const buffers = await piecesIntoBuffers(context, loaded, pieces, sizes);
-  return tensors.map((tensor, at) =>
-    contiguousPiece(tensor) === undefined ? gather(buffers[at], tensor) : buffers[at],
-  );
+  const isScattered = tensors.map((tensor) => contiguousPiece(tensor) === undefined);
+  const targets = parts.map(({ length }, at) => (isScattered[at] ? length : (into[at] ?? length)));
+  const filled = await piecesIntoMemory(context, loaded, pieces, targets);
+  return tensors.map((tensor, at) => {
+    if (!isScattered[at]) return filled[at];
+    const values = gather(filled[at], tensor);
+    into[at]?.set(values);
+    return into[at] ?? values;
+  });
 }
 
 function isContiguous(box: Box): boolean {

@@ -1,5 +1,5 @@
 /** The values that go in and out of a store: plain objects with byte counts. */
-import type { DType, Group } from '../tensor/index.js';
+import type { DType, Group, StateValue } from '../tensor/index.js';
 
 /** Reported while an operation runs; counts only grow within one phase. */
 export interface Progress {
@@ -356,4 +356,21 @@ export interface CompactResult {
   /** Bytes of chunk data that live checkpoints need, before and after; gc frees what is left behind. */
   liveBytesBefore: number;
   liveBytesAfter: number;
+}
+
+/** Which tensors to restore, and where. */
+export interface RestoreStateOptions {
+  /** Restore only the tensors of these groups; plain data comes back whole. Default: all. */
+  groups?: Group[];
+  /**
+   * A state with the same tensors (of the groups), whose arrays are filled and come back in the result; where it differs,
+   * that is a `conflict` and nothing is written. Its plain data is not looked at. After any other error the arrays may hold
+   * some of the new values.
+   */
+  into?: StateValue;
+  /**
+   * Leave out what is damaged instead of failing: called with the names of the tensors that are lost, if any are. Arrays of
+   * `into` for these stay as they are.
+   */
+  allowDamaged?: (lostTensors: string[]) => void;
 }

@@ -29,27 +29,6 @@ export interface KnownChunk {
   readonly bytes: Uint8Array;
 }
 
-/** Decodes chunks through their chains. Whatever a record reads is among the records, or known. */
-export interface DecodeJob {
-  readonly kind: 'decode';
-  readonly records: readonly StoredRecord[];
-  /** Trusted to be what their ids say. */
-  readonly known: readonly KnownChunk[];
-  readonly wanted: readonly ChunkId[];
-}
-
-export interface DecodeResult {
-  /** The bytes of the wanted chunks, in the order in which they were asked for; those of known ones are not copied. */
-  readonly chunks: Uint8Array[];
-}
-
-/** Decodes the wanted chunks; any damage is thrown as `corrupt`, naming the object and the offset. */
-export function decodeChunks(tools: ChunkTools, job: DecodeJob): DecodeResult {
-  const decoded = new DecodedChunks(tools, job.records);
-  for (const { id, bytes } of job.known) decoded.add(id, bytes);
-  return { chunks: job.wanted.map((id) => decoded.get(id)) };
-}
-
 /** Chunks that are decoded when first asked for, what they read before them. */
 export class DecodedChunks {
   private readonly tools: ChunkTools;

@@ -1,9 +1,6 @@
 export {
   type ChunkTools,
   DecodedChunks,
-  type DecodeJob,
-  type DecodeResult,
-  decodeChunks,
   type KnownChunk,
   type StoredRecord,
 } from './chunk-jobs.js';

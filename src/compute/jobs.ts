@@ -1,5 +1,5 @@
 /** The kinds of work that the pool does, and which function does each. */
-import { type ChunkTools, type DecodeJob, type DecodeResult, decodeChunks } from './chunk-jobs.js';
+import type { ChunkTools } from './chunk-jobs.js';
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
 import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
@@ -8,7 +8,6 @@ import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-j
 /** Every kind of job with its result. */
 export interface Jobs {
   reencode: { job: ReencodeJob; result: ReencodeResult };
-  decode: { job: DecodeJob; result: DecodeResult };
   encode: { job: EncodeJob; result: EncodeResult };
   digest: { job: DigestJob; result: DigestResult };
   restore: { job: RestoreJob; result: RestoreOutcome };
@@ -37,10 +36,6 @@ export function perform(tools: ChunkTools, job: Job): Outcome {
 
 function performKind(tools: ChunkTools, job: Job): Outcome {
   switch (job.kind) {
-    case 'decode': {
-      const result = decodeChunks(tools, job);
-      return { result, transfer: ownBuffers(result.chunks) };
-    }
     case 'encode': {
       const result = encodeChunks(tools, job);
       const records = result.members.flatMap(({ encoded }) =>
@@ -54,7 +49,7 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
     }
     case 'restore': {
       const result = restoreChunks(tools, job);
-      return { result, transfer: ownBuffers(result.buffers) };
+      return { result, transfer: ownBuffers(result.made) };
     }
     case 'digest':
       return { result: digestFiles(tools.hasher, job), transfer: [] };

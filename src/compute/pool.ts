@@ -52,6 +52,11 @@ export class ComputePool {
     this.size = Math.min(WORKERS_MAX, workers ?? availableParallelism());
   }
 
+  /** Whether jobs go to another thread, so that all that they use must be handed over or shared. */
+  get isThreaded(): boolean {
+    return this.started;
+  }
+
   /** Jobs that are worth having under way at once. */
   get width(): number {
     return this.started ? JOBS_PER_WORKER * this.size : 1;

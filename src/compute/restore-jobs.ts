@@ -1,13 +1,17 @@
-/** Decodes chunks and puts their bytes where they belong: into files, or into buffers that are handed back. */
+/** Decodes chunks and puts their bytes where they belong: into files, or into memory. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import type { ChunkId } from '../hash/index.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
 import { targetError } from './target-error.js';
 
-/** A file that is there already, and the name to be used in messages; or a new buffer. */
+/**
+ * Where bytes belong: a file that is there already, with the name to be used in messages; memory that both sides use; or new
+ * memory.
+ */
 export type RestoreTarget =
   | { readonly kind: 'file'; readonly path: string; readonly name: string }
-  | { readonly kind: 'buffer'; readonly bytes: number };
+  | { readonly kind: 'memory'; readonly bytes: Uint8Array }
+  | { readonly kind: 'new'; readonly length: number };
 
 /** Part of a chunk and where it belongs, in bytes. */
 export interface RestorePart {
@@ -28,8 +32,8 @@ export interface RestoreJob {
 }
 
 export interface RestoreOutcome {
-  /** The buffers among the targets, in order. */
-  readonly buffers: Uint8Array[];
+  /** The new memory among the targets, in order. */
+  readonly made: Uint8Array[];
 }
 
 /** Throws `corrupt` for damage, naming object and offset, and `unavailable` for a file that cannot be written. */
@@ -61,7 +65,7 @@ export function restoreChunks(tools: ChunkTools, { records, targets, parts }: Re
   }
   const failure = places.close();
   if (failure !== undefined) throw failure;
-  return { buffers: places.buffers() };
+  return { made: [...places.made.values()] };
 }
 
 function groupParts(parts: readonly RestorePart[]): Map<ChunkId, RestorePart[]> {
@@ -86,25 +90,21 @@ function countUses(records: readonly StoredRecord[]): Map<ChunkId, number> {
 /** Files are opened when first written to: a job has few, a restore may have more than a process may hold open. */
 class OpenTargets {
   private readonly targets: readonly RestoreTarget[];
+  readonly made = new Map<number, Uint8Array>();
   private readonly files = new Map<number, number>();
-  private readonly made: (Uint8Array | undefined)[];
 
   constructor(targets: readonly RestoreTarget[]) {
     this.targets = targets;
-    this.made = targets.map((target) =>
-      target.kind === 'buffer' ? new Uint8Array(target.bytes) : undefined,
-    );
+    for (const [at, target] of targets.entries())
+      if (target.kind === 'new') this.made.set(at, new Uint8Array(target.length));
   }
 
   write({ from, length, target: at, position }: RestorePart, raw: Uint8Array): void {
     const bytes = raw.subarray(from, from + length);
     const target = this.targets[at];
-    if (target.kind === 'buffer') this.made[at]?.set(bytes, position);
+    if (target.kind === 'memory') target.bytes.set(bytes, position);
+    else if (target.kind === 'new') this.made.get(at)?.set(bytes, position);
     else this.writeFile(at, target.path, target.name, bytes, position);
-  }
-
-  buffers(): Uint8Array[] {
-    return this.made.filter((buffer) => buffer !== undefined);
   }
 
   /** Returns what went wrong: close(2) is where some file systems report that a write failed. */

@@ -1,2 +1,2 @@
-export type { RestoreStateOptions, Run, SaveHandle } from './run.js';
+export type { Run, SaveHandle } from './run.js';
 export { createStore, openStore, type Store } from './store.js';

@@ -3,6 +3,7 @@ import {
   type CheckpointInfo,
   listCheckpoints,
   planState,
+  type RestoreStateOptions,
   readState,
   resolveRef,
   type SaveOptions,
@@ -13,20 +14,13 @@ import {
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
 import { rescueCheckpoint } from '../maintenance/index.js';
-import type { Group, StateValue } from '../tensor/index.js';
+import type { StateValue } from '../tensor/index.js';
 import { savePlan } from './save-plan.js';
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
 export interface SaveHandle {
   /** Resolves once the checkpoint is durable; rejects if it could not be saved. Never leave it unobserved. */
   readonly committed: Promise<SaveResult>;
-}
-
-export interface RestoreStateOptions {
-  /** Restore only the tensors of these groups; plain data comes back whole. Default: all. */
-  groups?: Group[];
-  /** Leave out what is damaged instead of failing: called with the names of the tensors that are lost, if any are. */
-  allowDamaged?: (lostTensors: string[]) => void;
 }
 
 export class Run {
@@ -81,16 +75,17 @@ export class Run {
 
   /**
    * Returns a stored state. `ref` is `latest` (default), `step:N`, `best:METRIC[:min|max]`, optionally with `~N`, or any ref
-   * of the store. Throws `not-found`, `corrupt`, or `invalid` for a checkpoint that was saved from files.
+   * of the store. Throws `not-found`, `corrupt`, `invalid` for a checkpoint that was saved from files, or `conflict` for arrays
+   * to restore into that differ from those saved.
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
     const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
     return withFreshRoot(this.context, async () => {
       const { entry } = await resolveRef(this.context.catalogue, await this.context.roots.read(), own);
       if (options.allowDamaged === undefined)
-        return readState(this.context, await this.context.cache.manifest(entry.manifest), options.groups);
+        return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
       const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
-      const state = await readState(this.context, all, options.groups, lost.tensors);
+      const state = await readState(this.context, all, options, lost.tensors);
       if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
       return state;
     });

@@ -23,3 +23,4 @@ export { ObjectWriter } from './object-writer.js';
 export { PACK_BYTES_TARGET, type PackedChunk, PackWriter } from './pack-writer.js';
 export { encodingsToDecode, inDecodeOrder, readRecords } from './record-batches.js';
 export { recordCost, restoreCost } from './restore-cost.js';
+export { SpareMemory } from './spare-memory.js';

@@ -5,6 +5,7 @@ import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { Storage } from '../storage/index.js';
 import type { ChunkIndex } from './chunk-index.js';
+import type { SpareMemory } from './spare-memory.js';
 
 /** Bytes between two records that are read along: cheaper than another read. */
 const GAP_BYTES_MAX = 128 * 1024;
@@ -45,14 +46,19 @@ function comparePlaces(a: ChunkEntry, b: ChunkEntry): number {
 
 /**
  * Reads the records of the given encodings, in the order given; those that lie near one another in one read, all reads at
- * once. The records are views of few buffers that nothing else uses, so these can be transferred. A missing pack or one
- * that ends too early is `corrupt`; checksums are left to who decodes.
+ * once. The records are views of few buffers that nothing else uses, so these can be transferred, and given to `spare`
+ * where their memory came from. A missing pack or one that ends too early is `corrupt`; checksums are left to who decodes.
  */
-export async function readRecords(storage: Storage, entries: readonly ChunkEntry[]): Promise<StoredRecord[]> {
+export async function readRecords(
+  storage: Storage,
+  entries: readonly ChunkEntry[],
+  spare?: SpareMemory,
+): Promise<StoredRecord[]> {
   const bytesOf = new Map<ChunkEntry, Uint8Array>();
   const readRun = async ({ pack, start, end, entries: members }: RecordRun): Promise<void> => {
     const object = objectKey('packs', pack);
-    const bytes = await storage.get(object, { offset: start, length: end - start });
+    const length = end - start;
+    const bytes = await storage.get(object, { offset: start, length }, spare?.take(length));
     if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', object);
     for (const entry of members) {
       const record = bytes.subarray(entry.offset - start, entry.offset - start + entry.length);

@@ -163,16 +163,25 @@ export async function closeRead(file: FileHandle): Promise<void> {
   await file.close().catch(ignore);
 }
 
-/** Reads up to `length` bytes at `offset` into an ArrayBuffer of their own; short only if the file ends. */
-export async function readBytes(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const buffer = Buffer.allocUnsafeSlow(length);
+/**
+ * Reads up to `length` bytes at `offset` into `memory`, if that is long enough, else into an ArrayBuffer of their own; short
+ * only if the file ends.
+ */
+export async function readBytes(
+  file: FileHandle,
+  offset: number,
+  length: number,
+  memory?: Uint8Array,
+): Promise<Uint8Array> {
+  const isEnough = memory !== undefined && memory.length >= length;
+  const buffer = isEnough ? memory : Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }
-  const bytes = new Uint8Array(buffer.buffer, 0, length);
+  const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, length);
   return filled < length ? bytes.slice(0, filled) : bytes;
 }
 

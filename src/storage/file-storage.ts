@@ -53,15 +53,15 @@ export class FileStorage implements Storage {
     this.openFiles = new OpenFiles(options.openFilesMax ?? 32);
   }
 
-  async get(key: string, range?: Range): Promise<Uint8Array | undefined> {
+  async get(key: string, range?: Range, memory?: Uint8Array): Promise<Uint8Array | undefined> {
     checkKey(key);
     if (range !== undefined) checkRange(key, range);
     if (key.startsWith(TEMPORARY_PREFIX) || !(await this.directory.reaches(key))) return undefined;
     const kept = this.openFiles.take(key);
-    const bytes = kept && (await this.readFrom(kept, key, range));
+    const bytes = kept && (await this.readFrom(kept, key, range, memory));
     if (bytes !== undefined) return bytes;
     const file = await openForReading(this.directory.pathOf(key), key);
-    return file && this.readFrom(file, key, range);
+    return file && this.readFrom(file, key, range, memory);
   }
 
   async putIfAbsent(key: string, parts: readonly Uint8Array[]): Promise<boolean> {
@@ -100,13 +100,18 @@ export class FileStorage implements Storage {
   }
 
   /** Reads from a file that it closes or keeps open; undefined if the object was deleted since it was opened. */
-  private async readFrom(file: FileHandle, key: string, range?: Range): Promise<Uint8Array | undefined> {
+  private async readFrom(
+    file: FileHandle,
+    key: string,
+    range: Range | undefined,
+    memory: Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
     let keepOpen = false;
     try {
       const stats = await file.stat();
       if (stats.nlink === 0) return undefined;
       if (!stats.isFile()) throw notAnObjectError(key, 'read');
-      const bytes = await readRange(file, key, stats.size, range);
+      const bytes = await readRange(file, key, stats.size, range, memory);
       keepOpen = range !== undefined && key.startsWith(KEPT_OPEN_PREFIX);
       return bytes;
     } catch (error) {
@@ -220,7 +225,13 @@ function directoryError(error: unknown, path: string): ThetalogError {
 }
 
 /** Reads the whole object of `size` bytes, or what there is of a range of it. */
-async function readRange(file: FileHandle, key: string, size: number, range?: Range): Promise<Uint8Array> {
+async function readRange(
+  file: FileHandle,
+  key: string,
+  size: number,
+  range: Range | undefined,
+  memory: Uint8Array | undefined,
+): Promise<Uint8Array> {
   const offset = Math.min(range?.offset ?? 0, size);
   const length = Math.min(range?.length ?? size, size - offset);
   if (length > READ_BYTES_MAX)
@@ -228,5 +239,5 @@ async function readRange(file: FileHandle, key: string, size: number, range?: Ra
       object: key,
       hint: 'Read it in ranges below 2 GiB.',
     });
-  return readBytes(file, offset, length);
+  return readBytes(file, offset, length, memory);
 }

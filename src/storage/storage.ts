@@ -9,9 +9,14 @@ export interface Storage {
 
   /**
    * Reads an object, or the part `[offset, offset + length)` of it; a range that reaches past the end comes back
-   * short. Returns undefined if there is no such object. The bytes are the caller's, in a buffer of their own.
+   * short. Returns undefined if there is no such object. The bytes are the caller's: at the start of `memory`, if any is
+   * given and the storage makes use of it, else in a buffer of their own.
    */
-  get(key: string, range?: { offset: number; length: number }): Promise<Uint8Array | undefined>;
+  get(
+    key: string,
+    range?: { offset: number; length: number },
+    memory?: Uint8Array,
+  ): Promise<Uint8Array | undefined>;
 
   /**
    * Creates an object from the concatenated parts; returns false, and changes nothing, if the key exists. Once it has

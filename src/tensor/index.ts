@@ -1,5 +1,5 @@
 export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } from './dtype.js';
-export { GROUPS, type Group } from './group.js';
+export { GROUPS, type Group, groupOfPath } from './group.js';
 export {
   type LinkedParameter,
   type ParameterFacts,

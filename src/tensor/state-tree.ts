@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { ThetalogError } from '../errors.js';
 import { type DType, dtypeById, dtypeInfo, isDType } from './dtype.js';
-import { bareDType, type TypedArray, viewOf } from './typed-array.js';
+import { bareDType, type TypedArray } from './typed-array.js';
 
 /** A tensor of a state: row-major elements in any view (bf16 and f16 as Uint16Array or bytes). */
 export interface Tensor {
@@ -36,6 +36,8 @@ export interface FoundTensor {
   shape: number[];
   /** The bytes in place: not a copy. */
   data: Uint8Array;
+  /** The same as it was handed in. */
+  view: ArrayBufferView;
 }
 
 const TAG = {
@@ -156,7 +158,7 @@ class Flattener {
     for (const length of tensor.shape) this.writer.varint(length);
     const { buffer, byteOffset, byteLength } = tensor.data;
     const data = new Uint8Array(buffer, byteOffset, byteLength);
-    this.tensors.push({ path, name, dtype: tensor.dtype, shape: [...tensor.shape], data });
+    this.tensors.push({ path, name, dtype: tensor.dtype, shape: [...tensor.shape], data, view: tensor.data });
   }
 }
 
@@ -168,22 +170,18 @@ export interface TensorSlot {
   shape: number[];
 }
 
+type TensorSource = (slot: TensorSlot) => ArrayBufferView | undefined;
+
 /**
- * Puts a state together. `tensor` returns the bytes of a slot, or undefined to leave it out (it is then absent from its
+ * Puts a state together. `tensor` returns the elements of a slot, or undefined to leave it out (it is then absent from its
  * map and null in its list).
  */
-export function unflattenState(
-  plain: Uint8Array,
-  object: string,
-  tensor: (slot: TensorSlot) => Uint8Array | undefined,
-): StateValue {
+export function unflattenState(plain: Uint8Array, object: string, tensor: TensorSource): StateValue {
   const reader = new ByteReader(plain, object);
   const value = readValue(reader, [], tensor);
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the plain data has bytes after its end');
   return value ?? null;
 }
-
-type TensorSource = (slot: TensorSlot) => Uint8Array | undefined;
 
 function readValue(reader: ByteReader, path: string[], tensor: TensorSource): StateValue | undefined {
   if (path.length > DEPTH_MAX) reader.fail('too-deep', 'the plain data is nested too deeply');
@@ -236,10 +234,9 @@ function readTensorSlot(
   const index = reader.varint();
   const dtype = dtypeById(reader.u8())?.dtype ?? reader.fail('bad-dtype', 'an unknown dtype');
   const shape = Array.from({ length: readCount(reader) }, () => reader.varint());
-  const bytes = tensor({ index, path, dtype, shape });
-  if (bytes === undefined) return undefined;
-  const data = viewOf(dtype, bytes);
-  return bare ? data : { dtype, shape, data };
+  const data = tensor({ index, path, dtype, shape });
+  if (data === undefined) return undefined;
+  return bare && !(data instanceof DataView) ? (data as TypedArray) : { dtype, shape, data };
 }
 
 function readCount(reader: ByteReader): number {

@@ -83,6 +83,23 @@ const scenarios = {
     }
     return { objects, threads: workers.length, restored };
   },
+  /** Restores into new arrays, arrays that are there already, and shared ones; twice each, so that memory is used again. */
+  async restores(count) {
+    const { store } = await newStore({ workers: Number(count) });
+    const run = store.run('r');
+    for (const step of [10, 11]) await (await run.save(state(step))).committed;
+    const shared = state(1);
+    shared.model.weight = new Float32Array(new SharedArrayBuffer(4 * ELEMENTS));
+    const equal = [];
+    for (const into of [undefined, state(1), shared]) {
+      for (const step of [10, 11]) {
+        const restored = await run.restore(`step:${step}`, { into });
+        equal.push(isSame(restored, state(step)) && (into === undefined || isSame(into, restored)));
+      }
+    }
+    await store.close();
+    return { equal, threads: workers.length };
+  },
   /** A thread that dies, then a save with new ones. */
   async lost() {
     const { store } = await newStore({ workers: 2 });

@@ -34,3 +34,10 @@ describe('saves in worker threads', () => {
     expect(await scenario('open')).toEqual({ first: 'saved', threads: 2 });
   });
 });
+
+describe('restores in worker threads', () => {
+  it.each(['0', '2'])('fill new, given and shared arrays alike: %s threads', async (count) => {
+    const equal = Array(6).fill(true);
+    expect(await scenario('restores', count)).toEqual({ equal, threads: Number(count) });
+  });
+});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DType, StateValue, Tensor } from '../../src/index.js';
+import type { DType, Run, StateValue, Tensor } from '../../src/index.js';
 import { DTYPES, dtypeInfo } from '../../src/tensor/index.js';
 import { makeStore } from './make-store.js';
 import { randomNumbers, trainingState } from './training-state.js';
@@ -233,5 +233,94 @@ describe('saving is a snapshot', () => {
     const { store } = await makeStore();
     const { committed } = await store.run('r').save(trainingState(1), options);
     await expect(committed).rejects.toMatchObject({ kind: 'invalid' });
+  });
+});
+
+/** A state with the same tensors, all zeros. */
+function zeros(): Record<string, Record<string, StateValue>> {
+  return {
+    model: { w: { dtype: 'f32', shape: [2, 300], data: new Float32Array(600) }, b: new Int32Array(5) },
+    optimizer: { m: { dtype: 'bf16', shape: [600], data: new DataView(new ArrayBuffer(1200)) } },
+  };
+}
+
+async function savedState(): Promise<Run> {
+  const { store } = await makeStore();
+  const run = store.run('r');
+  const weights = Float32Array.from({ length: 600 }, (_, at) => Math.sin(at));
+  const state = {
+    model: { w: { dtype: 'f32', shape: [2, 300], data: weights }, b: Int32Array.of(1, -2, 3, -4, 5) },
+    optimizer: {
+      m: { dtype: 'bf16', shape: [600], data: Uint16Array.from({ length: 600 }, (_, at) => at * 7) },
+    },
+    progress: { step: 3 },
+  } satisfies StateValue;
+  await (await run.save(state)).committed;
+  return run;
+}
+
+describe('restoring into arrays that are there already', () => {
+  test('fills them, and returns them with the plain data of the checkpoint', async () => {
+    const run = await savedState();
+    const into = zeros();
+    const restored = await run.restore('latest', { into });
+    const fresh = await run.restore();
+    expect(field(restored, 'progress')).toEqual({ step: 3 });
+    for (const path of [
+      ['model', 'w'],
+      ['model', 'b'],
+      ['optimizer', 'm'],
+    ]) {
+      expect(bytesOf(field(into, ...path))).toEqual(bytesOf(field(fresh, ...path)));
+    }
+    expect((field(restored, 'model', 'w') as Tensor).data).toBe((field(into, 'model', 'w') as Tensor).data);
+    expect(field(restored, 'model', 'b')).toBe(field(into, 'model', 'b'));
+  });
+
+  test('shared arrays and views of one buffer are filled in place', async () => {
+    const run = await savedState();
+    const shared = new SharedArrayBuffer(4000);
+    const into = {
+      model: {
+        w: { dtype: 'f32', shape: [2, 300], data: new Float32Array(shared, 40, 600) },
+        b: new Int32Array(shared, 2800, 5),
+      },
+    } satisfies StateValue;
+    await run.restore('latest', { into, groups: ['model'] });
+    const fresh = await run.restore();
+    expect(bytesOf(into.model.w)).toEqual(bytesOf(field(fresh, 'model', 'w')));
+    expect([...into.model.b]).toEqual([1, -2, 3, -4, 5]);
+    expect([...new Uint8Array(shared, 0, 40), ...new Uint8Array(shared, 2440, 360)]).toEqual(
+      Array(400).fill(0),
+    );
+  });
+
+  test('whatever differs is named, and nothing is written', async () => {
+    const run = await savedState();
+    const into = zeros();
+    into.model.w = { dtype: 'f32', shape: [300, 2], data: new Float32Array(600) };
+    into.model.b = new Uint32Array(5);
+    into.model.extra = new Uint8Array(1);
+    delete into.optimizer.m;
+    const error: unknown = await run.restore('latest', { into }).catch((thrown) => thrown);
+    expect(error).toMatchObject({ kind: 'conflict', code: 'state-differs', object: 'model.w' });
+    expect((error as Error).message.split('\n').slice(1)).toEqual([
+      'model.w: is f32 [300, 2] instead of f32 [2, 300]',
+      'model.b: is u32 [5] instead of i32 [5]',
+      'optimizer.m: is missing',
+      'model.extra: is not in the checkpoint',
+    ]);
+    expect(bytesOf(into.model.w)).toEqual(Array(2400).fill(0));
+  });
+
+  test('two tensors of the checkpoint cannot go into the same memory', async () => {
+    const run = await savedState();
+    const into = zeros();
+    const data = new Float32Array(600);
+    into.model = { w: { dtype: 'f32', shape: [2, 300], data }, b: new Int32Array(data.buffer, 2380, 5) };
+    const error: unknown = await run.restore('latest', { into }).catch((thrown) => thrown);
+    expect((error as Error).message).toContain(
+      'model.b: shares memory with model.w, which is another tensor',
+    );
   });
 });
