@@ -1,7 +1,4 @@
-/**
- * Seen to fail when `RootStore.publish` takes a lost race for a won one (acknowledged saves are missing), and when
- * a save does not look whether gc has run (`assertStillThere`; restores find objects missing).
- */
+/** Seen to fail when `RootStore.publish` takes a lost race for a won one: checkpoints miss pages that another save owns. */
 import { test } from 'vitest';
 import { busyProcesses } from './busy-processes.js';
 
