@@ -214,9 +214,9 @@ export class SimulatedFiles implements FileSystemTwin {
   private setEntry(parent: DirectoryNode, name: string, node: Node | undefined): void {
     if (node === undefined) parent.entries.delete(name);
     else parent.entries.set(name, node);
-    this.events.push({ kind: 'entry', directory: parent.id, changes: [{ name, node: node?.id }] });
-    // A new directory is known to the disk as one from its first sync on, even if it is empty.
+    // Says that the node is a directory, even if nothing comes into it.
     if (node?.kind === 'directory') this.events.push({ kind: 'entry', directory: node.id, changes: [] });
+    this.events.push({ kind: 'entry', directory: parent.id, changes: [{ name, node: node?.id }] });
   }
 
   private status(node: Node): object {

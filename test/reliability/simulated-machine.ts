@@ -100,14 +100,14 @@ function fingerprintOf(bytes: Uint8Array): string {
   return known;
 }
 
-/** Of all paths and contents; temporary names count without their random digits. */
+/** Of all paths and contents. Temporary files are never read: they count by their names without random digits. */
 function fingerprint({ directories, files }: DiskImage): string {
   const lines: string[] = [];
   const visit = (node: number, path: string): void => {
     const bytes = files.get(node);
-    if (bytes !== undefined)
-      lines.push(`${path.replace(/^(.*\/tmp\/.*)\..*/, '$1')} ${fingerprintOf(bytes)}`);
-    else lines.push(path);
+    const temporary = /^(.*\/tmp\/.*)\./.exec(path)?.[1];
+    if (temporary !== undefined) lines.push(temporary);
+    else lines.push(bytes === undefined ? path : `${path} ${fingerprintOf(bytes)}`);
     for (const [name, inner] of directories.get(node) ?? []) visit(inner, `${path}/${name}`);
   };
   visit(0, '');

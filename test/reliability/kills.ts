@@ -1,0 +1,129 @@
+/** Real processes that end by SIGKILL at any file system call, and what is left of their stores. */
+import { spawn } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildModule } from './built-modules.js';
+import { FaultGate } from './call-faults.js';
+import { type Expectation, expectationOf, expectSurvived } from './crash-oracle.js';
+import type { CrashScript, JournalEntry, Session } from './crash-scripts.js';
+import { interceptFileCalls } from './file-calls.js';
+
+/** Stores that one process has under way. */
+const STORES_PER_PROCESS = 25;
+
+/** Kills are about processes, not disks: memory will do, and is fast. */
+function scratchDirectory(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+    return mkdtempSync('/dev/shm/thetalog-kills-');
+  } catch {
+    return mkdtempSync(join(tmpdir(), 'thetalog-kills-'));
+  }
+}
+
+interface Prepared {
+  readonly template: string;
+  readonly expected: Expectation;
+  /** File system calls of the script. */
+  readonly calls: number;
+}
+
+/** Ends a process at `points` file system calls of a script, as evenly spread as can be; returns how many were tried. */
+export async function killAtCalls(script: CrashScript, points: number): Promise<number> {
+  const scratch = scratchDirectory();
+  try {
+    const program = buildModule(join(import.meta.dirname, 'killed-process.ts'), join(scratch, 'program'));
+    const prepared = await prepare(script, scratch);
+    const stops = Array.from({ length: points }, (_, index) => 1 + (index % prepared.calls));
+    if (points < prepared.calls)
+      for (let index = 0; index < points; index++)
+        stops[index] = 1 + Math.floor((index * prepared.calls) / points);
+    for (let from = 0; from < points; from += STORES_PER_PROCESS)
+      await killOnce(script, program, prepared, stops.slice(from, from + STORES_PER_PROCESS), scratch);
+    return points;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function sessionIn(place: string, seed: number, journal: JournalEntry[]): Session {
+  return {
+    location: `${place}/store`,
+    folder: `${place}/folder`,
+    seed,
+    note: (entry) => void journal.push(entry),
+  };
+}
+
+async function prepare(script: CrashScript, scratch: string): Promise<Prepared> {
+  const template = join(scratch, 'template');
+  mkdirSync(join(template, 'folder'), { recursive: true });
+  const journal: JournalEntry[] = [];
+  await script.prepare(sessionIn(template, 1, journal));
+  const rehearsal = join(scratch, 'rehearsal');
+  cpSync(template, rehearsal, { recursive: true });
+  const gate = new FaultGate();
+  const release = interceptFileCalls(rehearsal, gate);
+  await script.run(sessionIn(rehearsal, 2, []));
+  release();
+  return { template, expected: expectationOf(journal), calls: gate.count };
+}
+
+async function killOnce(
+  script: CrashScript,
+  program: string,
+  { template, expected }: Prepared,
+  stops: readonly number[],
+  scratch: string,
+): Promise<void> {
+  const directory = mkdtempSync(join(scratch, 'round-'));
+  for (const index of stops.keys()) cpSync(template, `${directory}/${index}`, { recursive: true });
+  await endOf(program, [script.name, directory, ...stops.map(String)]);
+  for (const [index, at] of stops.entries()) {
+    const place = `${directory}/${index}`;
+    try {
+      const after = expectationOf(readJournal(`${place}.journal`), expected);
+      await expectSurvived(`${place}/store`, `${place}/folder`, after);
+    } catch (error) {
+      throw new Error(`${script.name}, killed at call ${at}: ${String(error)}`, { cause: error });
+    }
+  }
+  rmSync(directory, { recursive: true });
+}
+
+/** Resolves once the process was killed; any other end is an error. */
+function endOf(program: string, args: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (text) => {
+      errors += text;
+    });
+    child.on('close', (code, signal) => {
+      if (signal === 'SIGKILL') resolve();
+      else reject(new Error(`the process ended with ${code} ${signal}: ${errors}`));
+    });
+  });
+}
+
+function readJournal(path: string): JournalEntry[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n');
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const entry = JSON.parse(line);
+      if (entry.error !== undefined) throw new Error(entry.error);
+      return entry;
+    });
+}

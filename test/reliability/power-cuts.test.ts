@@ -1,0 +1,16 @@
+/**
+ * Seen to fail when objects are linked before they are synced (durable-file.ts), and when the directory of a generation is not
+ * synced before the save is acknowledged (generations.ts).
+ */
+import { expect, test } from 'vitest';
+import { CRASH_SCRIPTS } from './crash-scripts.js';
+import { cutPower } from './power-cuts.js';
+
+test.each(CRASH_SCRIPTS)(
+  '$name: what was acknowledged survives a power cut at any moment',
+  async (script) => {
+    const { cuts, disks } = await cutPower(script, 1_700);
+    expect(cuts).toBeGreaterThanOrEqual(1_700);
+    expect(disks).toBeGreaterThan(100);
+  },
+);
