@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isThetalogError, MemoryStorage, openStore, type Storage, type Store } from '../../src/index.js';
 import { makeStore, openAgain, TestEnvironment } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
-import { type Call, HookedStorage } from './hooked-storage.js';
+import { type Call, HookedStorage, MUTATING } from './hooked-storage.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 
@@ -85,7 +85,7 @@ describe('a writer that slept while the store was collected', () => {
     for (let at = 1; at <= calls; at++) {
       const { storage } = await storeWithChain();
       const { saved } = await saveDuring(storage, 3, async ({ number, method }) => {
-        if (number === at && method !== 'get') await interrupt(storage);
+        if (number === at && MUTATING.has(method)) await interrupt(storage);
       });
       committed += saved ? 1 : 0;
       await expectConsistent(storage, saved, 3);
@@ -98,7 +98,7 @@ describe('a writer that slept while the store was collected', () => {
     async (_title, interrupt) => {
       const { storage } = await storeWithChain();
       const { saved } = await saveDuring(storage, 3, async ({ method }) => {
-        if (method !== 'get') await interrupt(storage);
+        if (MUTATING.has(method)) await interrupt(storage);
       });
       await expectConsistent(storage, saved, 3);
     },

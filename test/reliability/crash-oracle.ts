@@ -4,7 +4,14 @@
  */
 import { deepStrictEqual, equal, fail, ok } from 'node:assert/strict';
 import { mkdir, open } from 'node:fs/promises';
-import { createStore, isThetalogError, openStore, type StateValue, type Store } from '../../src/index.js';
+import {
+  createStore,
+  isThetalogError,
+  openStore,
+  type StateValue,
+  type Storage,
+  type Store,
+} from '../../src/index.js';
 import { CHUNK_ELEMENTS } from '../engine/make-store.js';
 import { environmentOf, fileOf, type JournalEntry, restoredFiles, stateOf } from './crash-scripts.js';
 
@@ -15,6 +22,9 @@ export interface Expectation {
   must: Set<string>;
   may: Set<string>;
 }
+
+/** Seed of whoever looks, and the weeks by which that is later than all scripts. */
+const LATER = 90;
 
 const EMPTY: Expectation = { created: false, must: new Set(), may: new Set() };
 
@@ -43,13 +53,12 @@ function expectedState(step: number): StateValue {
 
 /** Throws an AssertionError unless the store and the restored files are as they must be. */
 export async function expectSurvived(
-  location: string,
+  location: string | Storage,
   folder: string,
   expected: Expectation,
-  seed = 90,
 ): Promise<void> {
   await expectFilesWhole(folder);
-  const store = await openOrMake(location, expected, seed);
+  const store = await openOrMake(location, expected);
   const found = new Set<string>();
   for (const { run, step } of await store.list()) {
     const key = `${run}:${step}`;
@@ -66,8 +75,8 @@ export async function expectSurvived(
   await store.close();
 }
 
-async function openOrMake(location: string, expected: Expectation, seed: number): Promise<Store> {
-  const options = { environment: environmentOf(seed), workers: 0 };
+async function openOrMake(location: string | Storage, expected: Expectation): Promise<Store> {
+  const options = { environment: environmentOf(LATER), workers: 0 };
   try {
     return await openStore(location, options);
   } catch (error) {
