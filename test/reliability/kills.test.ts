@@ -1,4 +1,4 @@
-/** Seen to fail when a save is acknowledged before its root is published (save.ts), and when packs are written in place (durable-file.ts). */
+/** One SIGKILL ends a process in which 25 stores are each held at another call (killed-process.ts). */
 import { expect, test } from 'vitest';
 import { CRASH_SCRIPTS } from './crash-scripts.js';
 import { killAtCalls } from './kills.js';

@@ -1,4 +1,4 @@
-/** Seen to fail when a save does not look at gcEpoch (save.ts), and when a save or compaction whose pages were collected fails instead of starting over, as they did. */
+/** Seen to fail when a save, a compaction or a fork whose pages were collected reports damage instead of starting over, as they once did. */
 import { expect, test } from 'vitest';
 import { stopAtEveryCall, takeTurns, WRITER_SCRIPTS } from './stopped-writers.js';
 
