@@ -44,6 +44,7 @@ export {
   openStore,
   type Run,
   type SaveHandle,
+  type SaveStateOptions,
   type Store,
 } from './lifecycle/index.js';
 export {

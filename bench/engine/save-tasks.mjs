@@ -40,7 +40,7 @@ export async function saveRepeatedly({ folder, gib, steps, rounds, workers, base
     const durable = await secondsUntil(async () => {
       let handle;
       stall = await secondsUntil(async () => {
-        handle = await run.save(state.tree());
+        handle = await run.save(state.tree(), { synchronous: base === 'disk' });
       });
       saved = await handle.committed;
     });
@@ -62,7 +62,7 @@ export async function saveFirst({ folder, gib, rounds, workers }) {
     const write = limits.write();
     let saved;
     const durable = await secondsUntil(async () => {
-      saved = await (await store.run('bench').save(state.tree())).committed;
+      saved = await (await store.run('bench').save(state.tree(), { synchronous: true })).committed;
     });
     await store.close();
     rmSync(path, { recursive: true });
@@ -80,9 +80,8 @@ export async function saveMemory({ folder, gib, workers, base, ahead }) {
   const pending = [];
   for (let save = 0; save < 3; save++) {
     if (save > 0) state.advance(1);
-    const { committed } = await run.save(state.tree());
+    const { committed } = await run.save(state.tree(), { synchronous: !ahead });
     pending.push(committed);
-    if (!ahead) await committed;
   }
   await Promise.all(pending);
   await store.close();

@@ -61,6 +61,8 @@ export interface StagedChunks {
   chunk(stream: number, index: number): ChunkBuffer | undefined;
   /** The chunk in the same place of the state that was saved before. */
   previous(stream: number, index: number): ChunkBuffer | undefined;
+  /** Says that a chunk is stored: neither it nor the one in its place before is read again. */
+  done(stream: number, index: number): void;
 }
 
 /** The streams of a set of parameters and of what an optimizer keeps of each: their elements correspond one by one. */

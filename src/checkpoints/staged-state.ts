@@ -5,13 +5,13 @@
 import type { ChunkBuffer } from '../packs/index.js';
 import { type ByteSource, chunkBytesOf, type SavePlan, type StagedChunks } from './plan.js';
 
-/** A state, or what is left of it. */
-interface Staged {
-  /** By the key of the stream. */
-  readonly streams: ReadonlyMap<string, readonly ChunkBuffer[]>;
-  /** The save that stores it, the one after that, and being the latest. */
-  uses: number;
+/** The chunks of a state that is being saved; to be released once it is. */
+interface StagingOfState extends StagedChunks {
+  release(): void;
 }
+
+/** The chunks of a state by the key of the stream, or what is left of them. */
+type Chunks = ReadonlyMap<string, (ChunkBuffer | undefined)[]>;
 
 /** The memory of one run's states. Buffers are used again: memory that was never touched is slow to fill. */
 export class StagingMemory {
@@ -21,49 +21,64 @@ export class StagingMemory {
   private freeBytes = 0;
   /** How many states each chunk belongs to. */
   private readonly owners = new Map<ChunkBuffer, number>();
-  private latest: Staged = { streams: new Map(), uses: 1 };
+  private latest: Chunks = new Map();
 
   /** `bytesMax`: how much of the latest state to keep between saves, and of buffers for the next one. */
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
   }
 
-  /** Copies the plan's streams, so that their sources may change from now on; hands them back by `release`. */
-  stage(plan: SavePlan, chunkElements: number): StagedChunks & { release(): void } {
-    const previous = this.latest;
-    const streams = new Map<string, ChunkBuffer[]>();
-    for (const [at, stream] of plan.layout.streams.entries()) {
-      const size = chunkBytesOf(stream, chunkElements);
-      const before = previous.streams.get(stream.key) ?? [];
-      streams.set(stream.key, size === undefined ? [] : this.stageStream(plan.sources[at], size, before));
+  /** Copies the plan's streams, so that their sources may change from now on. The staging before must have been released. */
+  stage(plan: SavePlan, chunkElements: number): StagingOfState {
+    const staging = this.stageLazily(plan, chunkElements);
+    for (const [stream, { size }] of plan.sources.entries()) {
+      const chunkBytes = chunkBytesOf(plan.layout.streams[stream], chunkElements) ?? size;
+      for (let index = 0; index * chunkBytes < size; index++) staging.chunk(stream, index);
     }
-    const state: Staged = { streams, uses: 2 };
-    this.latest = state;
-    const keys = plan.layout.streams.map(({ key }) => key);
-    return {
-      chunk: (stream, index) => streams.get(keys[stream])?.at(index),
-      previous: (stream, index) => previous.streams.get(keys[stream])?.at(index),
-      release: () => {
-        this.letGo(state);
-        this.letGo(previous);
-        this.trim();
-      },
-    };
+    return { ...staging, done: () => {} };
   }
 
-  private stageStream(source: ByteSource, size: number, before: readonly ChunkBuffer[]): ChunkBuffer[] {
-    const chunks: ChunkBuffer[] = [];
-    for (let offset = 0; offset < source.size; offset += size) {
-      const chunk = this.stageChunk(
-        source,
-        offset,
-        Math.min(size, source.size - offset),
-        before[chunks.length],
-      );
-      this.owners.set(chunk, (this.owners.get(chunk) ?? 0) + 1);
-      chunks.push(chunk);
-    }
-    return chunks;
+  /**
+   * Copies each chunk when it is asked for, and lets go of what is no longer needed as soon as it is done: the sources must
+   * stay as they are until the end.
+   */
+  stageLazily(plan: SavePlan, chunkElements: number): StagingOfState {
+    const previous = this.latest;
+    const keys = plan.layout.streams.map(({ key }) => key);
+    const streams: Chunks = new Map(keys.map((key) => [key, []]));
+    this.latest = streams;
+    let kept = 0;
+    const chunk = (stream: number, index: number): ChunkBuffer | undefined => {
+      const [source, size] = [plan.sources[stream], chunkBytesOf(plan.layout.streams[stream], chunkElements)];
+      const chunks = streams.get(keys[stream]);
+      if (size === undefined || chunks === undefined || index * size >= source.size) return undefined;
+      const there = chunks[index];
+      if (there !== undefined && there.bytes.length > 0) return there;
+      if (there !== undefined) this.disown(there);
+      const before = previous.get(keys[stream])?.at(index);
+      const length = Math.min(size, source.size - index * size);
+      const staged = this.stageChunk(source, index * size, length, before);
+      this.owners.set(staged, (this.owners.get(staged) ?? 0) + 1);
+      chunks[index] = staged;
+      return staged;
+    };
+    const done = (stream: number, index: number): void => {
+      const before = previous.get(keys[stream]);
+      const replaced = before?.at(index);
+      if (before !== undefined && replaced !== undefined) {
+        before[index] = undefined;
+        this.disown(replaced);
+      }
+      const stored = streams.get(keys[stream])?.at(index);
+      if (stored === undefined) return;
+      if (kept + stored.bytes.length > this.bytesMax) this.reclaim(stored);
+      kept += stored.bytes.length;
+    };
+    const release = (): void => {
+      for (const left of [...previous.values()].flat()) if (left !== undefined) this.disown(left);
+      this.trim();
+    };
+    return { chunk, previous: (stream, index) => previous.get(keys[stream])?.at(index), done, release };
   }
 
   private stageChunk(
@@ -90,12 +105,6 @@ export class StagingMemory {
     return bytes;
   }
 
-  private letGo(state: Staged): void {
-    state.uses -= 1;
-    if (state.uses > 0) return;
-    for (const chunk of [...state.streams.values()].flat()) this.disown(chunk);
-  }
-
   private disown(chunk: ChunkBuffer): void {
     const owners = (this.owners.get(chunk) ?? 0) - 1;
     if (owners > 0) {
@@ -103,20 +112,25 @@ export class StagingMemory {
       return;
     }
     this.owners.delete(chunk);
-    const { length } = chunk.bytes;
-    if (length === 0) return;
-    const buffers = this.free.get(length);
-    if (buffers === undefined) this.free.set(length, [chunk.bytes]);
-    else buffers.push(chunk.bytes);
-    this.freeBytes += length;
-    chunk.bytes = new Uint8Array(0);
+    this.reclaim(chunk);
   }
 
-  /** Between saves, drops what is more than may be kept: of the latest state, then of buffers that no state of its size needs. */
+  /** Takes the memory of a chunk for other ones. */
+  private reclaim(chunk: ChunkBuffer): void {
+    const { bytes } = chunk;
+    chunk.bytes = new Uint8Array(0);
+    if (bytes.length === 0) return;
+    const buffers = this.free.get(bytes.length);
+    if (buffers === undefined) this.free.set(bytes.length, [bytes]);
+    else buffers.push(bytes);
+    this.freeBytes += bytes.length;
+  }
+
+  /** Drops what is more than may be kept between saves: of the latest state, then of buffers that no state of its size needs. */
   private trim(): void {
-    if (this.latest.uses > 1) return;
     let kept = 0;
-    for (const chunk of [...this.latest.streams.values()].flat()) {
+    for (const chunk of [...this.latest.values()].flat()) {
+      if (chunk === undefined) continue;
       if (kept + chunk.bytes.length > this.bytesMax) chunk.bytes = new Uint8Array(0);
       kept += chunk.bytes.length;
     }

@@ -150,7 +150,8 @@ interface Lent {
 async function lend(plan: SavePlan, { stream, index, offset, length, bytes }: Place): Promise<Lent> {
   if (bytes !== undefined) return { raw: { buffer: { bytes } } };
   const staged = plan.staged?.chunk(stream, index);
-  if (staged !== undefined) return { raw: { buffer: staged } };
+  if (staged !== undefined)
+    return { raw: { buffer: staged }, release: () => plan.staged?.done(stream, index) };
   const source = plan.sources[stream];
   const held = length < HELD_BYTES_MIN ? undefined : await holdFiles(source.parts(offset, length));
   return held ?? readWhole(source, offset, length);

@@ -1,2 +1,2 @@
-export type { Run, SaveHandle } from './run.js';
+export type { Run, SaveHandle, SaveStateOptions } from './run.js';
 export { createStore, openStore, type Store } from './store.js';

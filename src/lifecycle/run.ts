@@ -7,6 +7,7 @@ import {
   readState,
   resolveRef,
   type SaveOptions,
+  type SavePlan,
   type SaveResult,
   StagingMemory,
   type StoreContext,
@@ -23,6 +24,14 @@ export interface SaveHandle {
   readonly committed: Promise<SaveResult>;
 }
 
+export interface SaveStateOptions extends SaveOptions {
+  /**
+   * Read the state while it is encoded instead of copying all of it first, which takes less memory: `save` then resolves, or
+   * rejects, only once the checkpoint is durable, and the state must not change before. Default: false.
+   */
+  synchronous?: boolean;
+}
+
 export class Run {
   readonly name: string;
   private readonly context: StoreContext;
@@ -37,40 +46,47 @@ export class Run {
   }
 
   /**
-   * Saves a state: nested plain objects and arrays of tensors and plain data. Resolves once every byte is copied;
-   * `handle.committed` resolves once the checkpoint is durable. Top-level keys `model`, `optimizer`, `scheduler`, `rng` and
-   * `loader` name groups, `progress.step`, `progress.epoch` and `metrics` go on record. Throws `invalid`, naming the path,
-   * for a value that cannot be stored.
+   * Saves a state: nested plain objects and arrays of tensors and plain data. Resolves once every byte is copied, which
+   * waits for the save before; `handle.committed` resolves once the checkpoint is durable. Top-level keys `model`,
+   * `optimizer`, `scheduler`, `rng` and `loader` name groups, `progress.step`, `progress.epoch` and `metrics` go on record.
+   * Throws `invalid`, naming the path, for a value that cannot be stored.
    */
-  async save(state: StateValue, options: SaveOptions = {}): Promise<SaveHandle> {
-    const { environment } = this.context;
-    const started = environment.now();
+  async save(state: StateValue, options: SaveStateOptions = {}): Promise<SaveHandle> {
+    const started = this.context.environment.now();
+    const { synchronous = false, ...request } = options;
     const plan = planState(state);
-    const staged = this.memory.stage(plan, this.context.config.chunkElements);
-    plan.staged = staged;
-    const previous = this.pending;
-    const perform = async (): Promise<SaveResult> => {
-      await previous;
-      const request = { ...options, run: this.name };
-      const saving = savePlan(this.context, plan, request).finally(() => staged.release());
-      const { entry, storedBytes, explain } = await saving;
-      const { id, step, logicalBytes } = entry;
-      const seconds = (environment.now() - started) / 1000;
-      const { warnings } = plan;
-      return {
-        id,
-        run: this.name,
-        step,
-        logicalBytes,
-        storedBytes,
-        seconds,
-        warnings,
-        ...(explain && { explain }),
-      };
-    };
-    const committed = perform();
+    const { chunkElements } = this.context.config;
+    const staging = this.pending.then(() => {
+      const staged = synchronous
+        ? this.memory.stageLazily(plan, chunkElements)
+        : this.memory.stage(plan, chunkElements);
+      plan.staged = staged;
+      return staged;
+    });
+    const committed = staging.then((staged) =>
+      this.commit(plan, request, started).finally(() => staged.release()),
+    );
     this.pending = committed.catch(() => {});
+    await (synchronous ? committed : staging);
     return { committed };
+  }
+
+  private async commit(plan: SavePlan, options: SaveOptions, started: number): Promise<SaveResult> {
+    const request = { ...options, run: this.name };
+    const { entry, storedBytes, explain } = await savePlan(this.context, plan, request);
+    const { id, step, logicalBytes } = entry;
+    const seconds = (this.context.environment.now() - started) / 1000;
+    const { warnings } = plan;
+    return {
+      id,
+      run: this.name,
+      step,
+      logicalBytes,
+      storedBytes,
+      seconds,
+      warnings,
+      ...(explain && { explain }),
+    };
   }
 
   /**

@@ -65,6 +65,26 @@ describe('the state saved last', () => {
     }
   });
 
+  it.each([0, 20_000, Number.MAX_SAFE_INTEGER])(
+    'takes the place of the one before when saved synchronously, with %i bytes to keep',
+    async (baseMemory) => {
+      const [staged, direct] = [await newStore({ baseMemory }), await newStore({ baseMemory })];
+      for (const step of [1, 2, 3, 3, 4]) {
+        const bytes = await save(staged.store, trainingState(step), { step });
+        expect(await save(direct.store, trainingState(step), { step, synchronous: true })).toBe(bytes);
+      }
+      if (baseMemory > 20_000) expect(direct.storage.packReads).toBe(0);
+      const aborted = { synchronous: true, signal: AbortSignal.abort() };
+      await expect(direct.store.run('r').save(trainingState(5), aborted)).rejects.toMatchObject({
+        kind: 'aborted',
+      });
+      await save(direct.store, trainingState(6), { synchronous: true });
+      await save(direct.store, trainingState(7));
+      for (const step of [1, 2, 3, 4, 6, 7])
+        expect(await direct.store.run('r').restore(`step:${step}`)).toEqual(trainingState(step));
+    },
+  );
+
   it('does not count where the parent is another checkpoint', async () => {
     const { store } = await newStore();
     for (const step of [1, 2, 3]) await save(store, trainingState(step));
