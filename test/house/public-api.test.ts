@@ -48,6 +48,7 @@ const TYPES = [
   'SaveOptions',
   'SaveResult',
   'Space',
+  'SaveStateOptions',
   'StateValue',
   'Storage',
   'Store',
