@@ -14,14 +14,7 @@ import { errnoOf, fileError, noHardLinksError, notAnObjectError } from './file-e
 import { GenerationFiles } from './generations.js';
 import { OpenFiles } from './open-files.js';
 import type { Storage, StoredObject, Versioned } from './storage.js';
-import {
-  checkKey,
-  checkRange,
-  checkWritableKey,
-  isKey,
-  RESERVE_KEY,
-  TEMPORARY_PREFIX,
-} from './storage-key.js';
+import { checkKey, checkRange, checkWritableKey, isKey, TEMPORARY_PREFIX } from './storage-key.js';
 import { StoreDirectory, syncDirectory } from './store-directory.js';
 
 /** Only packs are read in many small parts; their names are never used again. */
@@ -79,7 +72,7 @@ export class FileStorage implements Storage {
     return this.generations.replace(key, bytes, version);
   }
 
-  /** Includes generations and boundaries of mutable objects and leftovers in `tmp/`; not files that are no keys, nor the reserve. */
+  /** Includes generations and boundaries of mutable objects and leftovers in `tmp/` and the reserve, for they take space; not files that are no keys. */
   async *list(prefix: string): AsyncIterable<StoredObject> {
     yield* this.listDirectory('', prefix);
   }
@@ -126,7 +119,7 @@ export class FileStorage implements Storage {
     const files: string[] = [];
     for (const entry of await this.entries(directory)) {
       const key = directory + entry.name;
-      if (!isKey(entry.name) || key === RESERVE_KEY) continue;
+      if (!isKey(entry.name)) continue;
       const below = `${key}/`;
       if (entry.isFile() && key.startsWith(prefix)) files.push(key);
       else if (entry.isDirectory() && (below.startsWith(prefix) || prefix.startsWith(below)))
