@@ -36,22 +36,38 @@ export class DecodedChunks {
   private readonly records = new Map<ChunkId, StoredRecord>();
   private readonly offered = new Map<ChunkId, Uint8Array>();
   private readonly outcomes = new Map<ChunkId, Uint8Array | ThetalogError>();
+  /** Places in the arena of chunks that were released, by length. */
+  private readonly places = new Map<number, Uint8Array[]>();
+  private readonly mark: number;
 
-  /** `inArena`: decoded bytes lie where kernels use them in place, as long as there is room, until that is released. */
+  /**
+   * `inArena`: decoded bytes lie where kernels use them in place, as long as there is room, until they are released here or
+   * their room is.
+   */
   constructor(tools: ChunkTools, records: readonly StoredRecord[], inArena = false) {
     this.tools = tools;
     this.inArena = inArena;
+    this.mark = tools.kernels.arena.mark();
     for (const record of records) this.records.set(record.entry.id, record);
   }
 
-  /** Adds a chunk whose bytes are at hand. */
-  add(id: ChunkId, bytes: Uint8Array): void {
-    this.outcomes.set(id, bytes);
-  }
-
-  /** Forgets a chunk: its bytes are not asked for again. */
+  /**
+   * Forgets a chunk: its bytes are not asked for again, and their place is used for others. With the last one goes all that
+   * was taken of the arena since this was made.
+   */
   release(id: ChunkId): void {
+    const { arena } = this.tools.kernels;
+    const outcome = this.outcomes.get(id);
     this.outcomes.delete(id);
+    if (!this.inArena || outcome === undefined) return;
+    if (this.outcomes.size === 0) {
+      this.places.clear();
+      arena.release(this.mark);
+    } else if (outcome instanceof Uint8Array && arena.holds(outcome)) {
+      const known = this.places.get(outcome.length);
+      if (known === undefined) this.places.set(outcome.length, [outcome]);
+      else known.push(outcome);
+    }
   }
 
   /** Adds a chunk whose bytes are said to be at hand: they are compared with the id when they are used. */
@@ -77,7 +93,7 @@ export class DecodedChunks {
   }
 
   private decode(id: ChunkId): Uint8Array {
-    const { kernels, codec, hasher } = this.tools;
+    const { codec, hasher } = this.tools;
     const offered = this.offered.get(id);
     if (offered !== undefined) return this.checkOffered(id, offered);
     const stored = this.records.get(id);
@@ -87,11 +103,15 @@ export class DecodedChunks {
     if (Number(hasher.checksum(bytes) & 0xffffffffn) !== entry.checksum)
       throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
     const inputs = entry.references.map((reference) => this.input(entry, reference));
-    const target = this.inArena ? kernels.arena.take(entry.rawLength) : undefined;
+    const target = this.inArena ? this.place(entry.rawLength) : undefined;
     const raw = codec.decode(bytes, entry.rawLength, inputs, object, target);
     if (hasher.chunkId(raw) !== id)
       throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
     return raw;
+  }
+
+  private place(length: number): Uint8Array | undefined {
+    return this.places.get(length)?.pop() ?? this.tools.kernels.arena.take(length);
   }
 
   private checkOffered(id: ChunkId, bytes: Uint8Array): Uint8Array {

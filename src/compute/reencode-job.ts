@@ -17,6 +17,8 @@ export interface ReencodeJob {
   readonly records: readonly StoredRecord[];
   readonly chunks: readonly ChunkToEncode[];
   readonly level: Level;
+  /** Memory that new records are put into where it has room. */
+  readonly output: Uint8Array;
 }
 
 export interface NewRecord {
@@ -31,8 +33,10 @@ export interface ReencodeResult {
 }
 
 /** A chunk is encoded as soon as it and its bases are decoded; nothing is kept longer than it is needed. */
-export function reencodeChunks(tools: ChunkTools, { records, chunks, level }: ReencodeJob): ReencodeResult {
-  const decoded = new DecodedChunks(tools, records);
+export function reencodeChunks(tools: ChunkTools, job: ReencodeJob): ReencodeResult {
+  const { records, chunks, level } = job;
+  let { output } = job;
+  const decoded = new DecodedChunks(tools, records, true);
   const position = new Map(records.map(({ entry }, at) => [entry.id, at]));
   const uses = new Map<ChunkId, number>();
   const count = (ids: readonly ChunkId[], by: number): void => {
@@ -54,7 +58,8 @@ export function reencodeChunks(tools: ChunkTools, { records, chunks, level }: Re
     decoded.get(entry.id);
     count(entry.references, -1);
     for (const at of due.get(now) ?? []) {
-      made[at] = encodeOne(tools, decoded, chunks[at], level);
+      made[at] = encodeOne(tools, decoded, chunks[at], level, output);
+      if (made[at].bytes.buffer === output.buffer) output = output.subarray(made[at].bytes.length);
       count([chunks[at].id, ...chunks[at].bases], -1);
     }
     count([entry.id], -1);
@@ -67,9 +72,10 @@ function encodeOne(
   decoded: DecodedChunks,
   { id, dtype, bases }: ChunkToEncode,
   level: Level,
+  output: Uint8Array,
 ): NewRecord {
   const baseOf = new Map<Prediction, ChunkId>();
   for (const base of bases) baseOf.set({ rule: { kind: 'base' }, inputs: [decoded.get(base)] }, base);
-  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], level);
+  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], level, output);
   return { bytes: record, base: (prediction && baseOf.get(prediction)) ?? null };
 }

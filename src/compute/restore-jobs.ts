@@ -42,22 +42,15 @@ export function restoreChunks(tools: ChunkTools, { records, targets, parts }: Re
   const partsOf = groupParts(parts);
   const uses = countUses(records);
   try {
-    const { arena } = tools.kernels;
-    const mark = arena.mark();
     const decoded = new DecodedChunks(tools, records, true);
-    const kept = new Set<ChunkId>();
     for (const { entry } of records) {
-      kept.add(entry.id);
       const raw = decoded.get(entry.id);
       for (const part of partsOf.get(entry.id) ?? []) places.write(part, raw);
       for (const id of [entry.id, ...entry.references]) {
         const left = (uses.get(id) ?? 1) - 1;
         uses.set(id, left);
-        if (left > 0) continue;
-        decoded.release(id);
-        kept.delete(id);
+        if (left === 0) decoded.release(id);
       }
-      if (kept.size === 0) arena.release(mark);
     }
   } catch (error) {
     places.close();

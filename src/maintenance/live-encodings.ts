@@ -42,17 +42,18 @@ export function neededEncodings(
   return closureOf(contentIds(checkpoints), encodings);
 }
 
-/** Returns the encodings that decoding the given chunks reads. */
+/** Returns the encodings that decoding the given chunks reads, without those that are known and what these read. */
 export function closureOf(
   ids: Iterable<ChunkId>,
   encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+  isKnown: (id: ChunkId) => boolean = () => false,
 ): Map<ChunkId, ChunkEntry> {
   const closure = new Map<ChunkId, ChunkEntry>();
   const open = [...ids];
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     const entry = encodings.get(id);
     if (entry === undefined) throw new Error(`chunk ${id} lost its encoding`);
-    if (closure.has(id)) continue;
+    if (closure.has(id) || isKnown(id)) continue;
     closure.set(id, entry);
     open.push(...entry.references);
   }

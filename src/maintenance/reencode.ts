@@ -4,7 +4,7 @@ import type { Level } from '../codec/index.js';
 import { type ChunkToEncode, inOrder, type NewRecord, type ReencodeJob } from '../compute/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { inDecodeOrder, readRecords } from '../packs/index.js';
+import { inDecodeOrder, readRecords, SpareMemory } from '../packs/index.js';
 import { closureOf } from './live-encodings.js';
 
 /** Chunks that are encoded anew together, because their chains meet. */
@@ -28,7 +28,16 @@ interface PreparedTask {
   bytes: number;
 }
 
-/** Yields the new records of each task, in order; none where they would be too large. `encodings` must not change. */
+interface FinishedTask {
+  chunks: ReencodedChunk[];
+  /** What the chunks lie in and what they were read into, to be used again. */
+  memory: ArrayBufferLike[];
+}
+
+/**
+ * Yields the new records of each task, in order; none where they would be too large. They are good until the next are asked for.
+ * `encodings` must not change.
+ */
 export async function* reencode(
   context: StoreContext,
   tasks: readonly ReencodeTask[],
@@ -37,8 +46,7 @@ export async function* reencode(
 ): AsyncGenerator<ReencodedChunk[]> {
   const { compute, storage } = context;
   const prepared = tasks.map((task): PreparedTask => {
-    const needed = task.chunks.flatMap(({ id, bases }) => [id, ...bases]);
-    const entries = [...closureOf(needed, encodings).values()].sort(inDecodeOrder);
+    const entries = entriesOf(task, encodings);
     return { task, entries, bytes: entries.reduce((sum, { rawLength }) => sum + rawLength, 0) };
   });
   compute.expect(prepared.reduce((sum, { bytes }) => sum + bytes, 0));
@@ -47,13 +55,34 @@ export async function* reencode(
     bytesMax: BYTES_AHEAD_MAX,
     bytesOf: ({ bytes }: PreparedTask) => bytes,
   };
-  yield* inOrder(prepared, options, async ({ task, entries }) => {
-    const records = await readRecords(storage, entries);
-    const transfer = [...new Set(records.map(({ bytes }) => bytes.buffer as ArrayBuffer))];
+  const spare = new SpareMemory();
+  const finished = inOrder(prepared, options, async ({ task, entries }): Promise<FinishedTask> => {
+    const records = await readRecords(storage, entries, spare);
     const { chunks, level } = task;
-    const job: ReencodeJob = { kind: 'reencode', records, chunks, level };
-    const made = await compute.run(job, { transfer, signal });
+    const room = chunks.reduce((sum, { id }) => sum + (encodings.get(id)?.rawLength ?? 0) + 1, 0);
+    const output = spare.take(room);
+    const memory = [...new Set([output, ...records.map(({ bytes }) => bytes)].map(({ buffer }) => buffer))];
+    const job: ReencodeJob = { kind: 'reencode', records, chunks, level, output };
+    const made = await compute.run(job, { signal });
     const size = made.records.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    return size < task.bytesMax ? made.records.map((record, at) => ({ ...record, id: chunks[at].id })) : [];
+    const isTaken = size < task.bytesMax;
+    return {
+      chunks: isTaken ? made.records.map((record, at) => ({ ...record, id: chunks[at].id })) : [],
+      memory,
+    };
   });
+  for await (const { chunks, memory } of finished) {
+    yield chunks;
+    for (const buffer of memory) spare.give(buffer);
+  }
+}
+
+/** Returns what a task decodes, chunk by chunk, so that few are held at once; each after all that it reads. */
+function entriesOf({ chunks }: ReencodeTask, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkEntry[] {
+  const entries = new Map<ChunkId, ChunkEntry>();
+  for (const { id, bases } of chunks) {
+    const needed = closureOf([id, ...bases], encodings, (known) => entries.has(known));
+    for (const entry of [...needed.values()].sort(inDecodeOrder)) entries.set(entry.id, entry);
+  }
+  return [...entries.values()];
 }
