@@ -16,18 +16,17 @@ const DECAY_ERROR_SHARE = 0.01;
 /** Returns the rule with the settings that explain the chunk best; undefined where there is nothing to fit or none does. */
 export function fittedRule(raw: Uint8Array, { rule, inputs }: Prediction): Rule | undefined {
   if (rule.kind === 'base' || inputs.some((input) => input.length !== raw.length)) return undefined;
-  const after = sampleOf(raw);
-  const before = inputs.map(sampleOf);
+  const before = () => inputs.map(sampleOf);
   switch (rule.kind) {
     case 'adam-weights':
     case 'lazy-adam-weights':
-      return inputs.length < 3 ? undefined : fittedAdam(rule, after, before);
+      return inputs.length < 3 ? undefined : fittedAdam(rule, sampleOf(raw), before());
     case 'momentum-weights':
-      return inputs.length < 2 ? undefined : fittedMomentum(rule, after, before);
+      return inputs.length < 2 ? undefined : fittedMomentum(rule, sampleOf(raw), before());
     case 'lion-weights':
-      return inputs.length < 3 ? undefined : fittedLion(rule, after, before);
+      return inputs.length < 3 ? undefined : fittedLion(rule, sampleOf(raw), before());
     case 'average':
-      return inputs.length < 2 ? undefined : fittedAverage(rule, after, before);
+      return inputs.length < 2 ? undefined : fittedAverage(rule, sampleOf(raw), before());
     default:
       return undefined;
   }
