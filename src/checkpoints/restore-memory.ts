@@ -1,5 +1,5 @@
 /** Memory that a restore fills: the caller's, or new. Threads write straight into what may be shared with them. */
-import type { ComputePool, RestorePart, RestoreTarget } from '../compute/index.js';
+import { type ComputePool, type RestorePart, type RestoreTarget, WORD_BYTES } from '../compute/index.js';
 import type { SpareMemory } from '../packs/index.js';
 
 /** Memory to be filled, or bytes of memory to be made. */
@@ -49,21 +49,25 @@ export class RestoreMemory {
 
   place(parts: readonly RestorePart[]): PlacedRuns {
     const runs = findRuns(parts).map((run): WrittenRun => ({ ...run, kind: this.kindOf(run) }));
-    const copiedBytes = runs.reduce((sum, run) => sum + (run.kind === 'copied' ? run.end - run.start : 0), 0);
-    const copied = copiedBytes === 0 ? new Uint8Array(0) : this.spare.take(copiedBytes);
-    let taken = 0;
-    const targets = runs.map(({ kind, target, start, end }): RestoreTarget => {
+    let bytes = 0;
+    const copiedAt = runs.map(({ kind, target, start, end }) => {
+      if (kind !== 'copied') return bytes;
+      const at = placeLike(bytes, (this.made[target]?.byteOffset ?? 0) + start);
+      bytes = at + end - start;
+      return at;
+    });
+    const copied = bytes === 0 ? new Uint8Array(0) : this.spare.take(bytes);
+    const targets = runs.map(({ kind, target, start, end }, at): RestoreTarget => {
       if (kind === 'new') return { kind, length: end - start };
       if (kind === 'direct') return { kind: 'memory', bytes: this.target(target).subarray(start, end) };
-      taken += end - start;
-      return { kind: 'memory', bytes: copied.subarray(taken - (end - start), taken) };
+      return { kind: 'memory', bytes: copied.subarray(copiedAt[at], copiedAt[at] + end - start) };
     });
     return {
       targets,
       parts: runs.flatMap(({ start, members }, target) =>
         members.map((part) => ({ ...part, target, position: part.position - start })),
       ),
-      finish: (made) => this.take(runs, copied, made),
+      finish: (made) => this.take(runs, copiedAt, copied, made),
     };
   }
 
@@ -80,17 +84,25 @@ export class RestoreMemory {
     return bytes;
   }
 
-  private take(runs: readonly WrittenRun[], copied: Uint8Array, made: readonly Uint8Array[]): void {
+  private take(
+    runs: readonly WrittenRun[],
+    copiedAt: readonly number[],
+    copied: Uint8Array,
+    made: readonly Uint8Array[],
+  ): void {
     const own = made.values();
-    let taken = 0;
-    for (const { kind, target, start, end } of runs) {
+    for (const [at, { kind, target, start, end }] of runs.entries()) {
       if (kind === 'new') this.made[target] = own.next().value;
       if (kind !== 'copied') continue;
-      this.target(target).set(copied.subarray(taken, taken + end - start), start);
-      taken += end - start;
+      this.target(target).set(copied.subarray(copiedAt[at], copiedAt[at] + end - start), start);
     }
     this.spare.give(copied.buffer);
   }
+}
+
+/** Returns the first place from `at` on that is equal to `other` modulo a word: copies of shared memory are slow else. */
+function placeLike(at: number, other: number): number {
+  return at + ((((other - at) % WORD_BYTES) + WORD_BYTES) % WORD_BYTES);
 }
 
 function findRuns(parts: readonly RestorePart[]): Run[] {

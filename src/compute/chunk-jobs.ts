@@ -7,6 +7,7 @@ import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
+import { copyLike, isShared } from './aligned-copies.js';
 
 /** What work on chunks takes; every thread has its own. */
 export interface ChunkTools {
@@ -93,21 +94,29 @@ export class DecodedChunks {
   }
 
   private decode(id: ChunkId): Uint8Array {
-    const { codec, hasher } = this.tools;
+    const { kernels, codec, hasher } = this.tools;
     const offered = this.offered.get(id);
     if (offered !== undefined) return this.checkOffered(id, offered);
     const stored = this.records.get(id);
     if (stored === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
     const { entry, bytes } = stored;
     const object = objectKey('packs', entry.pack);
-    if (Number(hasher.checksum(bytes) & 0xffffffffn) !== entry.checksum)
-      throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
     const inputs = entry.references.map((reference) => this.input(entry, reference));
+    const { arena } = kernels;
     const target = this.inArena ? this.place(entry.rawLength) : undefined;
-    const raw = codec.decode(bytes, entry.rawLength, inputs, object, target);
-    if (hasher.chunkId(raw) !== id)
-      throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
-    return raw;
+    const mark = arena.mark();
+    try {
+      // Without a target the codec may return a view of the record, which must not be of the arena then.
+      const record = isShared(bytes) ? copyLike(bytes, target && arena) : bytes;
+      if (Number(hasher.checksum(record) & 0xffffffffn) !== entry.checksum)
+        throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
+      const raw = codec.decode(record, entry.rawLength, inputs, object, target);
+      if (hasher.chunkId(raw) !== id)
+        throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
+      return raw;
+    } finally {
+      arena.release(mark);
+    }
   }
 
   private place(length: number): Uint8Array | undefined {

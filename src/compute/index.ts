@@ -1,3 +1,4 @@
+export { WORD_BYTES } from './aligned-copies.js';
 export {
   type ChunkTools,
   DecodedChunks,

@@ -1,6 +1,8 @@
 /** Decodes chunks and puts their bytes where they belong: into files, or into memory. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import type { ChunkId } from '../hash/index.js';
+import type { Arena } from '../kernels/index.js';
+import { copyInto } from './aligned-copies.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
 import { targetError } from './target-error.js';
 
@@ -38,7 +40,8 @@ export interface RestoreOutcome {
 
 /** Throws `corrupt` for damage, naming object and offset, and `unavailable` for a file that cannot be written. */
 export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): RestoreOutcome {
-  const places = new OpenTargets(targets);
+  const { arena } = tools.kernels;
+  const places = new OpenTargets(targets, arena);
   const partsOf = groupParts(parts);
   const uses = countUses(records);
   try {
@@ -86,8 +89,11 @@ class OpenTargets {
   readonly made = new Map<number, Uint8Array>();
   private readonly files = new Map<number, number>();
 
-  constructor(targets: readonly RestoreTarget[]) {
+  private readonly arena: Arena;
+
+  constructor(targets: readonly RestoreTarget[], arena: Arena) {
     this.targets = targets;
+    this.arena = arena;
     for (const [at, target] of targets.entries())
       if (target.kind === 'new') this.made.set(at, new Uint8Array(target.length));
   }
@@ -95,7 +101,8 @@ class OpenTargets {
   write({ from, length, target: at, position }: RestorePart, raw: Uint8Array): void {
     const bytes = raw.subarray(from, from + length);
     const target = this.targets[at];
-    if (target.kind === 'memory') target.bytes.set(bytes, position);
+    if (target.kind === 'memory')
+      copyInto(target.bytes.subarray(position, position + length), bytes, this.arena);
     else if (target.kind === 'new') this.made.get(at)?.set(bytes, position);
     else this.writeFile(at, target.path, target.name, bytes, position);
   }
