@@ -7,7 +7,7 @@ import {
   resolveRef,
   type StoreContext,
 } from '../checkpoints/index.js';
-import { ThetalogError } from '../errors.js';
+import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { CatalogueEntry, Root } from '../format/index.js';
 import { ObjectWriter } from '../packs/index.js';
 import { onFullDisk } from './full-disk.js';
@@ -35,6 +35,7 @@ async function forget(context: StoreContext, options: ForgetOptions, dryRun: boo
   const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
   let decisions: ForgetDecision[] = [];
   const decide = async (root: Root): Promise<Map<string, CatalogueEntry[]>> => {
+    throwIfAborted(options.signal);
     const named = options.refs !== undefined && options.refs.length > 0;
     const decided = named
       ? await decideByName(context, root, options.refs ?? [])

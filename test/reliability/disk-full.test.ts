@@ -5,13 +5,14 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStore, type Store } from '../../src/index.js';
 import { randomBytes, safetensors, writeTree } from '../engine/folders.js';
 import { randomNumbers } from '../engine/training-state.js';
 import { SmallDisk, SmallStorage } from './small-disk.js';
 
 const FULL = { kind: 'unavailable', code: 'disk-full' };
+const UNTRIED = 'not tried on a real full disk: this user cannot mount a tmpfs';
 
 /** A state of 512 KiB, or of 64 KiB in step 4, that does not compress. */
 function stateOf(step: number) {
@@ -60,16 +61,19 @@ test('with an end at any byte of a save: it fits, or takes no space at all; forg
 });
 
 describe('on a real file system of 12 MiB', () => {
-  const disk = SmallDisk.mount(12 * 2 ** 20);
-  const other = disk && SmallDisk.mount(2 ** 20);
+  let disk: SmallDisk | undefined;
+  let other: SmallDisk | undefined;
+  beforeAll(() => {
+    disk = SmallDisk.mount(12 * 2 ** 20);
+    other = disk && SmallDisk.mount(2 ** 20);
+  });
   afterAll(() => {
     disk?.unmount();
     other?.unmount();
   });
-  if (disk === undefined) console.warn('not tried on a real full disk: this user cannot mount a tmpfs');
 
-  test.skipIf(disk === undefined)('the same, with any number of bytes left', async () => {
-    if (disk === undefined) return;
+  test('the same, with any number of bytes left', async (context) => {
+    if (disk === undefined) return context.skip(UNTRIED);
     for (const [number, room] of [0, 9000, 20_000, 300_000, 2 ** 19, 540_000, 900_000].entries()) {
       const store = await createStore(join(disk.path, `store-${number}`), { workers: 0 });
       await trySave(store, 1);
@@ -95,8 +99,8 @@ describe('on a real file system of 12 MiB', () => {
     }
   });
 
-  test.skipIf(disk === undefined)('a restore that does not fit leaves no file', async () => {
-    if (disk === undefined || other === undefined) return;
+  test('a restore that does not fit leaves no file', async (context) => {
+    if (disk === undefined || other === undefined) return context.skip(UNTRIED);
     const next = randomNumbers(7);
     const weights = Float32Array.from({ length: 150_000 }, () => next());
     const files = join(disk.path, 'files');

@@ -1,0 +1,225 @@
+/**
+ * Saves, restores and maintenance that are told to stop at one of their file system calls: by an AbortSignal in this process, by
+ * SIGINT in a process of their own. Either way they end with `aborted` and as if they had never begun, or are done.
+ */
+import { deepStrictEqual, equal, ok } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createStore, isThetalogError, openStore, type Store } from '../../src/index.js';
+import { CHUNK_ELEMENTS } from '../engine/make-store.js';
+import { buildModule } from './built-modules.js';
+import { FaultGate } from './call-faults.js';
+import { fileOf } from './crash-scripts.js';
+import { interceptFileCalls } from './file-calls.js';
+
+const EXECUTABLE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const ABORTED = 130;
+
+/** A verb as the library has it, and as the command line has it. */
+export interface Interruptible {
+  readonly name: string;
+  run(store: Store, place: string, signal: AbortSignal): Promise<unknown>;
+  args(place: string): string[];
+  /** Checkpoints that are there when it is done. */
+  readonly steps: readonly number[];
+}
+
+/** Steps 1 to 3 are saved, file 4 is there to be saved, and what only step 9 had is there to be collected. */
+const BEFORE = [1, 2, 3];
+
+export const INTERRUPTIBLE: readonly Interruptible[] = [
+  {
+    name: 'save',
+    run: (store, place, signal) => store.saveFiles([`${place}/model-4.bin`], { run: 'r', step: 4, signal }),
+    args: (place) => ['save', `${place}/model-4.bin`, '--run', 'r', '--step', '4'],
+    steps: [1, 2, 3, 4],
+  },
+  {
+    name: 'restore',
+    run: (store, place, signal) => store.restoreFiles('r@step:3', { out: `${place}/out`, signal }),
+    args: (place) => ['restore', 'r@step:3', '--out', `${place}/out`],
+    steps: BEFORE,
+  },
+  {
+    name: 'gc',
+    run: (store, _, signal) => store.gc({ signal }),
+    args: () => ['gc'],
+    steps: BEFORE,
+  },
+  {
+    name: 'compact',
+    run: (store, _, signal) => store.compact({ signal }),
+    args: () => ['compact'],
+    steps: BEFORE,
+  },
+  {
+    name: 'forget',
+    run: (store, _, signal) => store.forget({ refs: ['r@step:2'], signal }),
+    args: () => ['forget', 'r@step:2'],
+    steps: [1, 3],
+  },
+];
+
+async function prepare(place: string): Promise<void> {
+  for (const name of ['tmp', 'work']) mkdirSync(`${place}/${name}`, { recursive: true });
+  const store = await createStore(`${place}/store`, { chunkElements: CHUNK_ELEMENTS, workers: 0 });
+  for (const step of [1, 2, 3, 9]) {
+    const path = `${place}/work/model.bin`;
+    writeFileSync(path, fileOf(step));
+    await store.saveFiles([path], { run: step === 9 ? 'other' : 'r', step });
+  }
+  await store.forget({ refs: ['other@step:9'] });
+  rmSync(`${place}/work`, { recursive: true });
+  writeFileSync(`${place}/model-4.bin`, fileOf(4));
+  await store.close();
+}
+
+/** A verb that has been told to stop: how often it did, and how often it was done all the same. */
+export interface Interrupted {
+  aborted: number;
+  done: number;
+}
+
+/** Fires an AbortSignal at `points` file system calls of a verb, spread evenly, or at all of them if they are fewer. */
+export async function abortAtCalls(
+  verb: Interruptible,
+  scratch: string,
+  points: number,
+): Promise<Interrupted> {
+  const template = join(scratch, 'template');
+  await prepare(template);
+  const came: Interrupted = { aborted: 0, done: 0 };
+  const attempt = async (at: number): Promise<number> => {
+    const place = join(scratch, `at-${at}`);
+    cpSync(template, place, { recursive: true });
+    const controller = new AbortController();
+    const counted = () => void (gate.count === at && controller.abort());
+    const gate = new FaultGate(undefined, { counted });
+    const release = interceptFileCalls(place, gate);
+    const store = await openStore(`${place}/store`, { workers: 0 });
+    const isDone = await endsWell(verb.run(store, place, controller.signal)).finally(release);
+    await store.close();
+    if (at <= gate.count) came[isDone ? 'done' : 'aborted'] += 1;
+    await assertSound(verb, place, isDone, `${verb.name}, aborted at call ${at}`);
+    rmSync(place, { recursive: true });
+    return gate.count;
+  };
+  const calls = await attempt(Number.POSITIVE_INFINITY);
+  const stride = Math.max(1, calls / points);
+  for (let at = 1; at <= calls; at += stride) await attempt(Math.floor(at));
+  rmSync(template, { recursive: true });
+  return came;
+}
+
+async function endsWell(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (!isThetalogError(error, 'aborted')) throw error;
+    return false;
+  }
+}
+
+/** Sends SIGINT at `points` file system calls of a command, spread evenly from the first one on. */
+export async function interruptCommand(
+  verb: Interruptible,
+  scratch: string,
+  points: number,
+): Promise<Interrupted> {
+  const template = join(scratch, 'template');
+  await prepare(template);
+  const hook = buildModule(join(import.meta.dirname, 'interrupted-process.ts'), join(scratch, 'program'));
+  const came: Interrupted = { aborted: 0, done: 0 };
+  const attempt = async (at: number): Promise<number> => {
+    const place = join(scratch, `at-${at}`);
+    cpSync(template, place, { recursive: true });
+    const title = `${verb.name}, SIGINT at call ${at}`;
+    const { code, calls } = await runInterrupted(verb, hook, place, at, 1);
+    ok(code === 0 || (at > 0 && code === ABORTED), `${title}: exit ${code}`);
+    if (at > 0) came[code === 0 ? 'done' : 'aborted'] += 1;
+    await assertSound(verb, place, code === 0, title);
+    rmSync(place, { recursive: true });
+    return calls;
+  };
+  const calls = await attempt(0);
+  for (let point = 0; point < points; point++) await attempt(1 + Math.floor((point * calls) / points));
+  rmSync(template, { recursive: true });
+  return came;
+}
+
+/** Sends SIGINT twice while a call never ends; the store must be sound. Returns the exit code. */
+export async function interruptTwice(verb: Interruptible, scratch: string): Promise<number> {
+  const place = join(scratch, 'twice');
+  await prepare(place);
+  const hook = buildModule(join(import.meta.dirname, 'interrupted-process.ts'), join(scratch, 'program'));
+  const { code } = await runInterrupted(verb, hook, place, 5, 2);
+  const store = await openStore(`${place}/store`, { workers: 0 });
+  deepStrictEqual((await store.check({ readData: 100 })).damaged, []);
+  deepStrictEqual(await stepsOf(store), BEFORE);
+  await store.close();
+  return code ?? -1;
+}
+
+async function runInterrupted(
+  verb: Interruptible,
+  hook: string,
+  place: string,
+  at: number,
+  signals: number,
+): Promise<{ code: number | null; calls: number }> {
+  const counted = `${place}/tmp/calls`;
+  const env = {
+    ...process.env,
+    TMPDIR: `${place}/tmp`,
+    THETALOG_STORE: `${place}/store`,
+    INTERRUPTED: JSON.stringify({ place, at, signals, counted }),
+  };
+  const child = spawn(process.execPath, ['--import', hook, EXECUTABLE, ...verb.args(place)], {
+    env,
+    stdio: 'ignore',
+  });
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  const calls = Number(readFileSync(counted, 'utf8'));
+  rmSync(counted);
+  return { code, calls };
+}
+
+async function stepsOf(store: Store): Promise<(number | null)[]> {
+  return (await store.list({ run: 'r' })).map(({ step }) => step).sort((a, b) => Number(a) - Number(b));
+}
+
+/** The store is sound, has what it must have, and nothing temporary is left anywhere. */
+async function assertSound(
+  verb: Interruptible,
+  place: string,
+  isDone: boolean,
+  title: string,
+): Promise<void> {
+  const store = await openStore(`${place}/store`, { workers: 0 });
+  deepStrictEqual((await store.check({ readData: 100 })).damaged, [], title);
+  deepStrictEqual(await stepsOf(store), isDone ? verb.steps : BEFORE, title);
+  for (const name of ['tmp', 'leases']) deepStrictEqual(filesIn(`${place}/store/${name}`), [], title);
+  deepStrictEqual(filesIn(`${place}/tmp`), [], title);
+  const restored = verb.name === 'restore' && isDone;
+  equal(existsSync(`${place}/out`), restored, `${title}: out`);
+  if (restored) {
+    deepStrictEqual(readdirSync(`${place}/out`), ['model.bin'], title);
+    ok(readFileSync(`${place}/out/model.bin`).equals(fileOf(3)), title);
+  }
+  // What was not to be collected before is not there to be collected after, other than what was replaced.
+  if (!isDone) {
+    const { objects } = await store.gc();
+    ok(verb.name === 'gc' ? objects <= COLLECTABLE : objects === COLLECTABLE, `${title}: ${objects} left`);
+  }
+  await store.close();
+}
+
+/** Objects of the checkpoint that was forgotten before. */
+const COLLECTABLE = 3;
+
+function filesIn(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
