@@ -4,7 +4,7 @@ import type { ComputePool } from '../compute/index.js';
 import type { StoreConfig } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
-import type { ChainLimits } from '../packs/index.js';
+import type { ChainLimits, PackMemory } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { Environment } from './environment.js';
@@ -22,6 +22,8 @@ export interface StoreContext {
   readonly compute: ComputePool;
   /** Bytes of the latest state of a run that stay in memory. */
   readonly baseMemory: number;
+  /** Kept from save to save. */
+  readonly packMemory: PackMemory;
   readonly environment: Environment;
   readonly roots: RootStore;
   readonly catalogue: Catalogue;

@@ -12,7 +12,7 @@ import {
 } from '../format/index.js';
 import { type Hasher, loadHasher } from '../hash/index.js';
 import { type Kernels, loadKernels } from '../kernels/index.js';
-import { CHAIN_LIMITS, chainLimits } from '../packs/index.js';
+import { CHAIN_LIMITS, chainLimits, PackMemory } from '../packs/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
 import type { StoreContext } from './context.js';
@@ -102,6 +102,7 @@ async function makeContext(
     codec,
     chainLimits: chainLimits(options, CHAIN_LIMITS),
     compute: new ComputePool({ kernels, codec, hasher, now: () => environment.now() }, workers),
+    packMemory: new PackMemory(),
     baseMemory: options.baseMemory ?? Number.POSITIVE_INFINITY,
     environment,
     roots: new RootStore(storage, hasher, environment),

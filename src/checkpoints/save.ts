@@ -127,7 +127,7 @@ class Save {
     const { root, parent } = await withFreshRoot(context, () => this.begin());
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
-    const packs = new PackWriter(context.hasher, objects);
+    const packs = new PackWriter(context.hasher, objects, context.packMemory);
     const log = this.request.explain === true ? new ExplanationLog() : undefined;
     const chains = chainLimits(this.request, context.chainLimits);
     const writer = new ChunkWriter({

@@ -18,6 +18,8 @@ const UPLOADS_MAX = 2;
 
 /** Memory is taken in pieces of this size. */
 const PIECE_BYTES = 2 ** 20;
+/** How much of it stays for the packs to come: as much as two packs. */
+const KEPT_PIECES_MAX = 64;
 
 /** An encoded chunk on its way into a pack. */
 export interface PackedChunk {
@@ -39,19 +41,19 @@ export class PackWriter {
   private readonly hasher: Hasher;
   private readonly objects: ObjectWriter;
   private name: string;
-  private readonly memory: Uint8Array[] = [];
+  private readonly memory: PackMemory;
   private parts: PackParts;
   private openEntries: ChunkEntry[] = [];
   private length = PACK_HEADER_BYTES;
   private readonly uploads = new Set<Promise<void>>();
   private failure: unknown;
 
-  constructor(hasher: Hasher, objects: ObjectWriter) {
+  constructor(hasher: Hasher, objects: ObjectWriter, memory = new PackMemory()) {
     this.hasher = hasher;
     this.objects = objects;
+    this.memory = memory;
     this.name = objects.newName();
-    this.parts = new PackParts(this.memory);
-    this.parts.write(packHeader());
+    this.parts = new PackParts(memory);
   }
 
   /** Bytes waiting in the open pack. */
@@ -71,6 +73,7 @@ export class PackWriter {
       references: chunk.references,
       checksum: chunk.checksum ?? Number(this.hasher.checksum(chunk.record) & 0xffffffffn),
     };
+    if (this.openEntries.length === 0) this.parts.write(packHeader());
     this.parts.write(chunk.record);
     this.length += chunk.record.length;
     this.openEntries.push(entry);
@@ -101,7 +104,6 @@ export class PackWriter {
     this.uploads.add(upload);
     void upload.then(() => this.uploads.delete(upload));
     this.parts = new PackParts(this.memory);
-    this.parts.write(packHeader());
   }
 
   /** Remembers a failure for whoever waits next. */
@@ -119,22 +121,35 @@ export class PackWriter {
   }
 }
 
-/** The bytes of a pack, in pieces of memory that are used again: new memory would be slow to fill. */
+/** Memory that packs take and give back, one operation after the other: new memory would be slow to fill. */
+export class PackMemory {
+  private readonly free: Uint8Array[] = [];
+
+  /** Returns a piece of memory with any content. */
+  take(): Uint8Array {
+    return this.free.pop() ?? new Uint8Array(PIECE_BYTES);
+  }
+
+  give(pieces: readonly Uint8Array[]): void {
+    this.free.push(...pieces.slice(0, KEPT_PIECES_MAX - this.free.length));
+  }
+}
+
+/** The bytes of a pack, in pieces of memory. */
 class PackParts {
-  private readonly memory: Uint8Array[];
+  private readonly memory: PackMemory;
   private readonly pieces: Uint8Array[] = [];
   /** Bytes used of the last piece. */
   private used = PIECE_BYTES;
 
-  /** `memory`: pieces that are not in use. */
-  constructor(memory: Uint8Array[]) {
+  constructor(memory: PackMemory) {
     this.memory = memory;
   }
 
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
       if (this.used === PIECE_BYTES) {
-        this.pieces.push(this.memory.pop() ?? new Uint8Array(PIECE_BYTES));
+        this.pieces.push(this.memory.take());
         this.used = 0;
       }
       const part = bytes.subarray(done, done + PIECE_BYTES - this.used);
@@ -151,6 +166,6 @@ class PackParts {
 
   /** Hands the memory on; nobody may read it any more. */
   release(): void {
-    this.memory.push(...this.pieces);
+    this.memory.give(this.pieces);
   }
 }
