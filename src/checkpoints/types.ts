@@ -321,9 +321,10 @@ export interface GcResult {
 
 /**
  * Why compaction moves a chunk: it is of a head, it reads chunks that no checkpoint has any more, its checkpoint takes too long to
- * restore, its chain is longer than asked for, or its pack is mostly dead or small.
+ * restore, its chain is longer than asked for, it is smaller as a delta on a later version in full that stays (a pivot), or its pack is
+ * mostly dead or small.
  */
-export type CompactReason = 'head' | 'ghost' | 'restore-budget' | 'max-height' | 'pack';
+export type CompactReason = 'head' | 'ghost' | 'restore-budget' | 'max-height' | 'pivot' | 'pack';
 
 /** What compaction does to a checkpoint. */
 export interface CompactedCheckpoint {

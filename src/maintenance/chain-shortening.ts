@@ -10,10 +10,10 @@ import type { ReencodeTask } from './reencode.js';
 /** Restoring a head may take this much more than restoring a full checkpoint; above it, its deltas are stored in full. */
 const HEAD_FACTOR_MAX = 1.15;
 /** A delta on a full chunk costs this many times a full chunk. */
-const SKIP_DELTA_FACTOR = 1.8;
+export const SKIP_DELTA_FACTOR = 1.8;
 /** Decoded bytes, those of all bases included, from which on a task takes no more chunks. */
 const TASK_BYTES = 64 * 2 ** 20;
-const ROUNDING = 1 + 1e-9;
+export const ROUNDING = 1 + 1e-9;
 
 type Encodings = ReadonlyMap<ChunkId, ChunkEntry>;
 
@@ -88,7 +88,8 @@ export function heightTasks(
   }));
 }
 
-function contentOf({ loaded }: ResolvedCheckpoint): Set<ChunkId> {
+/** Returns the chunks of a checkpoint, each once. */
+export function contentOf({ loaded }: ResolvedCheckpoint): Set<ChunkId> {
   return new Set(loaded.content.streams.flatMap((stream) => stream.ids));
 }
 

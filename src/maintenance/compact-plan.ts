@@ -105,6 +105,20 @@ export class ChunkPlaces {
     return lowerOnes(id, [chainEnd(id, encodings), ...this.nearestFull(id, encodings)], encodings);
   }
 
+  /** Returns the nearest version after a chunk that is stored in full and as long, and not among those that may go. */
+  nextFull(
+    id: ChunkId,
+    encodings: ReadonlyMap<ChunkId, ChunkEntry>,
+    mayGo: ReadonlySet<ChunkId>,
+  ): ChunkId | undefined {
+    const place = this.found.get(id);
+    const rawLength = encodings.get(id)?.rawLength;
+    return place?.lineage.versions.slice(place.at + 1).find((version) => {
+      const entry = encodings.get(version.id);
+      return entry?.height === 0 && entry.rawLength === rawLength && !mayGo.has(version.id);
+    })?.id;
+  }
+
   /** The nearest version before and the nearest after that are stored in full. */
   private nearestFull(id: ChunkId, encodings: ReadonlyMap<ChunkId, ChunkEntry>): ChunkId[] {
     const place = this.found.get(id);

@@ -1,8 +1,8 @@
 /**
  * Compaction: heads are stored in full, chunks that were encoded on checkpoints since forgotten are encoded on live ones,
- * chains are shortened to the restore budget, packs with dead bytes are rewritten, and index segments are merged. Decoded
- * bytes never change, no encoding gets higher than the one it replaces, and the live bytes grow by nothing but what makes
- * restoring faster. What is left behind is gc's.
+ * chains are shortened to the restore budget, early chunks in full become deltas on late ones, packs with dead bytes are
+ * rewritten, and index segments are merged. Decoded bytes never change, no encoding that another reads gets higher than the one it
+ * replaces, and the live bytes grow by nothing but what makes restoring faster. What is left behind is gc's.
  */
 import {
   type ChainOptions,
@@ -17,7 +17,7 @@ import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import { type ChunkEntry, objectKey, type Root } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ObjectWriter, type PackedChunk, PackWriter } from '../packs/index.js';
-import { budgetTasks, headsOf, headTasks, heightTasks } from './chain-shortening.js';
+import { budgetTasks, headsOf, headTasks, heightTasks, ROUNDING } from './chain-shortening.js';
 import { publishCompaction } from './compact-commit.js';
 import { CompactLog, changeOf, isChange } from './compact-log.js';
 import { ChunkPlaces, ghostTasks, orderByLineage } from './compact-plan.js';
@@ -31,6 +31,7 @@ import {
   trueHeights,
 } from './live-encodings.js';
 import { LiveStore, type ResolvedCheckpoint } from './live-store.js';
+import { pivotTasks } from './pivot.js';
 import { type ReencodedChunk, type ReencodeTask, reencode } from './reencode.js';
 import { packsToRewrite, recordsOf } from './repack.js';
 
@@ -92,7 +93,7 @@ class Compaction {
     const root = await context.roots.read();
     const checkpoints = await this.resolveAll(root);
     const scope = checkpoints.filter(({ run }) => options.run === undefined || run === options.run);
-    const heads = options.fullHeads === false ? [] : headsOf(root, scope);
+    const heads = headsOf(root, checkpoints);
     const before = lowestEncodings(checkpoints);
     const encodings = new Map(before);
     await this.encodeAnew(scope, checkpoints, heads, encodings);
@@ -133,7 +134,7 @@ class Compaction {
     return checkpoints;
   }
 
-  /** Encodes heads in full, chunks that read ghosts on live ones, and what takes too long to restore on full ones. */
+  /** Encodes heads in full, chunks that read ghosts on live ones, what takes too long on full ones, and early ones on late ones. */
   private async encodeAnew(
     scope: readonly ResolvedCheckpoint[],
     checkpoints: readonly ResolvedCheckpoint[],
@@ -158,7 +159,8 @@ class Compaction {
         }
       }
     };
-    await apply(headTasks(heads, encodings, places), 'head');
+    const full = options.fullHeads === false ? [] : heads.filter((head) => scope.includes(head));
+    await apply(headTasks(full, encodings, places), 'head');
     await apply(
       ghostTasks(places, encodings, content, (ghost) => elsewhere.has(ghost)),
       'ghost',
@@ -170,9 +172,12 @@ class Compaction {
       if (maxHeight !== undefined)
         await apply(heightTasks(checkpoint, encodings, places, maxHeight), 'max-height');
     }
+    if (maxHeight === 0) return;
+    const pivot = { checkpoints, scope, heads, factorMax: factor * ROUNDING };
+    await apply(pivotTasks(pivot, encodings, places), 'pivot');
   }
 
-  /** Replaces the encoding of a chunk by a new one, which is at most as high. */
+  /** Replaces the encoding of a chunk by a new one, which is at most as high if others read it. */
   private async replace(
     { id, bytes, base }: ReencodedChunk,
     encodings: Map<ChunkId, ChunkEntry>,

@@ -180,6 +180,38 @@ describe('compaction and the time to restore', () => {
     expect((await store.check({ readData: 100 })).damaged).toEqual([]);
   });
 
+  test('an early checkpoint in full on which nothing is built becomes differences from the latest', async () => {
+    await longChain();
+    const ids = (await store.list({ run: 'a' })).map(({ id }) => id);
+    const kept = [ids[0], ids[11]];
+    const states = await Promise.all(kept.map((id) => store.run('a').restore(id)));
+    await store.forget({ refs: ids.slice(1, 11) });
+    const result = await store.compact();
+    const pivot = result.reasons.find(({ reason }) => reason === 'pivot');
+    expect(pivot?.bytesAfter).toBeLessThan(0.9 * (pivot?.bytesBefore ?? 0));
+    await store.gc();
+    expect(await factorOf('a')).toBe(1);
+    expect(await factorOf(kept[0])).toBeGreaterThan(1);
+    expect(await factorOf(kept[0])).toBeLessThanOrEqual(1.8);
+    for (const [at, id] of kept.entries()) expect(await store.run('a').restore(id)).toEqual(states[at]);
+    expect((await store.check({ readData: 100 })).damaged).toEqual([]);
+    expect(await store.compact()).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
+  });
+
+  test.each([
+    ['that is tagged', {}, true],
+    ['where chains shall not be', { maxHeight: 0 }, false],
+    ['where restores may not take longer', { maxRestoreFactor: 1.5 }, false],
+  ])('an early checkpoint %s stays in full', async (_, options, isTagged) => {
+    await longChain();
+    const ids = (await store.list({ run: 'a' })).map(({ id }) => id);
+    if (isTagged) await store.tag(ids[0], 'start');
+    await store.forget({ refs: ids.slice(1, 11) });
+    const { reasons } = await store.compact(options);
+    expect(reasons.map(({ reason }) => reason)).not.toContain('pivot');
+    expect(await factorOf(ids[0])).toBe(1);
+  });
+
   test('a copy that is computed from weights of the same checkpoint stays a copy', async () => {
     storage = new MemoryStorage();
     ({ store } = await makeStore(storage));
@@ -219,6 +251,39 @@ test('a compaction that fails at any call leaves everything restorable, and a la
     }
   }
 });
+
+test.each(['compact', 'gc'] as const)(
+  '%s that is interrupted at any call is done by the next',
+  async (verb) => {
+    const prepared = async (): Promise<MemoryStorage> => {
+      const { storage, store } = await sparseStore();
+      if (verb === 'gc') await store.compact();
+      return storage;
+    };
+    const whole = await prepared();
+    const counting = new FaultyStorage(whole);
+    await (await openAgain(counting))[verb]();
+    const left = await bytesIn(whole);
+    let interrupted = 0;
+    for (let at = 1; at <= counting.calls.length; at++) {
+      const storage = await prepared();
+      const controller = new AbortController();
+      const hooked = new HookedStorage(storage, async () => {
+        if (hooked.calls === at) controller.abort();
+      });
+      await (await openAgain(hooked))[verb]({ signal: controller.signal }).catch((error: unknown) => {
+        if (!isThetalogError(error, 'aborted')) throw error;
+        interrupted += 1;
+      });
+      await expectWhole(storage);
+      const again = await openAgain(storage, 82);
+      await again[verb]();
+      if (verb === 'gc') expect(await bytesIn(storage)).toBeLessThanOrEqual(left + 64);
+      else expect(await again.compact()).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
+    }
+    expect(interrupted).toBeGreaterThan(3);
+  },
+);
 
 test('saves, forgets and collections in the middle of a compaction, at any call', async () => {
   const counting = new FaultyStorage((await sparseStore()).storage);

@@ -72,7 +72,7 @@ async function prepared(): Promise<{ storage: MemoryStorage; journal: JournalEnt
   return { storage, journal };
 }
 
-async function copyOf(storage: Storage): Promise<MemoryStorage> {
+export async function copyOf(storage: Storage): Promise<MemoryStorage> {
   const copy = new MemoryStorage();
   for await (const { key } of storage.list('')) {
     const bytes = await (key === 'root' ? undefined : storage.get(key));

@@ -103,6 +103,7 @@ const REASONS: Record<CompactReason, string> = {
   ghost: 'no longer built on forgotten checkpoints',
   'restore-budget': 'within the restore budget',
   'max-height': 'within the longest chain asked for',
+  pivot: 'early ones in full, now differences from a later one',
   pack: 'out of packs that are mostly dead, or small',
 };
 
