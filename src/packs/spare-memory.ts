@@ -4,8 +4,12 @@
  * collect garbage all the time, which takes ten times as long as copies of shared memory take more than others.
  */
 
-/** Sizes are rounded up to a multiple of this, so that one buffer serves requests of about its size. */
+/**
+ * Sizes are rounded up to a multiple of this, below it to a power of two, so that one buffer serves requests of about its size;
+ * a restore of a few KB would spend half of its time on 4 MiB.
+ */
 const STEP_BYTES = 4 * 2 ** 20;
+const SIZE_BYTES_MIN = 4096;
 
 export class SpareMemory {
   private readonly free: SharedArrayBuffer[] = [];
@@ -16,8 +20,7 @@ export class SpareMemory {
     const [known] = at < 0 ? [] : this.free.splice(at, 1);
     // Where all are too small one of them is dropped: what is kept does not grow beyond what is used at once.
     if (known === undefined) this.free.shift();
-    const size = Math.ceil(length / STEP_BYTES) * STEP_BYTES;
-    return new Uint8Array(known ?? new SharedArrayBuffer(size), 0, length);
+    return new Uint8Array(known ?? new SharedArrayBuffer(sizeFor(length)), 0, length);
   }
 
   /** Takes memory back; what came from elsewhere is left to the collector. */
@@ -26,4 +29,11 @@ export class SpareMemory {
     this.free.push(buffer);
     this.free.sort((a, b) => a.byteLength - b.byteLength);
   }
+}
+
+function sizeFor(length: number): number {
+  if (length > STEP_BYTES / 2) return Math.ceil(length / STEP_BYTES) * STEP_BYTES;
+  let size = SIZE_BYTES_MIN;
+  while (size < length) size *= 2;
+  return size;
 }

@@ -14,15 +14,16 @@ import { SmallDisk, SmallStorage } from './small-disk.js';
 const FULL = { kind: 'unavailable', code: 'disk-full' };
 const UNTRIED = 'not tried on a real full disk: this user cannot mount a tmpfs';
 
-/** A state of 512 KiB, or of 64 KiB in step 4, that does not compress. */
-function stateOf(step: number) {
-  return { model: { w: randomBytes(step === 4 ? 2 ** 16 : 2 ** 19, step) }, progress: { step } };
-}
+/** States of 512 KiB, or of 64 KiB in step 4, that do not compress. */
+const STATES = [0, 1, 2, 3, 4].map((step) => ({
+  model: { w: randomBytes(step === 4 ? 2 ** 16 : 2 ** 19, step) },
+  progress: { step },
+}));
 
 /** Saves, and returns whether it fitted; what does not fit is an error of its own that leaves nothing. */
 async function trySave(store: Store, step: number): Promise<boolean> {
   try {
-    await (await store.run('r').save(stateOf(step))).committed;
+    await (await store.run('r').save(STATES[step])).committed;
     return true;
   } catch (error) {
     expect(error).toMatchObject(FULL);
@@ -33,8 +34,8 @@ async function trySave(store: Store, step: number): Promise<boolean> {
 async function assertSound(store: Store, steps: readonly number[]): Promise<void> {
   expect(await store.check({ readData: 100 })).toMatchObject({ damaged: [], checkpoints: steps.length });
   for (const step of steps) {
-    const { model } = (await store.run('r').restore(`step:${step}`)) as ReturnType<typeof stateOf>;
-    expect(Buffer.compare(model.w, stateOf(step).model.w)).toBe(0);
+    const { model } = (await store.run('r').restore(`step:${step}`)) as (typeof STATES)[number];
+    expect(Buffer.compare(model.w, STATES[step].model.w)).toBe(0);
   }
 }
 

@@ -1,35 +1,16 @@
 /** Real processes that end by SIGKILL at any file system call, and what is left of their stores. */
 import { spawn } from 'node:child_process';
-import {
-  accessSync,
-  constants,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from './built-modules.js';
 import { FaultGate } from './call-faults.js';
 import { type Expectation, expectationOf, expectSurvived } from './crash-oracle.js';
 import type { CrashScript, JournalEntry, Session } from './crash-scripts.js';
 import { interceptFileCalls } from './file-calls.js';
+import { scratchDirectory } from './scratch-folder.js';
 
 /** Stores that one process has under way. */
 const STORES_PER_PROCESS = 25;
-
-/** Kills are about processes, not disks: memory will do, and is fast. */
-function scratchDirectory(): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK);
-    return mkdtempSync('/dev/shm/thetalog-kills-');
-  } catch {
-    return mkdtempSync(join(tmpdir(), 'thetalog-kills-'));
-  }
-}
 
 interface Prepared {
   readonly template: string;

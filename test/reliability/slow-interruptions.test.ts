@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { makeFolder } from '../engine/folders.js';
 import { abortAtCalls, INTERRUPTIBLE, interruptCommand, interruptTwice } from './interruptions.js';
+import { scratchFolder } from './scratch-folder.js';
 
 describe.each(INTERRUPTIBLE)('$name leaves nothing behind', (verb) => {
   test('when its signal is aborted at any call', async () => {
-    const { aborted } = await abortAtCalls(verb, await makeFolder(), Number.POSITIVE_INFINITY);
+    const { aborted } = await abortAtCalls(verb, scratchFolder(), Number.POSITIVE_INFINITY);
     expect(aborted).toBeGreaterThan(10);
   });
 
   test('when SIGINT comes at any call: exit 130', async () => {
-    const { aborted, done } = await interruptCommand(verb, await makeFolder(), 100);
+    const { aborted, done } = await interruptCommand(verb, scratchFolder(), 100);
     expect(aborted).toBeGreaterThan(10);
     expect(aborted + done).toBe(100);
   });
 
   test('the second SIGINT ends the process at once', async () => {
-    expect(await interruptTwice(verb, await makeFolder())).toBe(130);
+    expect(await interruptTwice(verb, scratchFolder())).toBe(130);
   });
 });

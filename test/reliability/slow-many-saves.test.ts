@@ -1,7 +1,7 @@
 import { test } from 'vitest';
-import { makeFolder } from '../engine/folders.js';
 import { manySaves } from './many-saves.js';
+import { scratchFolder } from './scratch-folder.js';
 
 test('10,000 saves leave no open file, temporary file or lease behind', async () => {
-  await manySaves(await makeFolder(), 10_000);
+  await manySaves(scratchFolder(), 10_000);
 });
