@@ -252,39 +252,6 @@ test('a compaction that fails at any call leaves everything restorable, and a la
   }
 });
 
-test.each(['compact', 'gc'] as const)(
-  '%s that is interrupted at any call is done by the next',
-  async (verb) => {
-    const prepared = async (): Promise<MemoryStorage> => {
-      const { storage, store } = await sparseStore();
-      if (verb === 'gc') await store.compact();
-      return storage;
-    };
-    const whole = await prepared();
-    const counting = new FaultyStorage(whole);
-    await (await openAgain(counting))[verb]();
-    const left = await bytesIn(whole);
-    let interrupted = 0;
-    for (let at = 1; at <= counting.calls.length; at++) {
-      const storage = await prepared();
-      const controller = new AbortController();
-      const hooked = new HookedStorage(storage, async () => {
-        if (hooked.calls === at) controller.abort();
-      });
-      await (await openAgain(hooked))[verb]({ signal: controller.signal }).catch((error: unknown) => {
-        if (!isThetalogError(error, 'aborted')) throw error;
-        interrupted += 1;
-      });
-      await expectWhole(storage);
-      const again = await openAgain(storage, 82);
-      await again[verb]();
-      if (verb === 'gc') expect(await bytesIn(storage)).toBeLessThanOrEqual(left + 64);
-      else expect(await again.compact()).toMatchObject({ chunksEncoded: 0, chunksCopied: 0 });
-    }
-    expect(interrupted).toBeGreaterThan(3);
-  },
-);
-
 test('saves, forgets and collections in the middle of a compaction, at any call', async () => {
   const counting = new FaultyStorage((await sparseStore()).storage);
   await (await openAgain(counting)).compact();
