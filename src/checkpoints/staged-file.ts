@@ -9,6 +9,8 @@ const READ_BYTES = 2 ** 20;
 const FOLLOW_BYTES = 8 * 2 ** 20;
 /** Bytes written from which on a file is synced while more are written, so that the disk is busy from the start. */
 const SYNC_BYTES = 64 * 2 ** 20;
+/** Files that are digested or synced before they are finished, at once: a checkpoint may have more than can be open. */
+const FOLLOWED_MAX = 32;
 
 /** Reads a file from `position` to `end` or its own end, the next part while this one is hashed; returns where it came to. */
 export async function digestRange(
@@ -39,7 +41,10 @@ export class StagedFile {
   readonly final: string;
   private readonly mode: number;
   private readonly digest: FileDigest;
+  /** Those that are open, of all that are restored together. */
+  private readonly opened: Set<StagedFile>;
   private handle: Promise<FileHandle> | undefined;
+  private users = 0;
   /** Ends of what was written ahead of the front, by their starts. */
   private readonly ahead = new Map<number, number>();
   /** Everything before it was written. */
@@ -50,7 +55,8 @@ export class StagedFile {
   private syncing: Promise<void> | undefined;
 
   /** The file is there already, and empty. */
-  constructor(hasher: Hasher, path: string, final: string, mode: number) {
+  constructor(hasher: Hasher, path: string, final: string, mode: number, opened: Set<StagedFile>) {
+    this.opened = opened;
     this.path = path;
     this.final = final;
     this.mode = mode;
@@ -86,19 +92,16 @@ export class StagedFile {
       const rest = digestRange(handle, this.digest, this.digested, Number.POSITIVE_INFINITY);
       await Promise.all([rest, handle.sync()]);
     });
-    await this.close();
     return this.digest.digest();
   }
 
   /** Waits for what is under way, whether it succeeds or not. */
   async close(): Promise<void> {
     await Promise.allSettled([this.digesting, this.syncing]);
-    await this.handle?.then((handle) => handle.close()).catch(() => {});
-    this.handle = undefined;
   }
 
   private digestMeanwhile(): void {
-    if (this.digesting !== undefined) return;
+    if (this.digesting !== undefined || !this.mayFollow()) return;
     this.digesting = this.use(async (handle) => {
       while (this.front - this.digested >= FOLLOW_BYTES) {
         const end = this.front;
@@ -111,7 +114,7 @@ export class StagedFile {
   }
 
   private syncMeanwhile(): void {
-    if (this.syncing !== undefined) return;
+    if (this.syncing !== undefined || !this.mayFollow()) return;
     this.unsynced = 0;
     this.syncing = this.use(async (handle) => {
       await handle.datasync();
@@ -120,12 +123,30 @@ export class StagedFile {
     this.syncing.catch(() => {});
   }
 
+  private mayFollow(): boolean {
+    return this.opened.has(this) || this.opened.size < FOLLOWED_MAX;
+  }
+
+  /** The file is open only while somebody uses it. */
   private async use<T>(work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    this.users++;
+    this.opened.add(this);
     try {
       this.handle ??= open(this.path, constants.O_RDWR | constants.O_NOFOLLOW);
       return await work(await this.handle);
     } catch (cause) {
       throw targetError(this.final, cause);
+    } finally {
+      this.users--;
+      if (this.users === 0) await this.closeHandle();
     }
+  }
+
+  /** What was written is durable by sync, whatever close(2) answers. */
+  private async closeHandle(): Promise<void> {
+    const { handle } = this;
+    this.handle = undefined;
+    await handle?.then((opened) => opened.close()).catch(() => {});
+    if (this.handle === undefined) this.opened.delete(this);
   }
 }

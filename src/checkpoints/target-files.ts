@@ -40,6 +40,7 @@ export class StagedFiles {
   private readonly hasher: Hasher;
   private readonly suffix: string;
   private readonly staged: StagedFile[] = [];
+  private readonly opened = new Set<StagedFile>();
   /** Directories made here, outermost first. */
   private readonly made: string[] = [];
 
@@ -59,7 +60,7 @@ export class StagedFiles {
     } catch (cause) {
       throw targetError(final, cause);
     }
-    const file = new StagedFile(this.hasher, temporary, final, mode);
+    const file = new StagedFile(this.hasher, temporary, final, mode, this.opened);
     this.staged.push(file);
     return file;
   }

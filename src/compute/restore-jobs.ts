@@ -83,7 +83,10 @@ function countUses(records: readonly StoredRecord[]): Map<ChunkId, number> {
   return uses;
 }
 
-/** Files are opened when first written to: a job has few, a restore may have more than a process may hold open. */
+/** Files that a job holds open: many small ones may lie in one. */
+const FILES_OPEN_MAX = 16;
+
+/** Files are opened when they are written to; of too many the one that was opened first is closed. */
 class OpenTargets {
   private readonly targets: readonly RestoreTarget[];
   readonly made = new Map<number, Uint8Array>();
@@ -107,17 +110,28 @@ class OpenTargets {
     else this.writeFile(at, target.path, target.name, bytes, position);
   }
 
-  /** Returns what went wrong: close(2) is where some file systems report that a write failed. */
+  /** Returns what went wrong. */
   close(): Error | undefined {
-    let failure: Error | undefined;
-    for (const [at, file] of this.files) {
-      try {
-        closeSync(file);
-      } catch (cause) {
-        failure ??= targetError(this.nameOf(at), cause);
-      }
+    const failures = [...this.files.keys()].map((at) => this.closeFile(at));
+    return failures.find((failure) => failure !== undefined);
+  }
+
+  private makeRoom(at: number): void {
+    const [first] = this.files.keys();
+    if (this.files.has(at) || this.files.size < FILES_OPEN_MAX) return;
+    const failure = this.closeFile(first);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Returns what went wrong: close(2) is where some file systems report that a write failed. */
+  private closeFile(at: number): Error | undefined {
+    const file = this.files.get(at);
+    this.files.delete(at);
+    try {
+      if (file !== undefined) closeSync(file);
+    } catch (cause) {
+      return targetError(this.nameOf(at), cause);
     }
-    return failure;
   }
 
   private nameOf(at: number): string {
@@ -126,6 +140,7 @@ class OpenTargets {
   }
 
   private writeFile(at: number, path: string, name: string, bytes: Uint8Array, position: number): void {
+    this.makeRoom(at);
     try {
       const file = this.files.get(at) ?? openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
       this.files.set(at, file);
