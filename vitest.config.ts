@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // The default leaves one core idle, which on a machine with two is half of it.
+    maxWorkers: '100%',
   },
 });
