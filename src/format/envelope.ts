@@ -18,7 +18,8 @@ export const MAGIC = {
 } as const;
 
 const FLAG_DEFLATED = 1;
-const HEADER_BYTES = 16;
+/** What comes before the payload. */
+export const ENVELOPE_HEADER_BYTES = 16;
 const CHECKSUM_BYTES = 8;
 /** Below this deflate rarely pays for itself. */
 const DEFLATE_BYTES_MIN = 64;
@@ -35,7 +36,7 @@ export function sealEnvelope(
   const packed = payload.length >= DEFLATE_BYTES_MIN ? deflateSync(payload, { level: 9 }) : payload;
   const deflated = packed.length < payload.length;
   const stored = deflated ? packed : payload;
-  const writer = new ByteWriter(HEADER_BYTES + stored.length + CHECKSUM_BYTES);
+  const writer = new ByteWriter(ENVELOPE_HEADER_BYTES + stored.length + CHECKSUM_BYTES);
   for (let index = 0; index < 4; index++) writer.u8(magic.charCodeAt(index));
   writer.u8(version);
   writer.u8(deflated ? FLAG_DEFLATED : 0);
@@ -85,6 +86,15 @@ export function openEnvelopeAt(
   if (payload.length !== payloadLength)
     reader.fail('bad-length', 'the payload has another length than stated', 12);
   return { version, payload, length: reader.offset };
+}
+
+/** Returns how long a frame is, from its header, of which only the length is looked at. */
+export function envelopeLength(header: Uint8Array, object: string): number {
+  const reader = new ByteReader(header, object);
+  reader.view8(8);
+  const storedLength = reader.u32();
+  if (storedLength > PAYLOAD_BYTES_MAX) reader.fail('bad-length', 'an impossible payload length', 8);
+  return ENVELOPE_HEADER_BYTES + storedLength + CHECKSUM_BYTES;
 }
 
 /** Opens a frame that must fill the whole object. */

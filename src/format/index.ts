@@ -52,9 +52,13 @@ export {
 } from './object-names.js';
 export {
   checkPackHeader,
+  decodeFooterCopy,
   decodePackFooter,
   decodePackTrailer,
+  decodeRecordsStart,
+  encodeFooterCopy,
   encodePackEnd,
+  PACK_HEAD_BYTES,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   packHeader,

@@ -1,12 +1,15 @@
-/** Packs: encoded chunks back to back, with a footer from which a lost index can be rebuilt (FORMAT.md, "Pack"). */
+/**
+ * Packs: encoded chunks back to back between two copies of their chunk table, so that no damage in one place takes the
+ * index of what it leaves (FORMAT.md, "Pack").
+ */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 import { type ChunkEntry, readChunkTable, writeChunkTable } from './chunk-table.js';
-import { MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
+import { ENVELOPE_HEADER_BYTES, envelopeLength, MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
 import { FORMAT_VERSION } from './limits.js';
 
-/** `TLPK`, the version, three zero bytes. Records start right behind. */
+/** `TLPK`, the version, three zero bytes. What follows is a copy of the footer, then records. */
 export const PACK_HEADER_BYTES = 8;
 /** u64 offset of the footer, u32 its length, `TLPE`. */
 export const PACK_TRAILER_BYTES = 16;
@@ -16,15 +19,20 @@ export function packHeader(): Uint8Array {
   return Uint8Array.of(0x54, 0x4c, 0x50, 0x4b, FORMAT_VERSION, 0, 0, 0);
 }
 
+/** Returns a copy of the footer to go in front of the records; of entries whose offsets are those of a pack without one. */
+export function encodeFooterCopy(hasher: Hasher, entries: readonly ChunkEntry[]): Uint8Array {
+  const table = new ByteWriter(64 * entries.length + 16);
+  writeChunkTable(table, entries);
+  return sealEnvelope(hasher, MAGIC.packFooter, table.written());
+}
+
 /** Returns the footer and the trailer that end a pack whose records end at `recordsEnd`. */
 export function encodePackEnd(
   hasher: Hasher,
   entries: readonly ChunkEntry[],
   recordsEnd: number,
 ): Uint8Array {
-  const table = new ByteWriter(64 * entries.length + 16);
-  writeChunkTable(table, entries);
-  const footer = sealEnvelope(hasher, MAGIC.packFooter, table.written());
+  const footer = encodeFooterCopy(hasher, entries);
   const writer = new ByteWriter(footer.length + PACK_TRAILER_BYTES);
   writer.bytes(footer);
   writer.u64(recordsEnd);
@@ -78,4 +86,25 @@ export function* decodePackFooter(
     yield entry;
   }
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the footer has bytes after its end');
+}
+
+/** Bytes at the start of a pack that say where its records start. */
+export const PACK_HEAD_BYTES = PACK_HEADER_BYTES + ENVELOPE_HEADER_BYTES;
+
+/** Returns where the records of a pack start, behind the copy of its footer if it has one; no record begins like that. */
+export function decodeRecordsStart(head: Uint8Array, object: string): number {
+  const copy = head.subarray(PACK_HEADER_BYTES);
+  const hasCopy = String.fromCharCode(...copy.subarray(0, 4)) === MAGIC.packFooter;
+  return PACK_HEADER_BYTES + (hasCopy ? envelopeLength(copy, object) : 0);
+}
+
+/** Checks the copy of a footer and decodes its entries. The records need not be there any more. */
+export function* decodeFooterCopy(
+  hasher: Hasher,
+  copy: Uint8Array,
+  pack: string,
+  object: string,
+): Generator<ChunkEntry> {
+  for (const entry of decodePackFooter(hasher, copy, Number.MAX_SAFE_INTEGER, pack, object))
+    yield { ...entry, offset: entry.offset + copy.length };
 }

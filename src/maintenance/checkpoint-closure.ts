@@ -28,6 +28,7 @@ import { asDamage, type DamageLog, type Dependent } from './damage-log.js';
 import type { Inventory } from './inventory.js';
 import type { LiveCheckpoint } from './live-store.js';
 import type { Description } from './lost-parts.js';
+import { withRemedy } from './pack-check.js';
 
 /** What could be found of a checkpoint. */
 export interface FoundCheckpoint {
@@ -160,7 +161,12 @@ export class ClosureCheck {
 
   private async readSegment(name: string): Promise<ChunkEntry[]> {
     const { key, range } = placeOfSource(name, 'a manifest');
-    return [...decodeSource(this.context.hasher, name, await this.inventory.read(key, range))];
+    try {
+      return [...decodeSource(this.context.hasher, name, await this.inventory.read(key, range))];
+    } catch (error) {
+      if (range === undefined) throw error;
+      throw await withRemedy(this.context, this.inventory, key.slice('packs/'.length), asDamage(error));
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import type { ChunkId } from '../hash/index.js';
 import { inDecodeOrder, type PackWriter, readRecord } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
 import type { Inventory } from './inventory.js';
-import { readFooter } from './pack-check.js';
+import { readPackTable } from './pack-check.js';
 import { readSegment } from './rescue.js';
 import { claimOf, SoundRecords } from './sound-records.js';
 
@@ -83,22 +83,19 @@ export class RepairIndex {
     return moving.size;
   }
 
-  /** Returns the entries of a pack's footer; none if that is damaged. */
+  /** Returns the entries of a pack's footer, or of its copy; none if both are damaged. */
   private async readPack(pack: string): Promise<ChunkEntry[]> {
+    const { context, inventory, brokenPacks } = this;
     const object = objectKey('packs', pack);
     try {
-      checkPackHeader(await this.inventory.read(object, { offset: 0, length: PACK_HEADER_BYTES }), object);
+      checkPackHeader(await inventory.read(object, { offset: 0, length: PACK_HEADER_BYTES }), object);
     } catch (error) {
       asDamage(error);
-      this.brokenPacks.add(pack);
+      brokenPacks.add(pack);
     }
-    try {
-      return await readFooter(this.context, this.inventory, pack, object);
-    } catch (error) {
-      asDamage(error);
-      this.brokenPacks.add(pack);
-      return [];
-    }
+    const { entries, faults } = await readPackTable(context, inventory, pack, object);
+    if (faults.length > 0) brokenPacks.add(pack);
+    return entries;
   }
 
   /** Returns every encoding of the chunks and of all that any of these reads. */

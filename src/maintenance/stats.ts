@@ -3,7 +3,6 @@ import { resolveRef, type StoreContext, type StoreStats } from '../checkpoints/i
 import {
   decodePackTrailer,
   objectKey,
-  PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   placeOfSource,
   type Root,
@@ -12,6 +11,7 @@ import { Inventory } from './inventory.js';
 import { restoreFactor } from './live-encodings.js';
 import { LiveStore, objectsOf, pagesOf, type ResolvedCheckpoint } from './live-store.js';
 import { NeededRecords } from './needed-records.js';
+import { readRecordsStart } from './pack-check.js';
 
 /**
  * Returns the figures of the whole store, or with a ref of one checkpoint. Throws `not-found` for an unknown ref and
@@ -67,7 +67,8 @@ async function recordBytes(inventory: Inventory, pack: string): Promise<number> 
     offset: Math.max(0, size - PACK_TRAILER_BYTES),
     length: PACK_TRAILER_BYTES,
   });
-  return decodePackTrailer(trailer, size, object).offset - PACK_HEADER_BYTES;
+  const { offset } = decodePackTrailer(trailer, size, object);
+  return offset - (await readRecordsStart(inventory, object));
 }
 
 async function oneCheckpoint(context: StoreContext, root: Root, ref: string): Promise<StoreStats> {

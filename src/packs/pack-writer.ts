@@ -1,6 +1,7 @@
 /** Collects encoded chunks into packs and writes each as one immutable object, a few at once. */
 import {
   type ChunkEntry,
+  encodeFooterCopy,
   encodePackEnd,
   footerSource,
   objectKey,
@@ -61,7 +62,10 @@ export class PackWriter {
     return this.length;
   }
 
-  /** Appends a record; when the pack is full, starts writing it, once there are not too many being written. */
+  /**
+   * Appends a record; when the pack is full, starts writing it, once there are not too many being written. The offset of the
+   * entry is not final before its pack is closed.
+   */
   async append(chunk: PackedChunk): Promise<ChunkEntry> {
     const entry: ChunkEntry = {
       id: chunk.id,
@@ -73,7 +77,6 @@ export class PackWriter {
       references: chunk.references,
       checksum: chunk.checksum ?? Number(this.hasher.checksum(chunk.record) & 0xffffffffn),
     };
-    if (this.openEntries.length === 0) this.parts.write(packHeader());
     this.parts.write(chunk.record);
     this.length += chunk.record.length;
     this.openEntries.push(entry);
@@ -90,9 +93,12 @@ export class PackWriter {
   }
 
   private async close(): Promise<void> {
-    const end = encodePackEnd(this.hasher, this.openEntries, this.length);
+    const copy = encodeFooterCopy(this.hasher, this.openEntries);
+    for (const entry of this.openEntries) entry.offset += copy.length;
+    const recordsEnd = this.length + copy.length;
+    const end = encodePackEnd(this.hasher, this.openEntries, recordsEnd);
     this.parts.write(end);
-    this.footers.push(footerSource(this.name, this.length, end.length - PACK_TRAILER_BYTES));
+    this.footers.push(footerSource(this.name, recordsEnd, end.length - PACK_TRAILER_BYTES));
     const key = objectKey('packs', this.name);
     const parts = this.parts;
     this.name = this.objects.newName();
@@ -100,16 +106,16 @@ export class PackWriter {
     this.length = PACK_HEADER_BYTES;
     while (this.uploads.size >= UPLOADS_MAX) await Promise.race(this.uploads);
     this.throwFailure();
-    const upload = this.upload(key, parts);
+    const upload = this.upload(key, copy, parts);
     this.uploads.add(upload);
     void upload.then(() => this.uploads.delete(upload));
     this.parts = new PackParts(this.memory);
   }
 
   /** Remembers a failure for whoever waits next. */
-  private async upload(key: string, parts: PackParts): Promise<void> {
+  private async upload(key: string, copy: Uint8Array, parts: PackParts): Promise<void> {
     try {
-      await this.objects.put(key, parts.written());
+      await this.objects.put(key, [packHeader(), copy, ...parts.written()]);
       parts.release();
     } catch (error) {
       this.failure ??= error;

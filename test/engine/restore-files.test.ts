@@ -86,7 +86,7 @@ describe('a restore that fails leaves nothing behind', () => {
   }
 
   test.each<[string, (key: string, size: number) => void]>([
-    ['a damaged record at the start', (key) => damaged.flip(key, 60)],
+    ['a damaged record at the start', (key) => damaged.flipRecord(key)],
     ['a damaged record late in the pack', (key, size) => damaged.flip(key, Math.floor(size * 0.7))],
     ['a pack that is cut off', (key, size) => damaged.truncate(key, size >> 1)],
     ['a pack that is gone', (key) => damaged.remove(key)],

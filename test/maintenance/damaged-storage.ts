@@ -1,4 +1,5 @@
 /** A storage whose objects can be damaged from outside, as a disk would do it. */
+import { decodeRecordsStart } from '../../src/format/index.js';
 import type { Storage, StoredObject, Versioned } from '../../src/index.js';
 
 type Edit = (bytes: Uint8Array) => Uint8Array | undefined;
@@ -17,6 +18,15 @@ export class DamagedStorage implements Storage {
     this.edits.set(key, (bytes) => {
       const copy = bytes.slice();
       copy[offset < 0 ? copy.length + offset : offset] ^= mask;
+      return copy;
+    });
+  }
+
+  /** Flips a bit in the first record of a pack, 32 bytes behind its start. */
+  flipRecord(key: string): void {
+    this.edits.set(key, (bytes) => {
+      const copy = bytes.slice();
+      copy[decodeRecordsStart(bytes, key) + 32] ^= 0x10;
       return copy;
     });
   }

@@ -89,7 +89,7 @@ describe('repair', () => {
   });
 
   test('keeps what is left of checkpoints that need a damaged record, and drops them only when told to', async () => {
-    damaged.flip(keyOf('a1', 'packs'), 40);
+    damaged.flipRecord(keyOf('a1', 'packs'));
     await store.tag('a@step:1', 'release');
     const { checkpoints, damagedRecords } = await store.repair();
     expect(damagedRecords).toBe(1);
@@ -106,7 +106,7 @@ describe('repair', () => {
   });
 
   test('what is saved again after a repair heals the checkpoints that had lost it', async () => {
-    damaged.flip(keyOf('b0', 'packs'), 40);
+    damaged.flipRecord(keyOf('b0', 'packs'));
     expect((await store.repair()).checkpoints).toMatchObject([{ run: 'b', outcome: 'kept' }]);
     expect(await restorable()).toEqual(['a0', 'a1', 'a2']);
     await (await store.run('b').save(states.b0)).committed;
@@ -115,7 +115,7 @@ describe('repair', () => {
   });
 
   test('a state comes back without what is lost, and the rest is named', async () => {
-    damaged.flip(keyOf('b0', 'packs'), 40);
+    damaged.flipRecord(keyOf('b0', 'packs'));
     const lost: string[] = [];
     const fresh = await openAgain(damaged, 4);
     await expect(fresh.run('b').restore('latest')).rejects.toMatchObject({ kind: 'corrupt' });
