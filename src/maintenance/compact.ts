@@ -173,7 +173,7 @@ class Compaction {
         await apply(heightTasks(checkpoint, encodings, places, maxHeight), 'max-height');
     }
     if (maxHeight === 0) return;
-    const pivot = { checkpoints, scope, heads, factorMax: factor * ROUNDING };
+    const pivot = { checkpoints, scope, heads, factorMax: factor * ROUNDING, before };
     await apply(pivotTasks(pivot, encodings, places), 'pivot');
   }
 

@@ -22,11 +22,13 @@ export interface PivotScope {
   heads: readonly ResolvedCheckpoint[];
   /** Longest time to restore, against a full checkpoint. */
   factorMax: number;
+  /** Encodings before this compaction: what it wrote itself stays, else it would leave it as garbage. */
+  before: ReadonlyMap<ChunkId, ChunkEntry>;
 }
 
 /** Returns the early chunks that may be based on a later version of their place that stays in full. */
 export function pivotTasks(
-  { checkpoints, scope, heads, factorMax }: PivotScope,
+  { checkpoints, scope, heads, factorMax, before }: PivotScope,
   encodings: ReadonlyMap<ChunkId, ChunkEntry>,
   places: ChunkPlaces,
 ): ReencodeTask[] {
@@ -34,7 +36,10 @@ export function pivotTasks(
   const needed = neededEncodings(checkpoints, encodings);
   const staying = new Set<ChunkId>(heads.flatMap((head) => [...contentOf(head)]));
   for (const { references } of needed.values()) for (const id of references) staying.add(id);
-  const early = [...contentIds(scope)].filter((id) => needed.get(id)?.height === 0 && !staying.has(id));
+  const early = [...contentIds(scope)].filter((id) => {
+    const entry = needed.get(id);
+    return entry?.height === 0 && entry === before.get(id) && !staying.has(id);
+  });
   const mayGo = new Set(early);
   const planned = new Map(needed);
   const bases = new Map<ChunkId, ChunkId>();

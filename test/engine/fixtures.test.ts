@@ -67,7 +67,9 @@ describe('fixtures of real training', () => {
     const { storedBytesBefore, storedBytesAfter } = await store.gc();
     expect(storedBytesAfter).toBeLessThan(storedBytesBefore);
     await expectAllBack('collected');
-    expect((await store.stats()).reclaimableBytes).toBe(0);
+    // Packs of which less than a fifth is dead are left alone.
+    const { reclaimableBytes, storedBytes } = await store.stats();
+    expect(reclaimableBytes).toBeLessThan(storedBytes / 5);
   });
 
   it('find their base under another file name, and with a parameter inserted in front', async () => {

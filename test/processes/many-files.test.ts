@@ -14,7 +14,7 @@ import { randomBytes } from '../engine/folders.js';
 
 const BUILT = pathToFileURL(join(import.meta.dirname, '../../dist/index.js')).href;
 const FILES = 400;
-const FILE_BYTES = 50_000;
+const FILE_BYTES = 2_000;
 /** Of every process, of which the runtime needs about 30 for itself and its threads. */
 const DESCRIPTORS = 128;
 const DESCRIPTORS_FOLDER = '/proc/self/fd';
