@@ -122,9 +122,9 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    const half = halfOf(sample, info.laneBytes);
-    const planesBits = this.planesLaneBits(half, info);
-    const classBits = this.classes.sampledBits(half, classLayout(layout)) ?? planesBits;
+    const planesBits = this.planesLaneBits(halfOf(sample, info.laneBytes), info);
+    // Half a sample would hold so few lanes of each exponent that classes look better than they are.
+    const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
     if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
     return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
   }
