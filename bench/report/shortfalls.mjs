@@ -25,20 +25,29 @@ const SHORTFALLS = [
     'the gap coder counts the lanes of 8 levels in each touched line of 64; memcpy of this machine is twice as fast as where the target was set',
   ],
   [
-    /^(save-|files-|first-save)/,
-    'the codec: first moments 0.3 GB/s and core, full chunks 1.3; two cores share it with staging, digests and writes',
+    /^files-/,
+    'processor time: half in kernels (choice, prediction, codes; files decode their base, too), the rest copies between threads, page faults of new memory, collecting buffers; 0.2 s to start and load the program',
+  ],
+  [
+    /^(save-|first-save)/,
+    'processor time, 2 to 3 s a GB: half in kernels (choice, prediction, codes), the rest page faults of new memory, copies between threads, collecting buffers',
   ],
   [
     /^same-/,
     'hashing or comparing reads the state once more than memcpy does, and commits cost five synced files',
   ],
   [
-    /^(restore-|depth-|chain-worst|compact)/,
-    'entropy decoding, 0.5 (first moments) to 2 GB/s and core; a level of rule-coded deltas decodes as slowly as a full checkpoint',
+    /^(restore-|depth-|chain-worst)/,
+    'entropy decoding at 1 to 2 GB/s and core, page faults of new memory, checks of every chunk and file; a level of rule-coded deltas decodes as slowly as a full checkpoint',
   ],
   [
-    /^metadata$/,
-    'ids, 16 bytes: each chunk in the manifest and the segment, each base in the segment; 51 chunks of 94 KB here. Reached where chunks average 300 KB',
+    /^compact/,
+    'a head in full is decoded through its chain, four or five encodings of each chunk: 12 s of processor time a GB; only bytes written count here',
+  ],
+  [/^tensor/, 'weights by rule need both moments at each level: nine tensors of 4 MiB are decoded for one'],
+  [
+    /^scaling/,
+    'one worker and the main thread, which stages, hashes and writes, keep both cores busy already',
   ],
 ];
 
