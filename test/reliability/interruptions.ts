@@ -63,15 +63,15 @@ export const INTERRUPTIBLE: readonly Interruptible[] = [
 ];
 
 async function prepare(place: string): Promise<void> {
-  for (const name of ['tmp', 'work']) mkdirSync(`${place}/${name}`, { recursive: true });
+  for (const name of ['tmp', 'files']) mkdirSync(`${place}/${name}`, { recursive: true });
   const store = await createStore(`${place}/store`, { chunkElements: CHUNK_ELEMENTS, workers: 0 });
   for (const step of [1, 2, 3, 9]) {
-    const path = `${place}/work/model.bin`;
+    const path = `${place}/files/model.bin`;
     writeFileSync(path, fileOf(step));
     await store.saveFiles([path], { run: step === 9 ? 'other' : 'r', step });
   }
   await store.forget({ refs: ['other@step:9'] });
-  rmSync(`${place}/work`, { recursive: true });
+  rmSync(`${place}/files`, { recursive: true });
   writeFileSync(`${place}/model-4.bin`, fileOf(4));
   await store.close();
 }
