@@ -46,14 +46,31 @@ export async function publishCompaction(
     for (const key of objectsOf(checkpoint)) if (key.startsWith('manifests/')) required.add(key);
   }
   for (const entry of needed.values()) required.add(objectKey('packs', entry.pack));
+  await publishManifests(context, objects, begun, required, (entry) => {
+    const move = moved.get(entry.id);
+    return move?.from === entry.manifest ? { manifest: move.to, height: move.height } : undefined;
+  });
+}
+
+/**
+ * Gives live checkpoints other manifests: `moveOf` says which, undefined for none. `required` are the keys that must be there
+ * still if gc ran since the root `begun` was read; `CondemnedError` if one is not.
+ */
+export async function publishManifests(
+  context: StoreContext,
+  objects: ObjectWriter,
+  begun: Root,
+  required: ReadonlySet<string>,
+  moveOf: (entry: CatalogueEntry) => Pick<CatalogueEntry, 'manifest' | 'height'> | undefined,
+): Promise<void> {
   await context.roots.update(async (root) => {
     if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, [...required]);
     let changed = false;
     for (const [run, record] of root.runs) {
       const entries = await context.catalogue.entries(record);
       const next = entries.map((entry): CatalogueEntry => {
-        const move = moved.get(entry.id);
-        return move?.from === entry.manifest ? { ...entry, manifest: move.to, height: move.height } : entry;
+        const move = moveOf(entry);
+        return move === undefined ? entry : { ...entry, ...move };
       });
       if (next.every((entry, at) => entry === entries[at])) continue;
       root.runs.set(run, await context.catalogue.rewrite(run, next, objects));

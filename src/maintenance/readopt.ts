@@ -1,6 +1,5 @@
 /** Gives checkpoints that have lost chunks the encodings of these that a later save has stored again. */
 import {
-  assertStillThere,
   CondemnedError,
   loadManifest,
   readIndexSource,
@@ -11,6 +10,7 @@ import {
 } from '../checkpoints/index.js';
 import { type CatalogueEntry, type ChunkEntry, objectKey, sourceKey } from '../format/index.js';
 import { ChunkIndex, ObjectWriter } from '../packs/index.js';
+import { publishManifests } from './compact-commit.js';
 import { maxHeight } from './live-encodings.js';
 import { lostChunks } from './lost-parts.js';
 import { reachable, readSegment } from './rescue.js';
@@ -46,20 +46,9 @@ async function readopt(context: StoreContext, saved: CatalogueEntry, objects: Ob
   }
   if (moved.size === 0) return;
   for (const key of objects.keys) required.add(key);
-  await context.roots.update(async (root) => {
-    if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, [...required]);
-    let changed = false;
-    for (const [run, record] of root.runs) {
-      const entries = await context.catalogue.entries(record);
-      const next = entries.map((entry): CatalogueEntry => {
-        const move = moved.get(entry.manifest);
-        return move === undefined ? entry : { ...entry, manifest: move.manifest, height: move.height };
-      });
-      if (next.every((entry, at) => entry === entries[at])) continue;
-      root.runs.set(run, await context.catalogue.rewrite(run, next, objects));
-      changed = true;
-    }
-    return changed;
+  await publishManifests(context, objects, begun, required, ({ manifest }) => {
+    const move = moved.get(manifest);
+    return move && { manifest: move.manifest, height: move.height };
   });
 }
 

@@ -22,5 +22,5 @@ export { type DecodeUnit, decodeUnits, findClusters } from './decode-units.js';
 export { ObjectWriter } from './object-writer.js';
 export { PACK_BYTES_TARGET, type PackedChunk, PackMemory, PackWriter } from './pack-writer.js';
 export { encodingsToDecode, inDecodeOrder, readRecords } from './record-batches.js';
-export { recordCost, restoreCost } from './restore-cost.js';
+export { restoreCost } from './restore-cost.js';
 export { SpareMemory } from './spare-memory.js';

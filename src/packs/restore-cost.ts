@@ -10,7 +10,7 @@ import type { Encodings } from './chunk-reader.js';
 export const DELTA_COST = 0.8;
 
 /** Returns what decoding one record costs, once the chunks that it reads are there. */
-export function recordCost({ rawLength, height }: Pick<ChunkEntry, 'rawLength' | 'height'>): number {
+function recordCost({ rawLength, height }: Pick<ChunkEntry, 'rawLength' | 'height'>): number {
   return height === 0 ? rawLength : rawLength * DELTA_COST;
 }
 
