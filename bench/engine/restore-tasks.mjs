@@ -17,9 +17,9 @@ export function filesBelow(folder) {
 /** Makes a store with one full checkpoint, and a raw file of the same bytes. */
 export async function prepareFull({ folder, gib, workers }) {
   const state = new TrainingState(gib);
-  const store = await createStore(join(folder, 'store'), storeOptions({ workers }));
-  await (await store.run('bench').save(state.tree())).committed;
-  state.verify(await store.run('bench').restore());
+  const store = await createStore(join(folder, 'store'), storeOptions({ workers, base: 'disk' }));
+  await store.run('bench').save(state.tree(), { synchronous: true });
+  await state.verifyStored(store, 'bench');
   await store.close();
   const raw = openSync(join(folder, 'raw'), 'w');
   for (const buffer of state.buffers) {

@@ -23,14 +23,15 @@ function limitsOf(state, folder) {
 
 /**
  * Saves one state again and again, `steps` apart (0: unchanged). Answers for each save with the seconds until the state was
- * copied (`stall`) and until it was durable, and with memcpy and raw write of the same bytes right before it.
+ * copied (`stall`) and until it was durable, and with memcpy and raw write of the same bytes right before it. `synchronous`
+ * saves read the state where it is.
  */
-export async function saveRepeatedly({ folder, gib, steps, rounds, workers, base, bf16 }) {
+export async function saveRepeatedly({ folder, gib, steps, rounds, workers, base, bf16, synchronous }) {
   const state = new TrainingState(gib);
   const store = await createStore(join(folder, 'store'), storeOptions({ workers, base }));
   const limits = limitsOf(state, folder);
   const run = store.run('bench');
-  const first = await (await run.save(state.tree())).committed;
+  const first = await (await run.save(state.tree(), { synchronous })).committed;
   const results = [];
   for (let round = 0; round < rounds; round++) {
     state.advance(steps, { bf16 });
@@ -40,13 +41,13 @@ export async function saveRepeatedly({ folder, gib, steps, rounds, workers, base
     const durable = await secondsUntil(async () => {
       let handle;
       stall = await secondsUntil(async () => {
-        handle = await run.save(state.tree(), { synchronous: base === 'disk' });
+        handle = await run.save(state.tree(), { synchronous });
       });
       saved = await handle.committed;
     });
     results.push({ memcpy, write, stall, durable, stored: saved.storedBytes });
   }
-  state.verify(await run.restore());
+  await state.verifyStored(store, 'bench');
   await store.close();
   return { bytes: state.bytes, results, first: first.storedBytes };
 }

@@ -26,10 +26,16 @@ export function tooLarge(gib, times) {
   return `needs ${(gib * times).toFixed(1)} GiB of memory, ${free.toFixed(1)} are free`;
 }
 
-/** Saves of a state: unchanged, one step, ten and a hundred steps apart; the stall is of those one step apart. */
+/** States in memory at once: with a copy of the state and one of its base, with its base alone, with neither; and some more. */
+const COPIES = { ahead: 3.3, based: 2.3, alone: 1.3 };
+
+/**
+ * Saves of a state: unchanged, one step, ten and a hundred steps apart; the stall is of those one step apart. Where copies of the
+ * state do not fit into memory, saves are synchronous, and there is no stall to measure.
+ */
 export async function saveRows(context) {
   const { report, gib, rounds, workers } = context;
-  const reason = tooLarge(gib, 3.3);
+  const noCopy = tooLarge(gib, COPIES.ahead);
   const scenarios = [
     { id: 'save-1', steps: 1, against: 'write' },
     { id: 'save-10', steps: 10, against: 'write' },
@@ -37,28 +43,31 @@ export async function saveRows(context) {
     { id: 'same-memory', steps: 0, against: 'memcpy' },
     { id: 'same-disk', steps: 0, against: 'memcpy', base: 'disk' },
   ];
-  if (reason !== undefined) {
-    report.add(skipped('stall', reason), ...scenarios.map(({ id }) => skipped(id, reason)));
-    return;
-  }
+  if (noCopy !== undefined) report.add(skipped('stall', noCopy));
   for (const { id, steps, against, base = 'memory' } of scenarios) {
-    const found = await inFolder(context, (folder) =>
-      runTask('save-tasks', 'saveRepeatedly', { folder, gib, steps, rounds, workers, base }),
+    const synchronous = base === 'disk' || noCopy !== undefined;
+    const reason = tooLarge(gib, base === 'disk' ? COPIES.alone : COPIES.based);
+    if (reason !== undefined) {
+      report.add(skipped(id, reason));
+      continue;
+    }
+    const { results, bytes, load, peakBytes } = await inFolder(context, (folder) =>
+      runTask('save-tasks', 'saveRepeatedly', { folder, gib, steps, rounds, workers, base, synchronous }),
     );
-    const { results, bytes, load, peakBytes } = found;
     const more = { load, peakBytes, ...speedOf(results, bytes) };
-    const how = `a state of ${gib} GiB saved ${rounds} times, ${against} of the same bytes right before each`;
+    const how = `a state of ${gib} GiB saved ${rounds} times${synchronous ? ' without a copy' : ''}, ${against} of the same bytes right before each`;
     report.add(row(id, ratios(results, against, 'durable'), how, more));
     if (id !== 'save-1') continue;
-    report.add(row('stall', ratios(results, 'stall', 'memcpy'), `until save() resolves; ${how}`, { load }));
-    report.limit(
-      'memcpy',
-      results.map(({ memcpy }) => bytes / memcpy / 1e9),
-    );
-    report.limit(
-      'raw write + fsync',
-      results.map(({ write }) => bytes / write / 1e9),
-    );
+    if (!synchronous)
+      report.add(row('stall', ratios(results, 'stall', 'memcpy'), `until save() resolves; ${how}`, { load }));
+    for (const [name, limit] of [
+      ['memcpy', 'memcpy'],
+      ['raw write + fsync', 'write'],
+    ])
+      report.limit(
+        name,
+        results.map((result) => bytes / result[limit] / 1e9),
+      );
   }
 }
 
@@ -71,7 +80,7 @@ function speedOf(results, bytes) {
 
 export async function firstSaveRows(context) {
   const { report, gib, rounds, workers } = context;
-  const reason = tooLarge(gib, 2.3);
+  const reason = tooLarge(gib, COPIES.alone);
   if (reason !== undefined) return report.add(skipped('first-save', reason));
   const { results, bytes, load, peakBytes } = await inFolder(context, (folder) =>
     runTask('save-tasks', 'saveFirst', { folder, gib, rounds, workers }),
@@ -82,7 +91,7 @@ export async function firstSaveRows(context) {
 
 export async function restoreRows(context) {
   const { report, gib, rounds, workers } = context;
-  const reason = tooLarge(gib, 2);
+  const reason = tooLarge(gib, COPIES.alone);
   if (reason !== undefined) {
     report.add(skipped('restore-cold', reason), skipped('restore-warm', reason));
     return;
@@ -123,18 +132,18 @@ export async function restoreRows(context) {
 export async function memoryRows(context) {
   const { report, gib, workers } = context;
   const cases = [
-    { id: 'memory-sync', base: 'memory', ahead: false, bound: (bytes) => bytes + 256 * MB },
-    { id: 'memory-disk', base: 'disk', ahead: false, bound: () => MB },
-    { id: 'memory-async', base: 'memory', ahead: true, bound: (bytes) => 2 * bytes + 256 * MB },
+    { id: 'memory-sync', base: 'memory', copies: COPIES.based, bound: (bytes) => bytes + 256 * MB },
+    { id: 'memory-disk', base: 'disk', copies: COPIES.alone, bound: () => MB },
+    { id: 'memory-async', base: 'memory', copies: COPIES.ahead, bound: (bytes) => 2 * bytes + 256 * MB },
   ];
-  for (const { id, base, ahead, bound } of cases) {
-    const reason = tooLarge(gib, ahead ? 4 : 3);
+  for (const { id, base, copies, bound } of cases) {
+    const reason = tooLarge(gib, copies);
     if (reason !== undefined) {
       report.add(skipped(id, reason));
       continue;
     }
     const { bytes, above, load } = await inFolder(context, (folder) =>
-      runTask('save-tasks', 'saveMemory', { folder, gib, workers, base, ahead }),
+      runTask('save-tasks', 'saveMemory', { folder, gib, workers, base, ahead: copies === COPIES.ahead }),
     );
     const note = `${(above / MB).toFixed(0)} MB above a state of ${(bytes / MB).toFixed(0)} MB`;
     const how = 'peak of a process that saves three times, less what it held before the first';
@@ -151,7 +160,15 @@ export async function scalingRows(context) {
   const times = { save: [], restore: [] };
   for (const workers of [1, 2]) {
     await inFolder(place, async (folder) => {
-      const parameters = { folder, gib: small, steps: 1, rounds, workers, base: 'memory' };
+      const parameters = {
+        folder,
+        gib: small,
+        steps: 1,
+        rounds,
+        workers,
+        base: 'memory',
+        synchronous: false,
+      };
       const { results } = await runTask('save-tasks', 'saveRepeatedly', parameters);
       times.save.push(results.map(({ durable }) => durable));
     });

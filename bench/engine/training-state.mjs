@@ -60,6 +60,21 @@ export class TrainingState {
     };
   }
 
+  /** Throws unless a checkpoint holds the same weights and moments; one tensor at a time, so that no second state is in memory. */
+  async verifyStored(store, ref) {
+    for (const [index, { name, w, m, v }] of this.parameters.entries()) {
+      const pairs = [
+        [`model.${name}`, w],
+        [`optimizer.state.${index}.exp_avg`, m],
+        [`optimizer.state.${index}.exp_avg_sq`, v],
+      ];
+      for (const [path, expected] of pairs) {
+        const { data } = await store.readTensor(ref, path);
+        if (Buffer.compare(data, new Uint8Array(expected.buffer)) !== 0) throw new Error(`${path} differs`);
+      }
+    }
+  }
+
   /** Throws unless a restored tree holds the same weights and moments. */
   verify(tree) {
     for (const [index, { name, w, m, v }] of this.parameters.entries()) {
