@@ -17,7 +17,8 @@ export type {
   ForgetDecision,
   ForgetResult,
   GcResult,
-  KeepPolicies,
+  KeepPolicy,
+  KeepRule,
   LostParts,
   OpenOptions,
   OperationOptions,
@@ -41,6 +42,7 @@ export type {
 export { type ErrorDetails, type ErrorKind, isThetalogError, ThetalogError } from './errors.js';
 export {
   createStore,
+  keep,
   openStore,
   type Run,
   type SaveHandle,

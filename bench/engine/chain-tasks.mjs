@@ -1,6 +1,6 @@
 /** Chains of saves: restores at every depth, compaction, collection. */
 import { join } from 'node:path';
-import { createStore } from '../../dist/index.js';
+import { createStore, keep } from '../../dist/index.js';
 import { secondsUntil } from '../harness.mjs';
 import { writeSeconds } from '../limits.mjs';
 import { storeOptions } from './store-options.mjs';
@@ -65,7 +65,7 @@ async function timeHeads(store, rounds) {
 
 /** Forgets all but the heads and frees what only the others needed. */
 async function collect(store, counts) {
-  await store.forget({ keep: { last: 1 } });
+  await store.forget({ keep: [keep.last(1)] });
   let compacted;
   const compactSeconds = await secondsUntil(async () => {
     compacted = await store.compact();

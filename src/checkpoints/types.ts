@@ -283,20 +283,33 @@ export interface RepairResult {
   checkpoints: RepairedCheckpoint[];
 }
 
-/** Retention policies; a checkpoint that any of them wants stays. */
-export interface KeepPolicies {
-  last?: number;
-  best?: { count: number; metric: string; mode: 'min' | 'max' }[];
-  /** Keep the steps divisible by N. */
-  every?: number;
-}
+/**
+ * Which checkpoints of a run stay; made by `keep`. Of checkpoints of the same step, those that go by steps (`every`, `steps`,
+ * `log-spaced`) want only the newest, the one that `step:N` names.
+ */
+export type KeepRule =
+  /** The latest ones. */
+  | { keep: 'last'; count: number }
+  /** Those with the lowest (highest) values of a metric: of equals the newest first; without the metric, or with NaN, never. */
+  | { keep: 'best'; metric: string; mode: 'min' | 'max'; count: number }
+  /** The steps divisible by `interval`. */
+  | { keep: 'every'; interval: number }
+  /** The first one, and each that was saved at least so long after the one before that this rule wants. */
+  | { keep: 'every-seconds'; seconds: number }
+  /** These steps. */
+  | { keep: 'steps'; steps: readonly number[] }
+  /** The lowest step from each power of two to the next: fewer the further a run has come. */
+  | { keep: 'log-spaced' };
+
+/** A rule, and what of the checkpoints that it wants stays; default: everything. A checkpoint that any policy wants stays. */
+export type KeepPolicy = KeepRule & { groups?: readonly Group[] };
 
 export interface ForgetDecision {
   id: string;
   run: string;
   step: number | null;
   forget: boolean;
-  /** Why it stays or goes: `last 3`, `best loss`, `every 100`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
+  /** Why it stays or goes: `last 3`, `best loss min`, `every 100`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
   reasons: string[];
   /** Bytes that saving it added; others may be built on them. */
   storedBytes: number;

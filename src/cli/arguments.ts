@@ -1,8 +1,6 @@
 /** Parsers of option values. They throw commander's InvalidArgumentError, which names the option and exits with 2. */
 import { InvalidArgumentError } from 'commander';
-import type { KeepPolicies } from '../index.js';
-
-export type BestPolicy = NonNullable<KeepPolicies['best']>[number];
+import { type KeepPolicy, keep } from '../index.js';
 
 const SPECIAL_NUMBERS = new Map([
   ['nan', Number.NaN],
@@ -63,11 +61,26 @@ export function collectMeta(
 }
 
 /** Parses one `COUNT:METRIC[:min|max]`; a metric's name may contain colons. */
-export function collectBest(text: string, previous: BestPolicy[] | undefined): BestPolicy[] {
+export function collectBest(text: string, previous: KeepPolicy[] | undefined): KeepPolicy[] {
   const match = /^(\d+):(.+?)(?::(min|max))?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('Expected COUNT:METRIC:min or COUNT:METRIC:max.');
   const [, count = '', metric = '', mode] = match;
-  return [...(previous ?? []), { count: parseCount(count), metric, mode: mode === 'max' ? 'max' : 'min' }];
+  return [...(previous ?? []), keep.best(metric, mode === 'max' ? 'max' : 'min', parseCount(count))];
+}
+
+/** Parses `0,512,1000`. */
+export function collectSteps(text: string, previous: number[] | undefined): number[] {
+  return [...(previous ?? []), ...text.split(',').map(parseStep)];
+}
+
+/** Parses a duration in seconds: `90`, `90s`, `30m`, `2h`, `1.5d`. */
+export function parseSeconds(text: string): number {
+  const [, digits = '', unit = 's'] = /^([\d.]+)([smhd])?$/.exec(text) ?? [];
+  const seconds =
+    (parseNumber(digits) ?? 0) * { s: 1, m: 60, h: 3600, d: 86_400 }[unit as 's' | 'm' | 'h' | 'd'];
+  if (!(seconds > 0))
+    throw new InvalidArgumentError('Expected a duration above 0, such as 90s, 30m, 2h or 1d.');
+  return seconds;
 }
 
 /** Parses a share of the data in percent, with or without the sign. */

@@ -1,2 +1,3 @@
+export { keep } from '../maintenance/index.js';
 export type { Run, SaveHandle, SaveStateOptions } from './run.js';
 export { createStore, openStore, type Store } from './store.js';

@@ -12,7 +12,7 @@ import {
   type ForgetResult,
   forkRun,
   type GcResult,
-  type KeepPolicies,
+  type KeepPolicy,
   type LoadedManifest,
   lineage,
   listCheckpoints,
@@ -214,7 +214,12 @@ export class Store {
 
   /** Drops checkpoints from the catalogue: those named, or those of a run (or all runs) that no policy keeps. */
   forget(
-    options: OperationOptions & { refs?: string[]; run?: string; keep?: KeepPolicies; dryRun?: boolean },
+    options: OperationOptions & {
+      refs?: string[];
+      run?: string;
+      keep?: readonly KeepPolicy[];
+      dryRun?: boolean;
+    },
   ): Promise<ForgetResult> {
     return withFreshRoot(this.context, () => forgetCheckpoints(this.context, options));
   }

@@ -2,7 +2,7 @@
 import {
   type ForgetDecision,
   type ForgetResult,
-  type KeepPolicies,
+  type KeepPolicy,
   type OperationOptions,
   resolveRef,
   type StoreContext,
@@ -11,14 +11,14 @@ import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { CatalogueEntry, Root } from '../format/index.js';
 import { ObjectWriter } from '../packs/index.js';
 import { onFullDisk } from './full-disk.js';
-import { keepReasons } from './retention.js';
+import { assertPolicies, keepReasons } from './retention.js';
 
 export interface ForgetOptions extends OperationOptions {
   /** Checkpoints by name; a tagged or pinned one is a `conflict`. */
   refs?: string[];
   /** The run that the policies apply to; default: every run, each on its own. */
   run?: string;
-  keep?: KeepPolicies;
+  keep?: readonly KeepPolicy[];
   dryRun?: boolean;
 }
 
@@ -115,13 +115,14 @@ async function decideByPolicy(context: StoreContext, root: Root, options: Forget
       object: options.run,
     });
   }
-  keepReasons([], options.keep ?? {});
+  const policies = options.keep ?? [];
+  assertPolicies(policies);
   const decisions: ForgetDecision[] = [];
   const remaining = new Map<string, CatalogueEntry[]>();
   for (const [run, record] of root.runs) {
     if (options.run !== undefined && run !== options.run) continue;
     const entries = await context.catalogue.entries(record);
-    const kept = keepReasons(entries, options.keep ?? {});
+    const kept = keepReasons(entries, policies);
     const staying = entries.filter((entry) => {
       const reasons = [...(kept.get(entry.id) ?? []), ...protections(root, entry.id)];
       const forget = reasons.length === 0;

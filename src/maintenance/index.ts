@@ -3,6 +3,7 @@ export { type CompactOptions, compactStore } from './compact.js';
 export { diffCheckpoints } from './diff.js';
 export { forgetCheckpoints } from './forget.js';
 export { collectGarbage } from './gc.js';
+export { keep } from './keep.js';
 export { readoptChunks } from './readopt.js';
 export { repairStore } from './repair.js';
 export { rescueCheckpoint } from './rescue.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createStore, type Store } from '../../src/index.js';
+import { createStore, keep, type Store } from '../../src/index.js';
 
 const FIXTURES = join(import.meta.dirname, '../../fixtures');
 const scratch = mkdtempSync(join(tmpdir(), 'thetalog-fixtures-'));
@@ -58,8 +58,8 @@ describe('fixtures of real training', () => {
   });
 
   it('come back byte for byte after forget, after compact and after gc', async () => {
-    await store.forget({ run: 'run', keep: { last: 2, every: 100 } });
-    await store.forget({ run: 'bf16', keep: { last: 1 } });
+    await store.forget({ run: 'run', keep: [keep.last(2), keep.every(100)] });
+    await store.forget({ run: 'bf16', keep: [keep.last(1)] });
     expect(await expectAllBack('forgotten')).toBeLessThan(saved.length);
     const { liveBytesBefore, liveBytesAfter } = await store.compact();
     expect(liveBytesAfter).toBeLessThan(liveBytesBefore);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryStorage, type Storage, type Store } from '../../src/index.js';
+import { keep, MemoryStorage, type Storage, type Store } from '../../src/index.js';
 import { FaultyStorage } from '../contract/faulty-storage.js';
 import { makeStore, openAgain, sizesOf } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
@@ -20,7 +20,7 @@ async function steps(run: string): Promise<(number | null)[]> {
 
 describe('forget by policy', () => {
   test('drops what no policy keeps, in one run', async () => {
-    const { decisions, dryRun } = await store.forget({ run: 'a', keep: { last: 1, every: 2 } });
+    const { decisions, dryRun } = await store.forget({ run: 'a', keep: [keep.last(1), keep.every(2)] });
     expect(dryRun).toBe(false);
     expect(decisions.map(({ step, forget }) => [step, forget])).toEqual([
       [0, false],
@@ -35,7 +35,7 @@ describe('forget by policy', () => {
   });
 
   test('without a run it applies to each run on its own', async () => {
-    await store.forget({ keep: { last: 2 } });
+    await store.forget({ keep: [keep.last(2)] });
     expect(await steps('a')).toEqual([3, 4]);
     expect(await steps('b')).toEqual([1, 2]);
   });
@@ -43,7 +43,7 @@ describe('forget by policy', () => {
   test('tags and pins protect', async () => {
     await store.tag('a@step:1', 'good');
     await store.pin('a@step:2');
-    const { decisions } = await store.forget({ run: 'a', keep: { last: 1 } });
+    const { decisions } = await store.forget({ run: 'a', keep: [keep.last(1)] });
     expect(decisions.filter(({ forget }) => !forget).map(({ step, reasons }) => [step, reasons])).toEqual([
       [1, ['tag good']],
       [2, ['pinned']],
@@ -53,14 +53,14 @@ describe('forget by policy', () => {
   });
 
   test('what stays is restorable, though built on what went', async () => {
-    await store.forget({ run: 'a', keep: { last: 1 } });
+    await store.forget({ run: 'a', keep: [keep.last(1)] });
     await store.gc();
     expect(await store.run('a').restore()).toEqual(trainingState(4));
     expect((await store.check({ readData: 100 })).damaged).toEqual([]);
   });
 
   test('an unknown run is not found, no policy is invalid', async () => {
-    await expect(store.forget({ run: 'none', keep: { last: 1 } })).rejects.toMatchObject({
+    await expect(store.forget({ run: 'none', keep: [keep.last(1)] })).rejects.toMatchObject({
       kind: 'not-found',
     });
     await expect(store.forget({ run: 'a' })).rejects.toMatchObject({ kind: 'invalid', code: 'no-policy' });
@@ -69,10 +69,10 @@ describe('forget by policy', () => {
 
   test('a dry run says the same and writes nothing', async () => {
     const before = await sizesOf(storage);
-    const planned = await store.forget({ run: 'a', keep: { last: 1 }, dryRun: true });
+    const planned = await store.forget({ run: 'a', keep: [keep.last(1)], dryRun: true });
     expect(planned.dryRun).toBe(true);
     expect(await sizesOf(storage)).toEqual(before);
-    const done = await store.forget({ run: 'a', keep: { last: 1 } });
+    const done = await store.forget({ run: 'a', keep: [keep.last(1)] });
     expect(done.decisions).toEqual(planned.decisions);
   });
 });

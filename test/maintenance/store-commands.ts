@@ -1,7 +1,7 @@
 /** Random commands on a store and on a plain map of what it should hold. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { isThetalogError, type StateValue, type Store } from '../../src/index.js';
+import { isThetalogError, keep, type StateValue, type Store } from '../../src/index.js';
 import { trainingState } from '../engine/training-state.js';
 
 interface Expected {
@@ -88,11 +88,12 @@ function forgetOne(at: number): StoreCommand {
 
 function forgetAllBut(last: number, every: number): StoreCommand {
   return command(`forget --keep-last ${last} --keep-every ${every}`, async (model, { store }) => {
-    await store.forget({ keep: { last, every } });
+    await store.forget({ keep: [keep.last(last), keep.every(every)] });
     model.checkpoints = model.checkpoints.filter((item) => {
       const ofRun = model.checkpoints.filter(({ run }) => run === item.run);
       const recent = ofRun.slice(-last).includes(item);
-      return recent || item.step % every === 0 || isProtected(model, item.id);
+      const newest = ofRun.findLast(({ step }) => step === item.step) === item;
+      return recent || (newest && item.step % every === 0) || isProtected(model, item.id);
     });
   });
 }

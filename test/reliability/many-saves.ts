@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { createStore } from '../../src/index.js';
+import { createStore, keep } from '../../src/index.js';
 
 /** Files in use by this process; not counted where the system does not tell. */
 function openFiles(): number {
@@ -19,7 +19,7 @@ export async function manySaves(folder: string, count: number): Promise<void> {
     await (await run.save(state, { signal: controller.signal })).committed;
     if (step % 50 !== 0) return;
     expect(await run.restore()).toEqual(state);
-    await store.forget({ run: 'r', keep: { last: 2 } });
+    await store.forget({ run: 'r', keep: [keep.last(2)] });
     await store.gc({ signal: controller.signal });
   };
   for (let step = 1; step <= 50; step++) await saveOne(step);

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import {
   type ForgetResult,
-  type KeepPolicies,
+  type KeepPolicy,
+  keep,
   type Store,
   type StoreStats,
   ThetalogError,
 } from '../../index.js';
-import { type BestPolicy, collectBest, parseCount } from '../arguments.js';
+import { collectBest, collectSteps, parseCount, parseSeconds } from '../arguments.js';
 import type { Output } from '../output.js';
 import type { CommandHost, Session } from '../session.js';
 import { type Column, shortId, tableLines } from '../tables.js';
@@ -14,13 +15,16 @@ import { formatBytes, formatCount } from '../units.js';
 
 interface ForgetFlags {
   keepLast?: number;
-  keepBest?: BestPolicy[];
+  keepBest?: KeepPolicy[];
   keepEvery?: number;
+  keepEverySeconds?: number;
+  keepSteps?: number[];
+  keepLogSpaced?: boolean;
   dryRun?: boolean;
 }
 
 /** What to forget: the named checkpoints, or those of a run (of all runs) that no policy keeps. */
-type Selection = { refs: string[] } | { run?: string; keep: KeepPolicies };
+type Selection = { refs: string[] } | { run?: string; keep: KeepPolicy[] };
 
 const COLUMNS: readonly Column[] = [
   { title: 'ID' },
@@ -31,11 +35,13 @@ const COLUMNS: readonly Column[] = [
 ];
 
 const EXAMPLES = `
-A checkpoint that any policy wants stays; tagged and pinned ones stay, too. Forgetting frees nothing by
-itself: run gc, and compact for bytes that other checkpoints are still built on.
+A checkpoint that any policy wants stays; tagged and pinned ones stay, too. A metric that is missing or NaN is
+never best, of equal ones the newest is. Of checkpoints of the same step, only the newest counts as that step.
+Forgetting frees nothing by itself: run gc, and compact for bytes that other checkpoints are still built on.
 
 Examples:
   $ thetalog forget pretrain --keep-last 3 --keep-best 2:loss:min --keep-every 1000 --dry-run
+  $ thetalog forget pretrain --keep-last 1 --keep-every-seconds 2h --keep-steps 0,512 --keep-log-spaced
   $ thetalog forget pretrain@step:100 4f0c2a91bd`;
 
 export function addForgetCommand(program: Command, host: CommandHost): void {
@@ -46,6 +52,9 @@ export function addForgetCommand(program: Command, host: CommandHost): void {
     .option('--keep-last <n>', 'keep the latest n of each run', parseCount)
     .option('--keep-best <n:metric:min|max>', 'keep the n best by a metric; may be repeated', collectBest)
     .option('--keep-every <n>', 'keep the steps divisible by n', parseCount)
+    .option('--keep-every-seconds <time>', 'keep one every 90s, 30m, 2h, 1d', parseSeconds)
+    .option('--keep-steps <n,...>', 'keep these steps; may be repeated', collectSteps)
+    .option('--keep-log-spaced', 'keep the lowest step from each power of two to the next')
     .option('-n, --dry-run', 'only say what would be forgotten')
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], flags: ForgetFlags, command: Command) => {
@@ -68,16 +77,11 @@ export function addForgetCommand(program: Command, host: CommandHost): void {
 }
 
 function selectionOf(names: readonly string[], flags: ForgetFlags): Selection {
-  const { keepLast: last, keepBest: best, keepEvery: every } = flags;
-  const keep: KeepPolicies = {
-    ...(last === undefined ? {} : { last }),
-    ...(best === undefined ? {} : { best }),
-    ...(every === undefined ? {} : { every }),
-  };
-  if (Object.keys(keep).length === 0) {
+  const policies = policiesOf(flags);
+  if (policies.length === 0) {
     if (names.length > 0) return { refs: [...names] };
     throw new ThetalogError('invalid', 'no-policy', 'Neither checkpoints nor a policy are named.', {
-      hint: 'Name checkpoints, or say what to keep: --keep-last, --keep-best, --keep-every.',
+      hint: 'Name checkpoints, or say what to keep: --keep-last, --keep-best, --keep-every, … (see --help).',
     });
   }
   const [run, ...more] = names;
@@ -90,7 +94,19 @@ function selectionOf(names: readonly string[], flags: ForgetFlags): Selection {
         hint: 'Name one run, or none for all runs.',
       },
     );
-  return run === undefined ? { keep } : { run, keep };
+  return run === undefined ? { keep: policies } : { run, keep: policies };
+}
+
+function policiesOf(flags: ForgetFlags): KeepPolicy[] {
+  const { keepLast, keepBest, keepEvery, keepEverySeconds, keepSteps, keepLogSpaced } = flags;
+  return [
+    ...(keepLast === undefined ? [] : [keep.last(keepLast)]),
+    ...(keepBest ?? []),
+    ...(keepEvery === undefined ? [] : [keep.every(keepEvery)]),
+    ...(keepEverySeconds === undefined ? [] : [keep.everySeconds(keepEverySeconds)]),
+    ...(keepSteps === undefined ? [] : [keep.steps(keepSteps)]),
+    ...(keepLogSpaced === true ? [keep.logSpaced()] : []),
+  ];
 }
 
 /** Sizes are only worth their time where somebody reads them. */
