@@ -4,7 +4,7 @@ import type { ComputePool } from '../compute/index.js';
 import type { StoreConfig } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
-import type { ChainLimits, PackMemory } from '../packs/index.js';
+import type { ChainLimits, PackMemory, SpareMemory } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { Environment } from './environment.js';
@@ -24,6 +24,8 @@ export interface StoreContext {
   readonly baseMemory: number;
   /** Kept from save to save. */
   readonly packMemory: PackMemory;
+  /** Shared by all open stores of a thread, kept from restore to restore. */
+  readonly spareMemory: SpareMemory;
   readonly environment: Environment;
   readonly roots: RootStore;
   readonly catalogue: Catalogue;

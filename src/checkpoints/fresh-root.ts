@@ -1,3 +1,4 @@
+import type { Root } from '../format/index.js';
 import type { StoreContext } from './context.js';
 import { isMissingObject } from './root-store.js';
 
@@ -5,14 +6,18 @@ import { isMissingObject } from './root-store.js';
 const ATTEMPTS_MAX = 10;
 
 /**
- * Runs a reading operation; if an object that it needed is gone because gc or compaction went on meanwhile, runs it again
+ * Runs a reading operation on the current root; if an object that it needed is gone because gc or compaction went on meanwhile, runs it again
  * on the new root.
  */
-export async function withFreshRoot<T>(context: StoreContext, operation: () => Promise<T>): Promise<T> {
+export async function withFreshRoot<T>(
+  context: StoreContext,
+  operation: (root: Root) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const { generation } = await context.roots.read();
+    const root = await context.roots.read();
+    const { generation } = root;
     try {
-      return await operation();
+      return await operation(root);
     } catch (error) {
       if (!isMissingObject(error) || attempt === ATTEMPTS_MAX) throw error;
       if ((await context.roots.read()).generation === generation) throw error;

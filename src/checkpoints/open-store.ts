@@ -12,7 +12,7 @@ import {
 } from '../format/index.js';
 import { type Hasher, loadHasher } from '../hash/index.js';
 import { type Kernels, loadKernels } from '../kernels/index.js';
-import { CHAIN_LIMITS, chainLimits, PackMemory } from '../packs/index.js';
+import { CHAIN_LIMITS, chainLimits, PackMemory, SpareMemory } from '../packs/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
 import type { StoreContext } from './context.js';
@@ -92,7 +92,7 @@ async function makeContext(
   configOf: (hasher: Hasher) => StoreConfig,
 ): Promise<StoreContext> {
   const { environment = systemEnvironment, workers } = options;
-  const { kernels, hasher, codec } = await threadTools();
+  const { kernels, hasher, codec, spareMemory } = await threadTools();
   const config = configOf(hasher);
   return {
     storage,
@@ -103,6 +103,7 @@ async function makeContext(
     chainLimits: chainLimits(options, CHAIN_LIMITS),
     compute: new ComputePool({ kernels, codec, hasher, now: () => environment.now() }, workers),
     packMemory: new PackMemory(),
+    spareMemory,
     baseMemory: options.baseMemory ?? Number.POSITIVE_INFINITY,
     environment,
     roots: new RootStore(storage, hasher, environment),
@@ -115,6 +116,7 @@ interface Tools {
   readonly kernels: Kernels;
   readonly hasher: Hasher;
   readonly codec: Codec;
+  readonly spareMemory: SpareMemory;
 }
 
 const toolsOf = new WeakMap<Kernels, Tools>();
@@ -129,7 +131,8 @@ async function threadTools(): Promise<Tools> {
   const shared = running && toolsOf.get(running);
   if (shared !== undefined) return shared;
   const kernels = loadKernels();
-  const made = { kernels, hasher: await loadHasher(kernels), codec: createCodec(kernels) };
+  const hasher = await loadHasher(kernels);
+  const made = { kernels, hasher, codec: createCodec(kernels), spareMemory: new SpareMemory() };
   toolsOf.set(kernels, made);
   latest = new WeakRef(kernels);
   return made;

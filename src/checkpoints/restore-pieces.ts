@@ -5,7 +5,7 @@
 import { inOrder, type RestoreJob, type RestorePart } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import { objectKey } from '../format/index.js';
-import { type DecodeUnit, decodeUnits, readRecords, SpareMemory } from '../packs/index.js';
+import { type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
 import { type ChunkPlace, type Piece, placeChunks } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
@@ -40,7 +40,7 @@ export async function* piecesIntoFiles(
       finish: () => {},
     };
   };
-  yield* runUnits(context, loaded, pieces, place, signal, new SpareMemory());
+  yield* runUnits(context, loaded, pieces, place, signal);
 }
 
 /** Fills memory with the pieces, and returns it; what they do not fill stays as it is, or zero in new memory. */
@@ -50,9 +50,8 @@ export async function piecesIntoMemory(
   pieces: readonly Piece[],
   targets: readonly MemoryTarget[],
 ): Promise<Uint8Array[]> {
-  const spare = new SpareMemory();
-  const memory = new RestoreMemory(targets, context.compute, spare);
-  for await (const _ of runUnits(context, loaded, pieces, (parts) => memory.place(parts), undefined, spare));
+  const memory = new RestoreMemory(targets, context.compute, context.spareMemory);
+  for await (const _ of runUnits(context, loaded, pieces, (parts) => memory.place(parts), undefined));
   return memory.finish();
 }
 
@@ -63,16 +62,15 @@ async function* runUnits(
   pieces: readonly Piece[],
   place: (parts: readonly RestorePart[]) => PlacedRuns,
   signal: AbortSignal | undefined,
-  spare: SpareMemory,
 ): AsyncGenerator<readonly ChunkPlace[]> {
-  const { storage, compute } = context;
+  const { storage, compute, spareMemory } = context;
   const index = await context.cache.index(loaded);
   const { groups, placesOf } = placeChunks(context, loaded, index, pieces);
   const units = decodeUnits(index, groups, objectKey('manifests', loaded.name));
   compute.expect(units.reduce((sum, unit) => sum + unit.bytes, 0));
   const perform = async (unit: DecodeUnit): Promise<readonly ChunkPlace[]> => {
     throwIfAborted(signal);
-    const records = await readRecords(storage, unit.entries, spare);
+    const records = await readRecords(storage, unit.entries, spareMemory);
     const places = unit.wanted.flatMap((id) =>
       (placesOf.get(id) ?? []).map((part): RestorePart => ({ id, ...part })),
     );
@@ -80,7 +78,7 @@ async function* runUnits(
     const job: RestoreJob = { kind: 'restore', records, targets, parts };
     const { made } = await compute.run(job, { signal });
     finish(made);
-    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spare.give(buffer);
+    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spareMemory.give(buffer);
     return places;
   };
   const limits = {
@@ -88,5 +86,9 @@ async function* runUnits(
     bytesMax: BYTES_AHEAD_MAX,
     bytesOf: (unit: DecodeUnit) => unit.bytes,
   };
-  yield* inOrder(units, limits, perform);
+  try {
+    yield* inOrder(units, limits, perform);
+  } finally {
+    spareMemory.rest();
+  }
 }

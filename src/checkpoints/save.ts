@@ -124,7 +124,7 @@ class Save {
     const { context, plan, objects } = this;
     context.compute.expect(plan.logicalBytes);
     await this.lease.keep();
-    const { root, parent } = await withFreshRoot(context, () => this.begin());
+    const [root, parent] = await withFreshRoot(context, (read) => this.begin(read));
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
     const packs = new PackWriter(context.hasher, objects, context.packMemory);
@@ -180,9 +180,8 @@ class Save {
     return { entry, storedBytes, baseWasIncomplete: this.baseWasIncomplete, ...(explain && { explain }) };
   }
 
-  private async begin(): Promise<{ root: Root; parent: Parent | undefined }> {
-    const root = await this.context.roots.read();
-    return { root, parent: await this.findParent(root) };
+  private async begin(root: Root): Promise<[Root, Parent | undefined]> {
+    return [root, await this.findParent(root)];
   }
 
   private async findParent(root: Root): Promise<Parent | undefined> {

@@ -96,8 +96,8 @@ export class Run {
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
     const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
-    return withFreshRoot(this.context, async () => {
-      const { entry } = await resolveRef(this.context.catalogue, await this.context.roots.read(), own);
+    return withFreshRoot(this.context, async (root) => {
+      const { entry } = await resolveRef(this.context.catalogue, root, own);
       if (options.allowDamaged === undefined)
         return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
       const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
@@ -114,8 +114,7 @@ export class Run {
 
   /** Lists the run's checkpoints, oldest first; an unknown run is `not-found`. */
   async list(options: { last?: number } = {}): Promise<CheckpointInfo[]> {
-    return withFreshRoot(this.context, async () => {
-      const root = await this.context.roots.read();
+    return withFreshRoot(this.context, async (root) => {
       if (!root.runs.has(this.name)) {
         throw new ThetalogError('not-found', 'no-such-run', `There is no run "${this.name}".`, {
           object: this.name,

@@ -40,7 +40,7 @@ import {
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
-import { assertRunName } from '../format/index.js';
+import { assertRunName, type Root } from '../format/index.js';
 import {
   type CompactOptions,
   checkStore,
@@ -135,8 +135,7 @@ export class Store {
   async restoreFiles(ref: string, options: RestoreFilesOptions): Promise<RestoreResult> {
     const started = this.context.environment.now();
     await assertFolder(options.out);
-    return withFreshRoot(this.context, async () => {
-      const root = await this.context.roots.read();
+    return withFreshRoot(this.context, async (root) => {
       const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
       const glob = options.tensors ?? (entry.kind === 'state' ? '*' : undefined);
       const fileName = `${run}-${entry.label}`;
@@ -151,29 +150,26 @@ export class Store {
 
   /** Lists checkpoints, oldest first within each run, runs by name; `last` limits each run to its newest. */
   list(options: { run?: string; last?: number } = {}): Promise<CheckpointInfo[]> {
-    return withFreshRoot(this.context, () => this.listNow(options));
+    return withFreshRoot(this.context, (root) => this.listNow(root, options));
   }
 
   /** Returns a checkpoint and its ancestors over all runs, newest first. */
   async log(ref: string): Promise<CheckpointInfo[]> {
-    return withFreshRoot(this.context, async () => {
-      const root = await this.context.roots.read();
+    return withFreshRoot(this.context, async (root) => {
       return lineage(this.context, root, await resolveRef(this.context.catalogue, root, ref));
     });
   }
 
   /** Returns a checkpoint with its tensors and files. */
   async show(ref: string): Promise<CheckpointDetail> {
-    return withFreshRoot(this.context, async () => {
-      const root = await this.context.roots.read();
+    return withFreshRoot(this.context, async (root) => {
       return detail(this.context, root, await resolveRef(this.context.catalogue, root, ref));
     });
   }
 
   /** Returns one tensor's values; the name as `show` gives it. */
   async readTensor(ref: string, name: string): Promise<TensorData> {
-    return withFreshRoot(this.context, async () => {
-      const root = await this.context.roots.read();
+    return withFreshRoot(this.context, async (root) => {
       const { entry } = await resolveRef(this.context.catalogue, root, ref);
       const loaded = await this.context.cache.manifest(entry.manifest);
       const tensor = loaded.layout.tensors.find((candidate) => candidate.name === name);
@@ -257,8 +253,7 @@ export class Store {
     return forkRun(this.context, ref, run);
   }
 
-  private async listNow(options: { run?: string; last?: number }): Promise<CheckpointInfo[]> {
-    const root = await this.context.roots.read();
+  private async listNow(root: Root, options: { run?: string; last?: number }): Promise<CheckpointInfo[]> {
     if (options.run !== undefined && !root.runs.has(options.run)) {
       const known = [...root.runs.keys()].slice(0, 8).join(', ') || 'none';
       throw new ThetalogError('not-found', 'no-such-run', `There is no run "${options.run}".`, {

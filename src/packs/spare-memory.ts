@@ -10,6 +10,8 @@
  */
 const STEP_BYTES = 4 * 2 ** 20;
 const SIZE_BYTES_MIN = 4096;
+/** Kept between operations: what one tensor takes, so that reading one after another maps nothing new. */
+const KEPT_BYTES_MAX = 16 * 2 ** 20;
 
 export class SpareMemory {
   private readonly free: SharedArrayBuffer[] = [];
@@ -28,6 +30,12 @@ export class SpareMemory {
     if (!(buffer instanceof SharedArrayBuffer)) return;
     this.free.push(buffer);
     this.free.sort((a, b) => a.byteLength - b.byteLength);
+  }
+
+  /** Says that an operation has ended: drops the largest of what is not in use until little is kept. */
+  rest(): void {
+    let kept = this.free.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    while (kept > KEPT_BYTES_MAX) kept -= this.free.pop()?.byteLength ?? kept;
   }
 }
 
