@@ -1,6 +1,13 @@
 /**
  * The long tests: `npm run test:slow`. With `--report` it prints what the reliability suites tried, a row for each guarantee;
  * with `--report --write` it puts that table into the README, too. Other arguments go to vitest.
+ *
+ * Where THETALOG_EVIDENCE names a file, what is tried is added to it and the file stays, and the table is of all that is in it.
+ * So suites can run apart, each once, and the last one reports:
+ *
+ *     export THETALOG_EVIDENCE=/some/new/file
+ *     npm run test:slow -- slow-kills
+ *     npm run test:slow -- slow-power-cuts --report
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -36,7 +43,7 @@ const asked = new Set(process.argv.slice(2).filter((argument) => flags.has(argum
 const rest = process.argv.slice(2).filter((argument) => !flags.has(argument));
 
 const scratch = mkdtempSync(join(tmpdir(), 'thetalog-evidence-'));
-const evidenceFile = join(scratch, 'evidence.jsonl');
+const evidenceFile = process.env.THETALOG_EVIDENCE || join(scratch, 'evidence.jsonl');
 const vitest = join(import.meta.dirname, '../node_modules/vitest/vitest.mjs');
 const { status } = spawnSync(
   process.execPath,
@@ -57,7 +64,7 @@ function readEvidence(file) {
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
 }
 
-/** Parts of a guarantee in the order of their first mention, with the sums of their cases. */
+/** Parts of a guarantee in the order of their first mention, with the sums of their cases; one without says why. */
 function tableOf(evidence) {
   const lines = ['| guarantee | tried, 0 failed | of these |', '| --- | --- | --- |'];
   for (const [guarantee, text, unit] of ROWS) {
@@ -66,7 +73,9 @@ function tableOf(evidence) {
       if (of.guarantee === guarantee) parts.set(part, (parts.get(part) ?? 0) + cases);
     }
     const total = [...parts.values()].reduce((sum, cases) => sum + cases, 0);
-    const details = [...parts].map(([part, cases]) => `${part} ${cases.toLocaleString('en')}`).join(', ');
+    const details = [...parts]
+      .map(([part, cases]) => (cases === 0 ? part : `${part} ${cases.toLocaleString('en')}`))
+      .join(', ');
     const count = total === 0 ? 'not tried here' : `${total.toLocaleString('en')} ${unit}`;
     lines.push(`| ${text} | ${count} | ${details} |`);
   }

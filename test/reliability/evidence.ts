@@ -25,3 +25,8 @@ export function recordEvidence(evidence: Evidence): void {
   const file = process.env.THETALOG_EVIDENCE;
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(evidence)}\n`);
 }
+
+/** Says in the row of a guarantee why a part was not tried on this machine. */
+export function recordUntried(guarantee: Guarantee, reason: string): void {
+  recordEvidence({ guarantee, part: `not tried: ${reason}`, cases: 0 });
+}

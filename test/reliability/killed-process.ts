@@ -4,14 +4,12 @@
  *
  * Arguments: script name, directory of the stores, then the call at which each store stops.
  */
-import { appendFileSync } from 'node:fs';
 import { FaultGate } from './call-faults.js';
-import { CRASH_SCRIPTS } from './crash-scripts.js';
 import { interceptFileCalls } from './file-calls.js';
+import { journalIn, scriptNamed, sessionIn, writeFailure } from './prepared-script.js';
 
 const [name, directory, ...stops] = process.argv.slice(2);
-const script = CRASH_SCRIPTS.find((candidate) => candidate.name === name);
-if (script === undefined) throw new Error(`no script ${name}`);
+const script = scriptNamed(name);
 
 let running = stops.length;
 function ended(): void {
@@ -21,12 +19,10 @@ function ended(): void {
 
 for (const [index, at] of stops.entries()) {
   const place = `${directory}/${index}`;
+  const journal = `${place}.journal`;
   interceptFileCalls(place, new FaultGate({ kind: 'hold', at: Number(at) }, { held: ended }));
-  const note = (entry: unknown) =>
-    appendFileSync(`${directory}/${index}.journal`, `${JSON.stringify(entry)}\n`);
-  const session = { location: `${place}/store`, folder: `${place}/folder`, seed: 2, note };
-  script.run(session).then(ended, (error: unknown) => {
-    appendFileSync(`${directory}/${index}.journal`, `${JSON.stringify({ error: String(error) })}\n`);
+  script.run(sessionIn(place, 2, journalIn(journal))).then(ended, (error: unknown) => {
+    writeFailure(journal, error);
     ended();
   });
 }

@@ -1,30 +1,22 @@
 /** Real processes that end by SIGKILL at any file system call, and what is left of their stores. */
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildModule } from './built-modules.js';
-import { FaultGate } from './call-faults.js';
-import { type Expectation, expectationOf, expectSurvived } from './crash-oracle.js';
-import type { CrashScript, JournalEntry, Session } from './crash-scripts.js';
-import { interceptFileCalls } from './file-calls.js';
+import { expectationOf, expectSurvived } from './crash-oracle.js';
+import type { CrashScript } from './crash-scripts.js';
+import { type PreparedScript, prepareScript, readJournal } from './prepared-script.js';
 import { scratchDirectory } from './scratch-folder.js';
 
 /** Stores that one process has under way. */
 const STORES_PER_PROCESS = 25;
-
-interface Prepared {
-  readonly template: string;
-  readonly expected: Expectation;
-  /** File system calls of the script. */
-  readonly calls: number;
-}
 
 /** Ends a process at `points` file system calls of a script, as evenly spread as can be; returns how many were tried. */
 export async function killAtCalls(script: CrashScript, points: number): Promise<number> {
   const scratch = scratchDirectory();
   try {
     const program = buildModule(join(import.meta.dirname, 'killed-process.ts'), join(scratch, 'program'));
-    const prepared = await prepare(script, scratch);
+    const prepared = await prepareScript(script, scratch);
     const stops = Array.from({ length: points }, (_, index) => 1 + (index % prepared.calls));
     if (points < prepared.calls)
       for (let index = 0; index < points; index++)
@@ -37,33 +29,10 @@ export async function killAtCalls(script: CrashScript, points: number): Promise<
   }
 }
 
-function sessionIn(place: string, seed: number, journal: JournalEntry[]): Session {
-  return {
-    location: `${place}/store`,
-    folder: `${place}/folder`,
-    seed,
-    note: (entry) => void journal.push(entry),
-  };
-}
-
-async function prepare(script: CrashScript, scratch: string): Promise<Prepared> {
-  const template = join(scratch, 'template');
-  mkdirSync(join(template, 'folder'), { recursive: true });
-  const journal: JournalEntry[] = [];
-  await script.prepare(sessionIn(template, 1, journal));
-  const rehearsal = join(scratch, 'rehearsal');
-  cpSync(template, rehearsal, { recursive: true });
-  const gate = new FaultGate();
-  const release = interceptFileCalls(rehearsal, gate);
-  await script.run(sessionIn(rehearsal, 2, []));
-  release();
-  return { template, expected: expectationOf(journal), calls: gate.count };
-}
-
 async function killOnce(
   script: CrashScript,
   program: string,
-  { template, expected }: Prepared,
+  { template, expected }: PreparedScript,
   stops: readonly number[],
   scratch: string,
 ): Promise<void> {
@@ -95,16 +64,4 @@ function endOf(program: string, args: string[]): Promise<void> {
       else reject(new Error(`the process ended with ${code} ${signal}: ${errors}`));
     });
   });
-}
-
-function readJournal(path: string): JournalEntry[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n');
-  return lines
-    .filter((line) => line !== '')
-    .map((line) => {
-      const entry = JSON.parse(line);
-      if (entry.error !== undefined) throw new Error(entry.error);
-      return entry;
-    });
 }
