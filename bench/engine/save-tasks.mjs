@@ -7,12 +7,17 @@ import { copySeconds, writeSeconds } from '../limits.mjs';
 import { storeOptions } from './store-options.mjs';
 import { TrainingState } from './training-state.mjs';
 
-/** Touched memory that memcpy copies to again and again: larger than any cache. */
+/** Touched memory that memcpy copies to, one tensor after the other and again from its start: larger than any cache. */
 const SCRATCH_BYTES = 128 * 2 ** 20;
 
 function limitsOf(state, folder) {
   const scratch = new Uint8Array(SCRATCH_BYTES).fill(1);
-  const targets = state.buffers.map(({ length }) => scratch.subarray(0, Math.min(length, SCRATCH_BYTES)));
+  let end = 0;
+  const targets = state.buffers.map((buffer) => {
+    const length = Math.min(buffer.length, SCRATCH_BYTES);
+    end = end + length > SCRATCH_BYTES ? length : end + length;
+    return scratch.subarray(end - length, end);
+  });
   const sources = state.buffers.map((buffer) => buffer.subarray(0, SCRATCH_BYTES));
   const copied = sources.reduce((sum, { length }) => sum + length, 0);
   return {

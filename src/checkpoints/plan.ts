@@ -59,6 +59,8 @@ export interface SavePlan {
 /** Chunks in memory that stay the same while they are saved, by stream and position. */
 export interface StagedChunks {
   chunk(stream: number, index: number): ChunkBuffer | undefined;
+  /** The bytes of a chunk where the caller has them; undefined where it is staged, or compared with bytes when it will be. */
+  unstaged(stream: number, index: number): Uint8Array | undefined;
   /** The chunk in the same place of the state that was saved before. */
   previous(stream: number, index: number): ChunkBuffer | undefined;
   /** Says that a chunk is stored: neither it nor the one in its place before is read again. */

@@ -127,19 +127,10 @@ class Save {
     const [root, parent] = await withFreshRoot(context, (read) => this.begin(read));
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
-    const packs = new PackWriter(context.hasher, objects, context.packMemory);
+    const packs = new PackWriter(context.hasher, objects, context.writerMemory.packs);
     const log = this.request.explain === true ? new ExplanationLog() : undefined;
     const chains = chainLimits(this.request, context.chainLimits);
-    const writer = new ChunkWriter({
-      index,
-      storage: context.storage,
-      compute: context.compute,
-      packs,
-      maxHeight: chains.maxHeight,
-      onDamage: (error) => this.warn(error),
-      log,
-      signal: this.request.signal,
-    });
+    const writer = this.makeWriter(index, packs, chains.maxHeight, log);
     const digesting = plan.files(context.compute, this.request.signal);
     digesting.catch(() => {});
     const streams = await storeStreams(
@@ -149,6 +140,7 @@ class Save {
       new ChunkPredictions(plan, base?.loaded, new ChainPolicy(index, chains)),
       (bytes) => this.report(bytes, writer),
     );
+    context.spareMemory.rest();
     await packs.finish();
     const files = await digesting;
     await plan.assertUnchanged();
@@ -182,6 +174,29 @@ class Save {
 
   private async begin(root: Root): Promise<[Root, Parent | undefined]> {
     return [root, await this.findParent(root)];
+  }
+
+  private makeWriter(
+    index: ChunkIndex,
+    packs: PackWriter,
+    maxHeight: number,
+    log: ExplanationLog | undefined,
+  ): ChunkWriter {
+    const { storage, compute, writerMemory: memory, spareMemory: spare } = this.context;
+    const onDamage = (error: ThetalogError) => this.warn(error);
+    const { signal } = this.request;
+    return new ChunkWriter({
+      index,
+      storage,
+      compute,
+      packs,
+      memory,
+      spare,
+      maxHeight,
+      onDamage,
+      log,
+      signal,
+    });
   }
 
   private async findParent(root: Root): Promise<Parent | undefined> {

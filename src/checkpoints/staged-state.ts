@@ -3,7 +3,7 @@
  * both share it. The latest state stays, so that the next save is encoded against it without reading the store.
  */
 import type { ChunkBuffer } from '../packs/index.js';
-import { type ByteSource, chunkBytesOf, type SavePlan, type StagedChunks } from './plan.js';
+import { chunkBytesOf, type SavePlan, type StagedChunks } from './plan.js';
 
 /** The chunks of a state that is being saved; to be released once it is. */
 interface StagingOfState extends StagedChunks {
@@ -12,6 +12,9 @@ interface StagingOfState extends StagedChunks {
 
 /** The chunks of a state by the key of the stream, or what is left of them. */
 type Chunks = ReadonlyMap<string, (ChunkBuffer | undefined)[]>;
+
+/** Buffers that stay even where nothing is kept: as many as are staged at once by a synchronous save. */
+const FREE_BYTES_MIN = 16 * 2 ** 20;
 
 /** The memory of one run's states. Buffers are used again: memory that was never touched is slow to fill. */
 export class StagingMemory {
@@ -48,19 +51,28 @@ export class StagingMemory {
     const streams: Chunks = new Map(keys.map((key) => [key, []]));
     this.latest = streams;
     let kept = 0;
-    const chunk = (stream: number, index: number): ChunkBuffer | undefined => {
+    const find = (stream: number, index: number): Uint8Array[] | undefined => {
       const [source, size] = [plan.sources[stream], chunkBytesOf(plan.layout.streams[stream], chunkElements)];
-      const chunks = streams.get(keys[stream]);
-      if (size === undefined || chunks === undefined || index * size >= source.size) return undefined;
+      if (size === undefined || index * size >= source.size) return undefined;
+      const parts = source.parts(index * size, Math.min(size, source.size - index * size));
+      return parts.filter((part) => part instanceof Uint8Array);
+    };
+    const chunk = (stream: number, index: number): ChunkBuffer | undefined => {
+      const [parts, chunks] = [find(stream, index), streams.get(keys[stream])];
+      if (parts === undefined || chunks === undefined) return undefined;
       const there = chunks[index];
       if (there !== undefined && there.bytes.length > 0) return there;
       if (there !== undefined) this.disown(there);
-      const before = previous.get(keys[stream])?.at(index);
-      const length = Math.min(size, source.size - index * size);
-      const staged = this.stageChunk(source, index * size, length, before);
+      const staged = this.stageChunk(parts, previous.get(keys[stream])?.at(index));
       this.owners.set(staged, (this.owners.get(staged) ?? 0) + 1);
       chunks[index] = staged;
       return staged;
+    };
+    const unstaged = (stream: number, index: number): Uint8Array | undefined => {
+      const [there, before] = [streams, previous].map((state) => state.get(keys[stream])?.at(index));
+      if ((there ?? before)?.bytes.length) return undefined;
+      const parts = find(stream, index);
+      return parts?.length === 1 ? parts[0] : parts && Buffer.concat(parts);
     };
     const done = (stream: number, index: number): void => {
       const before = previous.get(keys[stream]);
@@ -78,16 +90,17 @@ export class StagingMemory {
       for (const left of [...previous.values()].flat()) if (left !== undefined) this.disown(left);
       this.trim();
     };
-    return { chunk, previous: (stream, index) => previous.get(keys[stream])?.at(index), done, release };
+    return {
+      chunk,
+      unstaged,
+      previous: (stream, index) => previous.get(keys[stream])?.at(index),
+      done,
+      release,
+    };
   }
 
-  private stageChunk(
-    source: ByteSource,
-    offset: number,
-    length: number,
-    before: ChunkBuffer | undefined,
-  ): ChunkBuffer {
-    const parts = source.parts(offset, length).filter((part) => part instanceof Uint8Array);
+  private stageChunk(parts: readonly Uint8Array[], before: ChunkBuffer | undefined): ChunkBuffer {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
     if (before?.bytes.length === length && isSame(parts, before.bytes)) return before;
     const bytes = this.take(length);
     let done = 0;
@@ -135,7 +148,7 @@ export class StagingMemory {
       kept += chunk.bytes.length;
     }
     for (const [length, buffers] of this.free) {
-      while (buffers.length > 0 && this.freeBytes > kept) {
+      while (buffers.length > 0 && this.freeBytes > Math.max(kept, FREE_BYTES_MIN)) {
         buffers.pop();
         this.freeBytes -= length;
       }

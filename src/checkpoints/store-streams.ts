@@ -1,6 +1,7 @@
 /** Stores the streams of a plan: those that predict one another side by side, many groups of chunks at once. */
 import { type FilePart, inOrder } from '../compute/index.js';
 import type { StreamContent } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
 import type {
   ChunkBuffer,
   ChunkGroup,
@@ -56,7 +57,9 @@ export async function storeStreams(
   const contents = plan.layout.streams.map((stream): StreamContent => {
     return { ids: [], lengths: stream.chunking === 'content' ? [] : null };
   });
-  const encode = async (places: Place[]) => {
+  const encode = async (places: Place[]): Promise<EncodedPlaces> => {
+    const same = await findUnchanged(context, plan, writer, predictions, places);
+    if (same !== undefined) return { places, lent: [], encoded: same };
     const lent: Lent[] = [];
     for (const place of places) lent.push(await lend(plan, place));
     const group = planGroup(plan, predictions, places, lent);
@@ -64,21 +67,51 @@ export async function storeStreams(
   };
   const options = { ahead: context.compute.width + 1, bytesMax: BYTES_UNDER_WAY_MAX, bytesOf };
   const groups = placeGroups(context, plan, predictions.order());
-  for await (const { places, lent, encoded } of inOrder(groups, options, encode)) {
-    await store(writer, places, encoded, contents);
-    for (const { release } of lent) release?.();
-    await onStored(bytesOf(places));
+  for await (const group of inOrder(groups, options, encode)) {
+    await store(writer, group, contents);
+    for (const { release } of group.lent) release?.();
+    await onStored(bytesOf(group.places));
   }
   return contents;
 }
 
+/** A group, encoded or, where nothing of it is new, the ids of its chunks. */
+interface EncodedPlaces {
+  places: readonly Place[];
+  lent: readonly Lent[];
+  encoded: EncodedGroup | ChunkId[];
+}
+
+/**
+ * Returns the ids of the chunks if all of them, read where the caller has them, are those of the base. They are hashed on this
+ * thread: to copy them and hand them to another takes longer.
+ */
+async function findUnchanged(
+  { hasher }: StoreContext,
+  plan: SavePlan,
+  writer: ChunkWriter,
+  predictions: ChunkPredictions,
+  places: readonly Place[],
+): Promise<ChunkId[] | undefined> {
+  const ids: ChunkId[] = [];
+  for (const { stream, index } of places) {
+    const base = writer.expectsUnchanged ? predictions.baseOf(stream, index) : undefined;
+    const bytes = base === undefined ? undefined : plan.staged?.unstaged(stream, index);
+    if (base === undefined || bytes === undefined || !writer.isStored(base)) return undefined;
+    if (hasher.chunkId(bytes) !== base) return undefined;
+    ids.push(base);
+  }
+  await new Promise(setImmediate);
+  return ids;
+}
+
 async function store(
   writer: ChunkWriter,
-  places: readonly Place[],
-  encoded: EncodedGroup,
+  { places, encoded }: EncodedPlaces,
   contents: readonly StreamContent[],
 ): Promise<void> {
-  const ids = await writer.add(encoded);
+  if (Array.isArray(encoded)) writer.skip();
+  const ids = Array.isArray(encoded) ? encoded : await writer.add(encoded);
   for (const [at, { stream, length }] of places.entries()) {
     contents[stream].ids.push(ids[at]);
     contents[stream].lengths?.push(length);

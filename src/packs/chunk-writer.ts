@@ -23,6 +23,8 @@ import type { DType } from '../tensor/index.js';
 import type { ChunkIndex } from './chunk-index.js';
 import type { PackWriter } from './pack-writer.js';
 import { encodingsToDecode, readRecords } from './record-batches.js';
+import type { SpareMemory } from './spare-memory.js';
+import type { WriterMemory } from './writer-memory.js';
 
 /** A chunk in memory. Its bytes are away, and empty, while another thread works on them. */
 export interface ChunkBuffer {
@@ -89,6 +91,10 @@ export interface ChunkWriterOptions {
   storage: Storage;
   compute: ComputePool;
   packs: PackWriter;
+  /** For what is encoded. */
+  memory: WriterMemory;
+  /** For the records of bases. */
+  spare: SpareMemory;
   /** Longest chain of deltas to make. */
   maxHeight: number;
   /** Told of a base that cannot be read; the chunk is then stored without one. */
@@ -101,8 +107,6 @@ export class ChunkWriter {
   /** The chunks that this writer added. */
   readonly added = new Map<ChunkId, ChunkEntry>();
   private readonly options: ChunkWriterOptions;
-  /** Memory for records that is not in use: new memory would be slow to fill. */
-  private readonly outputs: Uint8Array[] = [];
   /** Whether the group before had changes: then the next is expected to have some, and its bases are read at once. */
   private changes = false;
 
@@ -113,6 +117,16 @@ export class ChunkWriter {
   /** Bytes that were added and are not yet written. */
   get openBytes(): number {
     return this.options.packs.openBytes;
+  }
+
+  /** Whether chunks are expected to be those of the base: it pays to find out before their bytes are put together. */
+  get expectsUnchanged(): boolean {
+    return !this.changes;
+  }
+
+  /** Whether a chunk is in the store or about to be. */
+  isStored(id: ChunkId): boolean {
+    return this.entryOf(id) !== undefined;
   }
 
   /** Encodes a group; any number of groups at once. Nothing is stored before `add`. */
@@ -135,7 +149,14 @@ export class ChunkWriter {
     const predictions = possible.map((all) =>
       all.filter((one) => !one.inputs.some((input) => 'id' in input && unreadable.has(input.id))),
     );
-    return { group, result: await this.run(group, predictions, records, false), predictions };
+    const result = await this.run(group, predictions, records, false);
+    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) this.options.spare.give(buffer);
+    return { group, result, predictions };
+  }
+
+  /** Says that a group, in its turn, was found to be that of the base before it was encoded. */
+  skip(): void {
+    this.changes = false;
   }
 
   /** Stores what is new of a group and returns the ids of its members. The order of these calls is that of the packs. */
@@ -161,7 +182,7 @@ export class ChunkWriter {
       this.added.set(id, entry);
       log?.add(entry, chosen);
     }
-    if (result.output.length > 0) this.outputs.push(result.output);
+    this.options.memory.giveOutput(result.output);
     return ids;
   }
 
@@ -246,8 +267,7 @@ export class ChunkWriter {
   /** Returns memory for all records of a group; those that need more than their chunks have memory of their own. */
   private takeOutput({ members }: ChunkGroup): Uint8Array {
     const length = members.reduce((sum, member) => sum + member.length + RECORD_SLACK, 0);
-    const output = this.outputs.pop();
-    return output !== undefined && output.length >= length ? output : new Uint8Array(length);
+    return this.options.memory.takeOutput(length);
   }
 
   /** Reads what decoding the given chunks takes. Old damage must not keep anyone from saving anew. */
@@ -255,12 +275,13 @@ export class ChunkWriter {
     wanted: ReadonlySet<ChunkId>,
     known: ReadonlySet<ChunkId | undefined>,
   ): Promise<{ records: StoredRecord[]; unreadable: Set<ChunkId> }> {
-    const { index, storage, onDamage } = this.options;
+    const { index, storage, spare, onDamage } = this.options;
     const unreadable = new Set<ChunkId>();
     const readAll = (ids: Iterable<ChunkId>) =>
       readRecords(
         storage,
         encodingsToDecode(index, ids, 'the base', (id) => known.has(id)),
+        spare,
       );
     try {
       return { records: await readAll(wanted), unreadable };

@@ -15,7 +15,7 @@ import type { ObjectWriter } from './object-writer.js';
 /** Packs close at this size: large enough for object stores, small enough to hold a few in memory. */
 export const PACK_BYTES_TARGET = 32 * 2 ** 20;
 /** Full packs being written while the next one fills: one waits for the disk while another is handed to it. */
-const UPLOADS_MAX = 2;
+const UPLOADS_MAX = 1;
 
 /** Memory is taken in pieces of this size. */
 const PIECE_BYTES = 2 ** 20;

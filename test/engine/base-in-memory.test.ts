@@ -94,6 +94,21 @@ describe('the state saved last', () => {
     },
   );
 
+  it('is told apart where the caller has it when nothing of it was kept', async () => {
+    const { storage, store } = await newStore({ baseMemory: 0 });
+    const weights = Float32Array.from({ length: 5 * CHUNK_ELEMENTS }, (_, at) => at / 7);
+    const step = { synchronous: true };
+    const first = await save(store, { weights, more: weights.slice() }, step);
+    storage.packReads = 0;
+    expect(await save(store, { weights, more: weights.slice() }, step)).toBeLessThan(first / 4);
+    expect(storage.packReads).toBe(0);
+    for (const at of [0, weights.length - 1, CHUNK_ELEMENTS]) {
+      weights[at] = -1;
+      await save(store, { weights, more: weights.slice() }, step);
+      expect(await store.run('r').restore()).toEqual({ weights, more: weights });
+    }
+  });
+
   it('does not count where the parent is another checkpoint', async () => {
     const { store } = await newStore();
     for (const step of [1, 2, 3]) await save(store, trainingState(step));
