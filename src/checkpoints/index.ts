@@ -1,6 +1,7 @@
 export { chunkAt, chunkStarts } from './chunk-places.js';
 export { assertStillThere, CondemnedError } from './commit-guard.js';
 export type { StoreContext } from './context.js';
+export type * from './difference-types.js';
 export { type Environment, systemEnvironment } from './environment.js';
 export { planFiles } from './file-plan.js';
 export { withFreshRoot } from './fresh-root.js';
@@ -20,10 +21,9 @@ export { type CreateOptions, createContext, type OpenOptions, openContext } from
 export type { SavePlan } from './plan.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
-export { restoreTensors } from './restore-tensors.js';
+export { globPattern, restoreTensors } from './restore-tensors.js';
 export { type SavedCheckpoint, saveCheckpoint } from './save.js';
 export { StagingMemory } from './staged-state.js';
-export { PLAIN_KEY, planState, readState } from './state-plan.js';
-export { StreamReader } from './stream-reader.js';
-export { readTensors, readTensorValues, soleBox, tensorBytes } from './tensor-reader.js';
+export { PLAIN_KEY, planState, readPlainValues, readState } from './state-plan.js';
+export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

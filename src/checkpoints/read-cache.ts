@@ -29,8 +29,8 @@ export class ReadCache {
     return this.manifests.get(name, () => loadManifest(this.source, name), idsOf);
   }
 
-  /** Returns the index of a manifest; the caller must not change it. */
-  index({ manifest }: LoadedManifest): Promise<ChunkIndex> {
+  /** Returns the index of a manifest, or of segments that several have; the caller must not change it. */
+  index({ manifest }: { manifest: Pick<LoadedManifest['manifest'], 'segments'> }): Promise<ChunkIndex> {
     const load = (): Promise<ChunkIndex> => loadIndex(this.source, manifest.segments);
     return this.indexes.get(manifest.segments.join(' '), load, (index) => index.size);
   }

@@ -5,6 +5,7 @@
 import { inOrder, type RestoreJob, type RestorePart } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import { objectKey } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
 import { type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
 import { type ChunkPlace, type Piece, placeChunks } from './chunk-places.js';
 import type { StoreContext } from './context.js';
@@ -66,9 +67,9 @@ async function* runUnits(
   const { storage, compute, spareMemory } = context;
   const index = await context.cache.index(loaded);
   const { groups, placesOf } = placeChunks(context, loaded, index, pieces);
-  const units = decodeUnits(index, groups, objectKey('manifests', loaded.name));
+  const units = decodeUnits(index, groups, (id) => [id], objectKey('manifests', loaded.name));
   compute.expect(units.reduce((sum, unit) => sum + unit.bytes, 0));
-  const perform = async (unit: DecodeUnit): Promise<readonly ChunkPlace[]> => {
+  const perform = async (unit: DecodeUnit<ChunkId>): Promise<readonly ChunkPlace[]> => {
     throwIfAborted(signal);
     const records = await readRecords(storage, unit.entries, spareMemory);
     const places = unit.wanted.flatMap((id) =>
@@ -84,7 +85,7 @@ async function* runUnits(
   const limits = {
     ahead: compute.width + UNITS_AHEAD,
     bytesMax: BYTES_AHEAD_MAX,
-    bytesOf: (unit: DecodeUnit) => unit.bytes,
+    bytesOf: (unit: DecodeUnit<ChunkId>) => unit.bytes,
   };
   try {
     yield* inOrder(units, limits, perform);

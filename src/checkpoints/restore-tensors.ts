@@ -121,7 +121,7 @@ function encodeHeader(tensors: readonly TensorLayout[]): Uint8Array {
 }
 
 /** Returns the pattern of a glob in which `*` stands for any characters and `?` for one. */
-function globPattern(glob: string): RegExp {
+export function globPattern(glob: string): RegExp {
   const escaped = glob.replace(/[.+^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`, 's');
 }

@@ -150,6 +150,11 @@ export async function readState(
   });
 }
 
+/** Returns what is no tensor of a stored state. */
+export async function readPlainValues(context: StoreContext, loaded: LoadedManifest): Promise<StateValue> {
+  return unflattenState(await readPlain(context, loaded), `manifests/${loaded.name}`, () => undefined);
+}
+
 async function readPlain(context: StoreContext, loaded: LoadedManifest): Promise<Uint8Array> {
   const { layout, manifest } = loaded;
   const stream = layout.streams.findIndex(({ key }) => key === PLAIN_KEY);

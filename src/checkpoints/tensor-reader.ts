@@ -6,7 +6,6 @@ import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { piecesIntoMemory } from './restore-pieces.js';
-import type { StreamReader } from './stream-reader.js';
 
 type StreamPart = Pick<Piece, 'stream' | 'offset' | 'length'>;
 
@@ -49,18 +48,6 @@ function spannedPiece(tensor: TensorLayout): StreamPart {
     throw new ThetalogError('unsupported', 'strided-too-large', message, { object: tensor.name });
   }
   return { stream: box.stream, offset: box.elementOffset * elementBytes, length: span * elementBytes };
-}
-
-/** Yields a tensor's values in order, contiguous and row-major, as views that must not be changed. */
-export async function* readTensorValues(
-  streams: StreamReader,
-  tensor: TensorLayout,
-): AsyncGenerator<Uint8Array> {
-  const piece = contiguousPiece(tensor);
-  if (piece === undefined) {
-    const { stream, offset, length } = spannedPiece(tensor);
-    yield gather(await streams.readAll(stream, offset, length), tensor);
-  } else if (piece.length > 0) yield* streams.read(piece.stream, piece.offset, piece.length);
 }
 
 /**

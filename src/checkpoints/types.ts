@@ -178,25 +178,6 @@ export interface TensorData {
   data: Uint8Array;
 }
 
-export interface TensorDifference {
-  name: string;
-  change: 'added' | 'removed' | 'changed' | 'equal';
-  dtype: [DType | null, DType | null];
-  shape: [number[] | null, number[] | null];
-  elements: number;
-  /** Elements whose bytes differ; null where dtype or shape differ. */
-  changedElements: number | null;
-  /** Largest absolute difference of real-valued elements, NaN apart; null where it means nothing. */
-  maxAbs: number | null;
-}
-
-export interface Difference {
-  a: string;
-  b: string;
-  tensors: TensorDifference[];
-  files: { path: string; change: 'added' | 'removed' | 'changed' | 'equal' }[];
-}
-
 export interface StoreStats {
   checkpoints: number;
   logicalBytes: number;

@@ -5,6 +5,8 @@ export {
   type KnownChunk,
   type StoredRecord,
 } from './chunk-jobs.js';
+export type { ComparedPart, CompareJob } from './compare-jobs.js';
+export { addSums, ElementComparer, type ElementSums, noSums } from './element-comparison.js';
 export {
   type BaseChunk,
   type EncodedMember,

@@ -1,5 +1,6 @@
 /** The kinds of work that the pool does, and which function does each. */
 import type { ChunkTools } from './chunk-jobs.js';
+import { type CompareJob, type CompareResult, compareChunks } from './compare-jobs.js';
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
 import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
@@ -8,6 +9,7 @@ import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-j
 /** Every kind of job with its result. */
 export interface Jobs {
   reencode: { job: ReencodeJob; result: ReencodeResult };
+  compare: { job: CompareJob; result: CompareResult };
   encode: { job: EncodeJob; result: EncodeResult };
   digest: { job: DigestJob; result: DigestResult };
   restore: { job: RestoreJob; result: RestoreOutcome };
@@ -51,6 +53,8 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
       const result = restoreChunks(tools, job);
       return { result, transfer: ownBuffers(result.made) };
     }
+    case 'compare':
+      return { result: compareChunks(tools, job), transfer: [] };
     case 'digest':
       return { result: digestFiles(tools.hasher, job), transfer: [] };
   }

@@ -2,7 +2,8 @@
 import type { Level, Prediction } from '../codec/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
-import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
+import type { ChunkTools, DecodedChunks, StoredRecord } from './chunk-jobs.js';
+import { decodeInTurn } from './decode-in-turn.js';
 
 export interface ChunkToEncode {
   readonly id: ChunkId;
@@ -32,38 +33,16 @@ export interface ReencodeResult {
   readonly records: NewRecord[];
 }
 
-/** A chunk is encoded as soon as it and its bases are decoded; nothing is kept longer than it is needed. */
+/** A chunk is encoded as soon as it and its bases are decoded. */
 export function reencodeChunks(tools: ChunkTools, job: ReencodeJob): ReencodeResult {
   const { records, chunks, level } = job;
   let { output } = job;
-  const decoded = new DecodedChunks(tools, records, true);
-  const position = new Map(records.map(({ entry }, at) => [entry.id, at]));
-  const uses = new Map<ChunkId, number>();
-  const count = (ids: readonly ChunkId[], by: number): void => {
-    for (const id of ids) {
-      const left = (uses.get(id) ?? 0) + by;
-      uses.set(id, left);
-      if (left === 0) decoded.release(id);
-    }
-  };
-  const due = new Map<number, number[]>();
-  for (const [at, { id, bases }] of chunks.entries()) {
-    const last = Math.max(...[id, ...bases].map((needed) => position.get(needed) ?? 0));
-    due.set(last, [...(due.get(last) ?? []), at]);
-    count([id, ...bases], 1);
-  }
-  for (const { entry } of records) count([entry.id, ...entry.references], 1);
   const made: NewRecord[] = [];
-  for (const [now, { entry }] of records.entries()) {
-    decoded.get(entry.id);
-    count(entry.references, -1);
-    for (const at of due.get(now) ?? []) {
-      made[at] = encodeOne(tools, decoded, chunks[at], level, output);
-      if (made[at].bytes.buffer === output.buffer) output = output.subarray(made[at].bytes.length);
-      count([chunks[at].id, ...chunks[at].bases], -1);
-    }
-    count([entry.id], -1);
-  }
+  const needsOf = ({ id, bases }: ChunkToEncode): ChunkId[] => [id, ...bases];
+  decodeInTurn(tools, records, chunks, needsOf, (chunk, decoded, at) => {
+    made[at] = encodeOne(tools, decoded, chunk, level, output);
+    if (made[at].bytes.buffer === output.buffer) output = output.subarray(made[at].bytes.length);
+  });
   return { records: made };
 }
 

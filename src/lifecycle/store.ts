@@ -8,6 +8,7 @@ import {
   type CreateOptions,
   createContext,
   type Difference,
+  type DiffOptions,
   detail,
   type ForgetResult,
   forkRun,
@@ -185,8 +186,8 @@ export class Store {
     });
   }
 
-  /** Compares two checkpoints tensor by tensor and file by file. */
-  diff(a: string, b: string, options: OperationOptions = {}): Promise<Difference> {
+  /** Compares two checkpoints: tensors element by element, files, and what is no tensor. */
+  diff(a: string, b: string, options: DiffOptions = {}): Promise<Difference> {
     return withFreshRoot(this.context, () => diffCheckpoints(this.context, a, b, options));
   }
 

@@ -101,7 +101,7 @@ function deltasOnOthers(checkpoint: ResolvedCheckpoint, encodings: Encodings): C
 
 /** Returns the chunks in groups whose chains meet. */
 function clustersOf(ids: ReadonlySet<ChunkId>, encodings: Encodings): ChunkId[][] {
-  return [...new Set(findClusters(closureOf(ids, encodings), [[...ids]]).values())];
+  return [...new Set(findClusters(closureOf(ids, encodings), [[...ids]], (id) => [id]).values())];
 }
 
 /** Cuts a group where decoding it would take too much memory: what both parts read is then decoded twice. */

@@ -1,100 +1,134 @@
-/** Compares two checkpoints: tensors by name, element by element, and files by path. */
+/** Compares two checkpoints: tensors by name, element by element, files by path, and plain data by key. */
 import {
   type Difference,
-  loadManifest,
-  type OperationOptions,
+  type DiffOptions,
+  globPattern,
+  type LoadedManifest,
   resolveRef,
   type StoreContext,
-  StreamReader,
   type TensorDifference,
   tensorBytes,
 } from '../checkpoints/index.js';
+import type { ElementSums } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
-import type { TensorLayout } from '../format/index.js';
-import { type ComparedCheckpoint, compareElements } from './tensor-comparison.js';
+import type { CatalogueEntry, TensorLayout } from '../format/index.js';
+import { laneReader } from '../tensor/index.js';
+import { plainDifferences } from './plain-differences.js';
+import { compareTensorValues, type TensorPair } from './tensor-comparison.js';
 
 /** A checkpoint being compared. */
-interface Side extends ComparedCheckpoint {
+interface Side {
+  entry: CatalogueEntry;
+  loaded: LoadedManifest;
   tensors: Map<string, TensorLayout>;
   files: Map<string, { digest: string; size: number }>;
 }
 
 /**
  * Compares two refs of one store, as one root has them. Elements count as changed where their bytes differ, so -0 and 0
- * do, and two NaN of other payloads; `maxAbs` leaves pairs with a NaN out. Chunks with equal ids are not read. Tensors and
- * files come in the order of `b`, those that only `a` has at the end. Throws `not-found` and `corrupt`.
+ * do, and two NaN of other payloads; distances leave pairs with a NaN out. Chunks with equal ids are not read, unless for
+ * `norms`. Tensors and files come in the order of `b`, those that only `a` has at the end. Throws `not-found` and `corrupt`.
  */
 export async function diffCheckpoints(
   context: StoreContext,
   a: string,
   b: string,
-  options: OperationOptions,
+  options: DiffOptions,
 ): Promise<Difference> {
   const root = await context.roots.read();
   const before = (await resolveRef(context.catalogue, root, a)).entry;
   const after = (await resolveRef(context.catalogue, root, b)).entry;
-  const left = await openSide(context, before.manifest);
-  const right = await openSide(context, after.manifest);
-  const tensors = await compareTensors(left, right, options);
-  return { a: before.id, b: after.id, tensors, files: compareFiles(left, right) };
+  const left = await openSide(context, before, options);
+  const right = await openSide(context, after, options);
+  return {
+    a: before.id,
+    b: after.id,
+    tensors: await compareTensors(context, left, right, options),
+    files: compareFiles(left, right),
+    plain: await plainDifferences(context, left, right),
+  };
 }
 
-async function openSide(context: StoreContext, manifest: string): Promise<Side> {
-  const loaded = await loadManifest(context, manifest);
+async function openSide(
+  context: StoreContext,
+  entry: CatalogueEntry,
+  { tensors, groups }: DiffOptions,
+): Promise<Side> {
+  const loaded = await context.cache.manifest(entry.manifest);
   const { layout, content } = loaded;
+  const pattern = globPattern(tensors ?? '*');
+  const compared = layout.tensors.filter(
+    ({ name, group }) => pattern.test(name) && (groups === undefined || groups.includes(group)),
+  );
   const sizes = layout.files.map((file) => file.size);
   return {
-    layout,
-    content,
-    streams: await StreamReader.open(context, loaded),
-    chunkElements: context.config.chunkElements,
-    tensors: new Map(layout.tensors.map((tensor) => [tensor.name, tensor])),
+    entry,
+    loaded,
+    tensors: new Map(compared.map((tensor) => [tensor.name, tensor])),
     files: new Map(content.files.map(({ path, digest }, index) => [path, { digest, size: sizes[index] }])),
   };
 }
 
 async function compareTensors(
+  context: StoreContext,
   left: Side,
   right: Side,
-  { signal, onProgress }: OperationOptions,
+  { signal, onProgress, norms = false }: DiffOptions,
 ): Promise<TensorDifference[]> {
-  const common = [...right.tensors.values()].filter((tensor) => left.tensors.has(tensor.name));
-  const bytesTotal = common.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+  const common = [...right.tensors.values()].flatMap((after): TensorPair[] => {
+    const before = left.tensors.get(after.name);
+    return before === undefined ? [] : [[before, after]];
+  });
+  const bytesTotal = common.reduce((sum, [, after]) => sum + tensorBytes(after), 0);
   let bytesRead = 0;
   const onBytes = (bytes: number): void => {
     throwIfAborted(signal);
     bytesRead += bytes;
     onProgress?.({ phase: 'diff', bytesRead, bytesStored: 0, bytesTotal });
   };
-  const differences: TensorDifference[] = [];
-  for (const [name, after] of right.tensors) {
+  const comparable = common.filter(isComparable);
+  onBytes(bytesTotal - comparable.reduce((sum, [, after]) => sum + tensorBytes(after), 0));
+  const sums = await compareTensorValues(context, [left.loaded, right.loaded], comparable, {
+    norms,
+    signal,
+    onBytes,
+  });
+  const sumsOf = new Map(comparable.map(([, after], at) => [after.name, sums[at]]));
+  const differences = [...right.tensors].map(([name, after]): TensorDifference => {
     const before = left.tensors.get(name);
-    if (before === undefined) differences.push(oneSided(after, 'added'));
-    else differences.push(await compareTensor(left, right, { before, after }, onBytes));
-  }
+    return describe(before, after, sumsOf.get(name), norms);
+  });
   for (const [name, before] of left.tensors)
-    if (!right.tensors.has(name)) differences.push(oneSided(before, 'removed'));
+    if (!right.tensors.has(name)) differences.push(describe(before, undefined, undefined, norms));
   return differences;
 }
 
-async function compareTensor(
-  left: Side,
-  right: Side,
-  tensors: { before: TensorLayout; after: TensorLayout },
-  onBytes: (bytes: number) => void,
-): Promise<TensorDifference> {
-  const { before, after } = tensors;
-  const comparable = before.dtype === after.dtype && before.shape.join() === after.shape.join();
-  const found = comparable ? await compareElements(left, right, tensors, onBytes) : undefined;
-  if (found === undefined) onBytes(tensorBytes(after));
+function isComparable([before, after]: TensorPair): boolean {
+  return before.dtype === after.dtype && before.shape.join() === after.shape.join();
+}
+
+function describe(
+  before: TensorLayout | undefined,
+  after: TensorLayout | undefined,
+  sums: ElementSums | undefined,
+  norms: boolean,
+): TensorDifference {
+  const { name, group, shape, dtype } = (after ?? before) as TensorLayout;
+  const hasNumbers = sums !== undefined && laneReader(dtype) !== undefined;
+  const change = after === undefined ? 'removed' : before === undefined ? 'added' : 'changed';
   return {
-    name: after.name,
-    change: found?.changed === 0 ? 'equal' : 'changed',
-    dtype: [before.dtype, after.dtype],
-    shape: [before.shape, after.shape],
-    elements: elementsOf(after),
-    changedElements: found?.changed ?? null,
-    maxAbs: found?.maxAbs ?? null,
+    name,
+    group,
+    change: sums?.changed === 0 ? 'equal' : change,
+    dtype: [before?.dtype ?? null, after?.dtype ?? null],
+    shape: [before?.shape ?? null, after?.shape ?? null],
+    elements: shape.reduce((product, length) => product * length, 1),
+    changedElements: sums?.changed ?? null,
+    l2: hasNumbers ? Math.sqrt(sums.squares) : null,
+    maxAbs: hasNumbers ? sums.maxAbs : null,
+    newNan: hasNumbers ? sums.newNan : null,
+    newInfinite: hasNumbers ? sums.newInfinite : null,
+    ...(norms ? { l2Before: hasNumbers && sums.changed > 0 ? Math.sqrt(sums.squaresBefore) : null } : {}),
   };
 }
 
@@ -107,22 +141,4 @@ function compareFiles(left: Side, right: Side): Difference['files'] {
   });
   for (const path of left.files.keys()) if (!right.files.has(path)) files.push({ path, change: 'removed' });
   return files;
-}
-
-function oneSided(tensor: TensorLayout, change: 'added' | 'removed'): TensorDifference {
-  const { name, dtype, shape } = tensor;
-  const added = change === 'added';
-  return {
-    name,
-    change,
-    dtype: added ? [null, dtype] : [dtype, null],
-    shape: added ? [null, shape] : [shape, null],
-    elements: elementsOf(tensor),
-    changedElements: null,
-    maxAbs: null,
-  };
-}
-
-function elementsOf(tensor: TensorLayout): number {
-  return tensor.shape.reduce((product, length) => product * length, 1);
 }

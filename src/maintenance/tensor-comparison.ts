@@ -1,175 +1,151 @@
-/** Counts the elements in which two stored tensors of equal dtype and shape differ, reading no chunk that both have. */
-import { readTensorValues, type StreamReader, soleBox, tensorBytes } from '../checkpoints/index.js';
-import { type Content, chunkBytes, type Layout, type TensorLayout } from '../format/index.js';
+/**
+ * Compares the values of stored tensors: parts of chunks that differ are decoded side by side by the pool, what they are built
+ * on once, several units under way within a byte budget. Chunks that both checkpoints have are not read.
+ */
+import {
+  type LoadedManifest,
+  type OperationOptions,
+  readTensors,
+  type StoreContext,
+  tensorBytes,
+} from '../checkpoints/index.js';
+import {
+  addSums,
+  type ComparedPart,
+  type CompareJob,
+  ElementComparer,
+  type ElementSums,
+  inOrder,
+  noSums,
+} from '../compute/index.js';
+import { corrupt, throwIfAborted } from '../errors.js';
+import { objectKey, type TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { dtypeInfo } from '../tensor/index.js';
-import { absoluteDifference } from './element-differences.js';
+import { type ChunkIndex, type DecodeUnit, decodeUnits, readRecords, SpareMemory } from '../packs/index.js';
+import { ChunkSpans, comparedParts, isUnchanged } from './compared-parts.js';
 
-/** One of the two checkpoints. */
-export interface ComparedCheckpoint {
-  layout: Layout;
-  content: Content;
-  streams: StreamReader;
-  /** Elements in a chunk of the store. */
-  chunkElements: number;
+/** Units that are read while the pool is at others. */
+const UNITS_AHEAD = 2;
+/** Decoded bytes of all units under way, what they need on the way included. */
+const BYTES_AHEAD_MAX = 160 * 2 ** 20;
+
+/** A tensor that both checkpoints have, with equal dtype and shape. */
+export type TensorPair = readonly [before: TensorLayout, after: TensorLayout];
+
+export interface ComparisonOptions extends Pick<OperationOptions, 'signal'> {
+  /** Whether to sum up the squares of a, for which equal chunks of tensors that changed are decoded, too. */
+  norms: boolean;
+  /** Hears of every compared or skipped byte. */
+  onBytes(bytes: number): void;
 }
 
-export interface ElementComparison {
-  /** Elements whose bytes differ. */
-  changed: number;
-  /** Largest absolute difference, pairs with a NaN apart; null for dtypes that are no real numbers. */
-  maxAbs: number | null;
-}
-
-/** A part of a stream that lies in one chunk. */
-interface Span {
-  /** Undefined: another chunk than any. */
-  id: ChunkId | undefined;
-  /** Bytes from the start of the chunk, and from the start of the stream. */
-  inChunk: number;
-  inStream: number;
-  length: number;
-}
-
-type Pair = [Uint8Array, Uint8Array];
-
-/** Compares a tensor of `left` with one of `right`; `onBytes` hears of every compared or skipped byte. */
-export async function compareElements(
-  left: ComparedCheckpoint,
-  right: ComparedCheckpoint,
-  tensors: { before: TensorLayout; after: TensorLayout },
-  onBytes: (bytes: number) => void,
-): Promise<ElementComparison> {
-  const { before, after } = tensors;
-  const { bytes: width } = dtypeInfo(after.dtype);
-  const difference = absoluteDifference(after.dtype);
-  const result: ElementComparison = { changed: 0, maxAbs: difference === undefined ? null : 0 };
-  for await (const [a, b] of differingPairs(left, right, before, after, onBytes)) {
-    const viewA = new DataView(a.buffer, a.byteOffset, a.byteLength);
-    const viewB = new DataView(b.buffer, b.byteOffset, b.byteLength);
-    for (let at = 0; at < a.length; at += width) {
-      if (!differs(a, b, at, width)) continue;
-      result.changed += 1;
-      if (difference === undefined || result.maxAbs === null) continue;
-      const distance = difference(viewA, viewB, at);
-      if (distance > result.maxAbs) result.maxAbs = distance;
+/** Returns the sums of each pair of tensors. */
+export async function compareTensorValues(
+  context: StoreContext,
+  [left, right]: readonly [LoadedManifest, LoadedManifest],
+  tensors: readonly TensorPair[],
+  options: ComparisonOptions,
+): Promise<ElementSums[]> {
+  const sums = tensors.map(noSums);
+  const sides = [new ChunkSpans(context, left), new ChunkSpans(context, right)] as const;
+  const firstOf = new Map<string, number>();
+  const groups: ComparedPart[][] = [];
+  const scattered: number[] = [];
+  for (const [subject, pair] of tensors.entries()) {
+    const place = JSON.stringify(pair.map(({ dtype, boxes }) => [dtype, boxes]));
+    const first = firstOf.get(place) ?? subject;
+    firstOf.set(place, first);
+    if (first < subject) {
+      // Tied weights: the same bytes under another name.
+      sums[subject] = sums[first];
+      options.onBytes(tensorBytes(pair[1]));
+      continue;
     }
+    const parts = comparedParts(sides, pair, subject);
+    if (parts === undefined) scattered.push(subject);
+    else groups.push(partsToRead(parts, options));
   }
-  return result;
-}
-
-function differs(a: Uint8Array, b: Uint8Array, at: number, width: number): boolean {
-  for (let index = at; index < at + width; index++) if (a[index] !== b[index]) return true;
-  return false;
-}
-
-/** Yields the values of both tensors, cut at the same elements; what is known to be equal is left out. */
-async function* differingPairs(
-  left: ComparedCheckpoint,
-  right: ComparedCheckpoint,
-  before: TensorLayout,
-  after: TensorLayout,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Pair> {
-  const total = tensorBytes(after);
-  if (total === 0) return;
-  const [boxA, boxB] = [soleBox(before), soleBox(after)];
-  const [a, b] = [spansOf(left, before), spansOf(right, after)];
-  const sameStrides = boxA.strides?.join() === boxB.strides?.join();
-  if (sameStrides && a.length === b.length && a.every((span, index) => isSame(span, b[index]))) {
-    onBytes(total);
-    return;
+  const index = await mergedIndex(context, left, right);
+  for await (const found of compareUnits(context, index, groups, objectKey('manifests', right.name), options))
+    for (const [subject, more] of found) addSums(sums[subject], more);
+  for (const subject of scattered) {
+    await compareScattered(context, [left, right], tensors[subject], sums[subject], options);
+    options.onBytes(tensorBytes(tensors[subject][1]));
   }
-  const contiguous = boxA.strides === null && boxB.strides === null;
-  const pairs = contiguous
-    ? alignedPairs(left, right, [boxA.stream, boxB.stream], cutAlike(a, b), onBytes)
-    : zip(readTensorValues(left.streams, before), readTensorValues(right.streams, after));
-  for await (const pair of pairs) {
-    yield pair;
-    onBytes(pair[0].length);
-  }
+  return sums;
 }
 
-/** Yields the bytes of spans that are not of the same chunk. */
-async function* alignedPairs(
-  left: ComparedCheckpoint,
-  right: ComparedCheckpoint,
-  [streamA, streamB]: [number, number],
-  spans: Iterable<[Span, Span]>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Pair> {
-  for (const [a, b] of spans) {
-    if (isSame(a, b)) onBytes(a.length);
-    else {
-      yield [
-        await left.streams.readAll(streamA, a.inStream, a.length),
-        await right.streams.readAll(streamB, b.inStream, b.length),
-      ];
-    }
-  }
+/** Returns the parts that must be decoded; the others are equal. */
+function partsToRead(parts: ComparedPart[], { norms, onBytes }: ComparisonOptions): ComparedPart[] {
+  const isNormWanted = norms && !parts.every(isUnchanged);
+  const read = isNormWanted ? parts : parts.filter((part) => !isUnchanged(part));
+  const known = isNormWanted ? [] : parts.filter(isUnchanged);
+  onBytes(known.reduce((sum, { length }) => sum + length, 0));
+  return read;
 }
 
-/** Returns the spans of the chunks that hold a tensor's elements, from its first to its last. */
-function spansOf(checkpoint: ComparedCheckpoint, tensor: TensorLayout): Span[] {
-  const { stream: at, elementOffset, extent, strides } = soleBox(tensor);
-  const { bytes } = dtypeInfo(tensor.dtype);
-  const elements =
-    strides === null
-      ? extent.reduce((product, length) => product * length, 1)
-      : extent.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 1);
-  const size = chunkBytes(checkpoint.layout.streams[at], checkpoint.chunkElements);
-  const { ids, lengths } = checkpoint.content.streams[at];
-  const first = elementOffset * bytes;
-  if (lengths !== null) return [{ id: undefined, inChunk: 0, inStream: first, length: elements * bytes }];
-  const spans: Span[] = [];
-  const end = first + elements * bytes;
-  for (let start = first; start < end; ) {
-    const inChunk = start % size;
-    const length = Math.min(size - inChunk, end - start);
-    spans.push({ id: ids[Math.floor(start / size)], inChunk, inStream: start, length });
-    start += length;
-  }
-  return spans;
+/** Of the encodings that either checkpoint names the lowest is taken, so heights still fall from chunk to base. */
+function mergedIndex(
+  context: StoreContext,
+  left: LoadedManifest,
+  right: LoadedManifest,
+): Promise<ChunkIndex> {
+  const segments = [...new Set([...right.manifest.segments, ...left.manifest.segments])];
+  return context.cache.index({ manifest: { segments } });
 }
 
-function isSame(a: Span, b: Span): boolean {
-  return a.id !== undefined && a.id === b.id && a.inChunk === b.inChunk && a.length === b.length;
-}
-
-/** Cuts two lists of spans, equally long in all, wherever either ends. */
-function* cutAlike(left: readonly Span[], right: readonly Span[]): Generator<[Span, Span]> {
-  const [a, b] = [left[Symbol.iterator](), right[Symbol.iterator]()];
-  let [x, y] = [a.next(), b.next()];
-  while (x.done !== true && y.done !== true) {
-    const length = Math.min(x.value.length, y.value.length);
-    yield [
-      { ...x.value, length },
-      { ...y.value, length },
-    ];
-    x = length === x.value.length ? a.next() : { done: false, value: skip(x.value, length) };
-    y = length === y.value.length ? b.next() : { done: false, value: skip(y.value, length) };
-  }
-}
-
-function skip(span: Span, bytes: number): Span {
-  return {
-    id: span.id,
-    inChunk: span.inChunk + bytes,
-    inStream: span.inStream + bytes,
-    length: span.length - bytes,
+async function* compareUnits(
+  context: StoreContext,
+  index: ChunkIndex,
+  groups: readonly (readonly ComparedPart[])[],
+  object: string,
+  { norms, signal, onBytes }: ComparisonOptions,
+): AsyncGenerator<ReadonlyMap<number, ElementSums>> {
+  const { storage, compute } = context;
+  for (const part of groups.flat()) checkLengths(index, part, object);
+  const idsOf = ({ a, b }: ComparedPart): ChunkId[] => (a === b ? [a] : [a, b]);
+  const units = decodeUnits(index, groups, idsOf, object);
+  compute.expect(units.reduce((sum, unit) => sum + unit.bytes, 0));
+  const spare = new SpareMemory();
+  const perform = async (unit: DecodeUnit<ComparedPart>): Promise<ReadonlyMap<number, ElementSums>> => {
+    throwIfAborted(signal);
+    const records = await readRecords(storage, unit.entries, spare);
+    const job: CompareJob = { kind: 'compare', records, parts: unit.wanted, norms };
+    const { sums } = await compute.run(job, { signal });
+    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spare.give(buffer);
+    onBytes(unit.wanted.reduce((sum, { length }) => sum + length, 0));
+    return sums;
   };
+  const limits = {
+    ahead: compute.width + UNITS_AHEAD,
+    bytesMax: BYTES_AHEAD_MAX,
+    bytesOf: (unit: DecodeUnit<ComparedPart>) => unit.bytes,
+  };
+  yield* inOrder(units, limits, perform);
 }
 
-/** Cuts two sequences of pieces, equally long in all, wherever either has a cut. */
-async function* zip(left: AsyncIterator<Uint8Array>, right: AsyncIterator<Uint8Array>): AsyncGenerator<Pair> {
-  let [a, b] = [new Uint8Array(), new Uint8Array()];
-  for (;;) {
-    if (a.length === 0) a = (await left.next()).value ?? a;
-    if (b.length === 0) b = (await right.next()).value ?? b;
-    const length = Math.min(a.length, b.length);
-    if (length === 0) return;
-    yield [a.subarray(0, length), b.subarray(0, length)];
-    a = a.subarray(length);
-    b = b.subarray(length);
+/** Damaged metadata may say that a tensor goes on where its chunk has ended. */
+function checkLengths(index: ChunkIndex, part: ComparedPart, object: string): void {
+  for (const [id, from] of [
+    [part.a, part.fromA],
+    [part.b, part.fromB],
+  ] as const) {
+    const stored = index.get(id)?.rawLength;
+    if (stored !== undefined && from + part.length > stored)
+      throw corrupt('chunk-length', `chunk ${id} has ${stored} bytes, too few`, object);
   }
+}
+
+/** Tensors whose elements lie in another order, or with gaps, are put in order first, in memory. */
+async function compareScattered(
+  context: StoreContext,
+  [left, right]: readonly [LoadedManifest, LoadedManifest],
+  [before, after]: TensorPair,
+  sums: ElementSums,
+  { norms, signal }: ComparisonOptions,
+): Promise<void> {
+  throwIfAborted(signal);
+  const [a] = await readTensors(context, left, [before]);
+  const [b] = await readTensors(context, right, [after]);
+  new ElementComparer(after.dtype).add(sums, a, b, norms);
 }

@@ -21,41 +21,45 @@ const CLUSTER_BYTES_MAX = 128 * 2 ** 20;
  */
 const READERS_MAX = 16;
 
-/** Chunks that are decoded together. */
-export interface DecodeUnit {
+/** What is decoded together. `Wanted` is a chunk, or something that takes several, such as a pair to be compared. */
+export interface DecodeUnit<Wanted> {
   /** Each after all that it reads. */
   entries: ChunkEntry[];
-  wanted: ChunkId[];
+  wanted: Wanted[];
   /** Decoded bytes of all entries. */
   bytes: number;
 }
 
+/** Returns the chunks that something wanted takes: one at least. */
+type IdsOf<Wanted> = (wanted: Wanted) => readonly ChunkId[];
+
 /**
- * Returns units that decode the given chunks, in about this order. Chunks whose chains meet share a unit, and the chunks of
- * one group do if they are few. Missing chunks are `corrupt`, naming `object` as what refers to them.
+ * Returns units that decode what is wanted, in about this order. Chunks whose chains meet share a unit, all that one thing
+ * takes does, and a group does if it is small. Missing chunks are `corrupt`, naming `object` as what refers to them.
  */
-export function decodeUnits(
+export function decodeUnits<Wanted>(
   index: ChunkIndex,
-  groups: readonly (readonly ChunkId[])[],
+  groups: readonly (readonly Wanted[])[],
+  idsOf: IdsOf<Wanted>,
   object: string,
-): DecodeUnit[] {
-  const closure = index.closure(groups.flat(), object);
+): DecodeUnit<Wanted>[] {
+  const closure = index.closure(groups.flat().flatMap(idsOf), object);
   const total = [...closure.values()].reduce((sum, { rawLength }) => sum + rawLength, 0);
   const unitBytes = Math.min(UNIT_BYTES, Math.max(UNIT_BYTES_MIN, total / UNITS_MIN));
-  const clusterOf = findClusters(closure, groups);
-  const units: DecodeUnit[] = [];
-  let open = new OpenUnit(index, object);
+  const clusterOf = findClusters(closure, groups, idsOf);
+  const units: DecodeUnit<Wanted>[] = [];
+  let open = new OpenUnit<Wanted>(index, object);
   const close = (): void => {
-    if (open.wanted.size > 0) units.push(open.finish());
+    if (open.wanted.length > 0) units.push(open.finish());
     open = new OpenUnit(index, object);
   };
-  const done = new Set<ChunkId>();
+  const done = new Set<Wanted>();
   for (const group of groups) {
     for (const first of group) {
-      for (const id of clusterOf.get(first) ?? []) {
-        if (done.has(id)) continue;
-        done.add(id);
-        open.add(id);
+      for (const wanted of clusterOf.get(first) ?? []) {
+        if (done.has(wanted)) continue;
+        done.add(wanted);
+        open.add(wanted, idsOf(wanted));
         if (open.bytes >= CLUSTER_BYTES_MAX) close();
       }
       if (open.bytes >= 4 * unitBytes) close();
@@ -66,8 +70,8 @@ export function decodeUnits(
   return units;
 }
 
-class OpenUnit {
-  readonly wanted = new Set<ChunkId>();
+class OpenUnit<Wanted> {
+  readonly wanted: Wanted[] = [];
   bytes = 0;
   private readonly entries = new Map<ChunkId, ChunkEntry>();
   private readonly index: ChunkIndex;
@@ -78,28 +82,32 @@ class OpenUnit {
     this.object = object;
   }
 
-  add(id: ChunkId): void {
-    this.wanted.add(id);
-    const added = this.index.closure([id], this.object, (known) => this.entries.has(known));
+  add(wanted: Wanted, ids: readonly ChunkId[]): void {
+    this.wanted.push(wanted);
+    const added = this.index.closure(ids, this.object, (known) => this.entries.has(known));
     for (const entry of [...added.values()].sort(inDecodeOrder)) {
       this.entries.set(entry.id, entry);
       this.bytes += entry.rawLength;
     }
   }
 
-  finish(): DecodeUnit {
-    return { entries: [...this.entries.values()], wanted: [...this.wanted], bytes: this.bytes };
+  finish(): DecodeUnit<Wanted> {
+    return { entries: [...this.entries.values()], wanted: this.wanted, bytes: this.bytes };
   }
 }
 
-/** Returns for every wanted chunk those wanted whose chains meet its own, itself included, in the order of the groups. */
-export function findClusters(
+/** Returns for all that is wanted that whose chains meet its own, itself included, in the order of the groups. */
+export function findClusters<Wanted>(
   closure: ReadonlyMap<ChunkId, ChunkEntry>,
-  groups: readonly (readonly ChunkId[])[],
-): Map<ChunkId, ChunkId[]> {
+  groups: readonly (readonly Wanted[])[],
+  idsOf: IdsOf<Wanted>,
+): Map<Wanted, Wanted[]> {
   const readers = new Map<ChunkId, number>();
-  for (const { references } of closure.values())
-    for (const id of references) readers.set(id, (readers.get(id) ?? 0) + 1);
+  const countReaders = (ids: readonly ChunkId[]): void => {
+    for (const id of ids) readers.set(id, (readers.get(id) ?? 0) + 1);
+  };
+  for (const { references } of closure.values()) countReaders(references);
+  for (const wanted of groups.flat()) if (idsOf(wanted).length > 1) countReaders(idsOf(wanted));
   const parents = new Map<ChunkId, ChunkId>();
   const rootOf = (id: ChunkId): ChunkId => {
     let root = id;
@@ -111,20 +119,25 @@ export function findClusters(
     }
     return root;
   };
-  for (const { id, references } of closure.values()) {
-    for (const reference of references) {
-      const [a, b] = [rootOf(id), rootOf(reference)];
-      if (a !== b && (readers.get(reference) ?? 0) <= READERS_MAX) parents.set(a, b);
+  const ties = (id: ChunkId): boolean => (readers.get(id) ?? 0) <= READERS_MAX;
+  const join = (id: ChunkId, others: readonly ChunkId[]): void => {
+    for (const other of others) {
+      const [a, b] = [rootOf(id), rootOf(other)];
+      if (a !== b && ties(other)) parents.set(a, b);
     }
-  }
-  const clusters = new Map<ChunkId, ChunkId[]>();
-  const clusterOf = new Map<ChunkId, ChunkId[]>();
-  for (const id of groups.flat()) {
-    if (clusterOf.has(id)) continue;
-    const cluster = clusters.get(rootOf(id)) ?? [];
-    cluster.push(id);
-    clusters.set(rootOf(id), cluster);
-    clusterOf.set(id, cluster);
+  };
+  const placeOf = (wanted: Wanted): ChunkId => idsOf(wanted).find(ties) ?? idsOf(wanted)[0];
+  for (const { id, references } of closure.values()) join(id, references);
+  for (const wanted of groups.flat()) join(placeOf(wanted), idsOf(wanted));
+  const clusters = new Map<ChunkId, Wanted[]>();
+  const clusterOf = new Map<Wanted, Wanted[]>();
+  for (const wanted of groups.flat()) {
+    if (clusterOf.has(wanted)) continue;
+    const root = rootOf(placeOf(wanted));
+    const cluster = clusters.get(root) ?? [];
+    cluster.push(wanted);
+    clusters.set(root, cluster);
+    clusterOf.set(wanted, cluster);
   }
   return clusterOf;
 }

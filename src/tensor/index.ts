@@ -1,4 +1,5 @@
 export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } from './dtype.js';
+export { laneReader } from './element-values.js';
 export { GROUPS, type Group, groupOfPath } from './group.js';
 export {
   type LinkedParameter,

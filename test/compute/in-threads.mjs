@@ -100,6 +100,14 @@ const scenarios = {
     await store.close();
     return { equal, threads: workers.length };
   },
+  /** The figures of two checkpoints, one after the other full and a delta. */
+  async differences(count) {
+    const { store } = await newStore({ workers: Number(count) });
+    for (const step of [10, 11, 30]) await (await store.run('r').save(state(step))).committed;
+    const { tensors } = await store.diff('r@step:10', 'r@step:30', { norms: true });
+    await store.close();
+    return { tensors, threads: workers.length };
+  },
   /** A thread that dies, then a save with new ones. */
   async lost() {
     const { store } = await newStore({ workers: 2 });

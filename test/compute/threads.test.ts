@@ -41,3 +41,12 @@ describe('restores in worker threads', () => {
     expect(await scenario('restores', count)).toEqual({ equal, threads: Number(count) });
   });
 });
+
+describe('comparisons in worker threads', () => {
+  it('give the same figures, to the bit, as without', async () => {
+    const alone = await scenario('differences', '0');
+    const weight = { name: 'model.weight', elements: 1_572_864, changedElements: expect.any(Number) };
+    expect(alone).toMatchObject({ threads: 0, tensors: [weight, {}, {}] });
+    expect(await scenario('differences', '2')).toEqual({ ...alone, threads: 2 });
+  });
+});

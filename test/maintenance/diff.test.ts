@@ -1,14 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { Elements, type ElementValue } from '../../src/cli/elements.js';
 import {
   type Difference,
+  type DiffOptions,
   type DType,
   MemoryStorage,
   type StateValue,
   type TensorDifference,
 } from '../../src/index.js';
+import { DTYPES, dtypeInfo } from '../../src/tensor/index.js';
 import { makeStore, openAgain } from '../engine/make-store.js';
 import { randomNumbers } from '../engine/training-state.js';
 import { HookedStorage } from './hooked-storage.js';
@@ -53,7 +57,7 @@ describe('values', () => {
     ['u64', BigUint64Array.of(2n ** 63n), BigUint64Array.of(2n ** 63n + 1n), 1, 1],
     ['bool', Uint8Array.of(0, 1), Uint8Array.of(1, 1), 1, null],
     ['bytes', Uint8Array.of(1), Uint8Array.of(2), 1, null],
-    ['c64', Float32Array.of(1, 2), Float32Array.of(1, 3), 1, null],
+    ['c64', Float32Array.of(1, 2), Float32Array.of(1, 3), 1, 1],
   ])('%s', async (dtype, before, after, changedElements, maxAbs) => {
     expect(await tensorDifference(dtype, before, after)).toMatchObject({
       change: 'changed',
@@ -159,6 +163,129 @@ test('empty tensors and scalars are compared like all others', async () => {
     { name: 'model.empty', change: 'equal', elements: 0, changedElements: 0 },
     { name: 'model.scalar', change: 'changed', elements: 1, changedElements: 1, maxAbs: 2 },
   ]);
+});
+
+/** Values of a dtype from random bits, with NaN, infinities and -0 among them. */
+function randomBytes(dtype: DType, elements: number, next: () => number): Uint8Array {
+  const bytes = Uint8Array.from({ length: elements * dtypeInfo(dtype).bytes }, () => 256 * next());
+  return dtype === 'bool' ? bytes.map((byte) => byte & 1) : bytes;
+}
+
+/** The same figures, by the plainest loop over decoded elements. */
+function plainly(dtype: DType, a: Uint8Array, b: Uint8Array) {
+  const [before, after] = [new Elements(dtype, a), new Elements(dtype, b)];
+  const figures = { changedElements: 0, maxAbs: 0, newNan: 0, newInfinite: 0 };
+  let [squares, squaresBefore] = [0, 0];
+  const partsOf = (value: ElementValue): (number | bigint)[] =>
+    typeof value === 'object' ? [...value] : [typeof value === 'boolean' ? Number(value) : value];
+  const isNan = (parts: (number | bigint)[]): boolean => parts.some(Number.isNaN);
+  const isInfinite = (parts: (number | bigint)[]): boolean =>
+    !isNan(parts) && parts.some((part) => Math.abs(Number(part)) === Number.POSITIVE_INFINITY);
+  for (let at = 0; at < before.count; at++) {
+    const [x, y] = [partsOf(before.value(at)), partsOf(after.value(at))];
+    const bytes = dtypeInfo(dtype).bytes;
+    const bits = (side: Uint8Array): string => String(side.subarray(at * bytes, (at + 1) * bytes));
+    for (const part of x.map(Number)) squaresBefore += Number.isFinite(part * part) ? part * part : 0;
+    if (bits(a) === bits(b)) continue;
+    figures.changedElements++;
+    if (isNan(y) && !isNan(x)) figures.newNan++;
+    if (isInfinite(y) && !isInfinite(x)) figures.newInfinite++;
+    const parts = x.map((part, at) =>
+      typeof part === 'bigint' ? Number((y[at] as bigint) - part) : (y[at] as number) - part,
+    );
+    if (isNan(parts)) continue;
+    squares += Math.hypot(...parts) ** 2;
+    figures.maxAbs = Math.max(figures.maxAbs, Math.hypot(...parts));
+  }
+  return { figures, l2: Math.sqrt(squares), l2Before: Math.sqrt(squaresBefore) };
+}
+
+function isNear(a: number | null | undefined, b: number): boolean {
+  return a === b || Math.abs(Number(a) / b - 1) < 1e-9;
+}
+
+describe('figures are those of a plain loop over the elements', () => {
+  test.each(DTYPES.filter((dtype) => dtype !== 'bytes' && dtype !== 'bool'))('%s', async (dtype) => {
+    const next = randomNumbers(11);
+    const elements = 9000;
+    const width = dtypeInfo(dtype).bytes;
+    const a = randomBytes(dtype, elements, next);
+    const b = a.slice();
+    const fresh = randomBytes(dtype, elements, next);
+    // The first chunk stays, the others change in every third element.
+    for (let at = 1024 + 5; at < elements; at += 3)
+      b.set(fresh.subarray(at * width, (at + 1) * width), at * width);
+    const state = (data: Uint8Array): StateValue => ({
+      model: { t: { dtype, shape: [elements], data }, tied: { dtype, shape: [elements], data } },
+    });
+    const { store } = await makeStore();
+    for (const data of [a, b]) await (await store.run('r').save(state(data))).committed;
+    const { figures, l2, l2Before } = plainly(dtype, a, b);
+    const { tensors } = await store.diff('r~1', 'r', { norms: true });
+    expect(tensors).toMatchObject([figures, figures]);
+    expect(isNear(tensors[0].l2, l2)).toBe(true);
+    expect(isNear(tensors[0].l2Before, l2Before)).toBe(true);
+    expect(tensors[1]).toEqual({ ...tensors[0], name: 'model.tied' });
+    // Without norms the rest is the same, to the bit.
+    const [{ l2Before: _, ...rest }] = tensors;
+    expect((await store.diff('r~1', 'r')).tensors[0]).toEqual(rest);
+  });
+});
+
+test('elements that become NaN or infinite are counted, those that were before are not', async () => {
+  const [nan, inf] = [Number.NaN, Number.POSITIVE_INFINITY];
+  const found = await tensorDifference(
+    'f32',
+    Float32Array.of(1, nan, inf, 2, inf, 3, 4),
+    Float32Array.of(nan, nan, nan, inf, -inf, -inf, 7),
+  );
+  expect(found).toMatchObject({ newNan: 2, newInfinite: 2, changedElements: 6, maxAbs: inf, l2: inf });
+});
+
+test('only the tensors of a group, or those that match a glob', async () => {
+  const state = (value: number): StateValue => ({
+    model: { w: Float32Array.of(value), v: Float32Array.of(1) },
+    optimizer: { w: Float32Array.of(value) },
+  });
+  const { store } = await makeStore();
+  for (const value of [1, 2]) await (await store.run('r').save(state(value))).committed;
+  const names = async (options: DiffOptions): Promise<string[]> =>
+    (await store.diff('r~1', 'r', options)).tensors.map(({ name }) => name);
+  expect(await names({ groups: ['optimizer'] })).toEqual(['optimizer.w']);
+  expect(await names({ tensors: '*.w' })).toEqual(['model.w', 'optimizer.w']);
+  expect(await names({ tensors: 'model.?', groups: ['model'] })).toEqual(['model.w', 'model.v']);
+});
+
+test('plain data is compared by path, and what is on record', async () => {
+  const { plain } = await differenceOf(
+    { progress: { step: 1 }, metrics: { loss: 2 }, config: { lr: 0.1, layers: ['a', 'b'], old: null } },
+    { progress: { step: 2 }, metrics: { loss: 2 }, config: { lr: 0.2, layers: ['a', 'b', 'c'], seed: 7n } },
+  );
+  expect(plain).toEqual([
+    { path: 'progress.step', change: 'changed', before: 1, after: 2 },
+    { path: 'config.lr', change: 'changed', before: 0.1, after: 0.2 },
+    { path: 'config.layers.2', change: 'added', before: null, after: 'c' },
+    { path: 'config.seed', change: 'added', before: null, after: 7n },
+    { path: 'config.old', change: 'removed', before: null, after: null },
+  ]);
+});
+
+test('a transposed, a strided and an expanded tensor of a torch file are compared by value', async () => {
+  const path = new URL('../../fixtures/torch/views.pth', import.meta.url);
+  const { store } = await makeStore();
+  await store.saveFiles([fileURLToPath(path)], { run: 'r' });
+  const shown = await store.show('r');
+  const state: { [name: string]: StateValue } = {};
+  for (const { name } of shown.tensors) {
+    const { dtype, shape, data } = await store.readTensor('r', name);
+    data[0] ^= 1;
+    state[name] = { dtype, shape, data };
+  }
+  await (await store.run('s').save(state)).committed;
+  const { tensors } = await store.diff('r', 's');
+  expect(tensors.length).toBe(shown.tensors.length);
+  expect(tensors.map(({ changedElements }) => changedElements)).toEqual(tensors.map(() => 1));
+  expect((await store.diff('r', 'r')).tensors.every(({ change }) => change === 'equal')).toBe(true);
 });
 
 test('files are compared by path and content', async () => {

@@ -28,10 +28,11 @@ class IndexMaker {
     this.index.add('s', [entry]);
   }
 
-  units(groups: string[][]): DecodeUnit[] {
+  units(groups: string[][]): DecodeUnit<ChunkId>[] {
     return decodeUnits(
       this.index,
       groups.map((group) => group.map(id)),
+      (wanted) => [wanted],
       'manifests/m',
     );
   }
