@@ -1,6 +1,6 @@
 /** Parsers of option values. They throw commander's InvalidArgumentError, which names the option and exits with 2. */
 import { InvalidArgumentError } from 'commander';
-import { type KeepPolicy, keep } from '../index.js';
+import { type Group, type KeepPolicy, keep } from '../index.js';
 
 const SPECIAL_NUMBERS = new Map([
   ['nan', Number.NaN],
@@ -81,6 +81,22 @@ export function parseSeconds(text: string): number {
   if (!(seconds > 0))
     throw new InvalidArgumentError('Expected a duration above 0, such as 90s, 30m, 2h or 1d.');
   return seconds;
+}
+
+const GROUPS = Object.keys({
+  model: true,
+  optimizer: true,
+  scheduler: true,
+  rng: true,
+  loader: true,
+  extra: true,
+} satisfies Record<Group, true>) as Group[];
+
+/** Parses the name of a group of tensors. */
+export function collectGroup(text: string, previous: Group[] | undefined): Group[] {
+  const group = GROUPS.find((name) => name === text);
+  if (group === undefined) throw new InvalidArgumentError(`Expected one of ${GROUPS.join(', ')}.`);
+  return [...(previous ?? []), group];
 }
 
 /** Parses a share of the data in percent, with or without the sign. */

@@ -10,6 +10,7 @@ import { addCompactCommand, addGcCommand } from './commands/housekeeping-command
 import { addInitCommand } from './commands/init-command.js';
 import { addListCommand } from './commands/list-command.js';
 import { addLogCommand } from './commands/log-command.js';
+import { addPlotCommand } from './commands/plot-command.js';
 import { addReferenceCommands } from './commands/reference-commands.js';
 import { addRepairCommand } from './commands/repair-command.js';
 import { addRestoreCommand } from './commands/restore-command.js';
@@ -87,6 +88,7 @@ function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Comm
   addStatsCommand(program, commandHost);
   addDiffCommand(program, commandHost);
   addCatCommand(program, commandHost);
+  addPlotCommand(program, commandHost);
   program.commandsGroup('Names and lineage:');
   addReferenceCommands(program, commandHost);
   program.commandsGroup('Housekeeping:');

@@ -1,7 +1,7 @@
 /** Numbers as people read them: IEC bytes, ratios, durations. JSON output never comes through here. */
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-const UNIT_STEP = 1024;
+export const UNIT_STEP = 1024;
 const SIGNIFICANT_DIGITS = 3;
 
 /** Returns bytes with three significant digits: `512 B`, `1.50 KiB`, `459 KiB`. */
