@@ -21,7 +21,7 @@ import {
 import { corrupt, throwIfAborted } from '../errors.js';
 import { objectKey, type TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { type ChunkIndex, type DecodeUnit, decodeUnits, readRecords, SpareMemory } from '../packs/index.js';
+import { type ChunkIndex, type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
 import { ChunkSpans, comparedParts, isUnchanged } from './compared-parts.js';
 
 /** Units that are read while the pool is at others. */
@@ -101,18 +101,17 @@ async function* compareUnits(
   object: string,
   { norms, signal, onBytes }: ComparisonOptions,
 ): AsyncGenerator<ReadonlyMap<number, ElementSums>> {
-  const { storage, compute } = context;
+  const { storage, compute, spareMemory } = context;
   for (const part of groups.flat()) checkLengths(index, part, object);
   const idsOf = ({ a, b }: ComparedPart): ChunkId[] => (a === b ? [a] : [a, b]);
   const units = decodeUnits(index, groups, idsOf, object);
   compute.expect(units.reduce((sum, unit) => sum + unit.bytes, 0));
-  const spare = new SpareMemory();
   const perform = async (unit: DecodeUnit<ComparedPart>): Promise<ReadonlyMap<number, ElementSums>> => {
     throwIfAborted(signal);
-    const records = await readRecords(storage, unit.entries, spare);
+    const records = await readRecords(storage, unit.entries, spareMemory);
     const job: CompareJob = { kind: 'compare', records, parts: unit.wanted, norms };
     const { sums } = await compute.run(job, { signal });
-    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spare.give(buffer);
+    for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spareMemory.give(buffer);
     onBytes(unit.wanted.reduce((sum, { length }) => sum + length, 0));
     return sums;
   };
@@ -121,7 +120,11 @@ async function* compareUnits(
     bytesMax: BYTES_AHEAD_MAX,
     bytesOf: (unit: DecodeUnit<ComparedPart>) => unit.bytes,
   };
-  yield* inOrder(units, limits, perform);
+  try {
+    yield* inOrder(units, limits, perform);
+  } finally {
+    spareMemory.rest();
+  }
 }
 
 /** Damaged metadata may say that a tensor goes on where its chunk has ended. */
