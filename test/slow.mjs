@@ -36,6 +36,7 @@ const ROWS = [
     'points',
   ],
   ['malformed-inputs', 'Malformed files and objects: a typed error, in bounded time and memory', 'inputs'],
+  ['reference-readers', 'Malformed files with tensors: what Python finds in them', 'files'],
 ];
 
 const flags = new Set(['--report', '--write']);

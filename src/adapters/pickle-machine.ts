@@ -28,6 +28,8 @@ export class PickleMachine {
   private readonly stack: PickleValue[] = [];
   private readonly marks: number[] = [];
   private readonly memo = new Map<number, PickleValue>();
+  /** Where in the buffer the open frame ends. */
+  private frameEnd = Number.POSITIVE_INFINITY;
 
   constructor(reader: ByteReader, origin: number) {
     this.reader = reader;
@@ -45,7 +47,20 @@ export class PickleMachine {
 
   nextOpcode(): void {
     this.opcodeAt = this.reader.offset;
+    if (this.opcodeAt >= this.frameEnd) this.closeFrame();
     this.charge(1);
+  }
+
+  /** FRAME: announces bytes, which must be there. Readers take them out at once, so that frames hold whole opcodes. */
+  openFrame(length: number): void {
+    if (this.frameEnd !== Number.POSITIVE_INFINITY) this.fail('pickle-frame', 'a frame inside another');
+    if (length > this.reader.remaining) this.fail('truncated', 'a frame is not all there');
+    this.frameEnd = this.reader.offset + length;
+  }
+
+  private closeFrame(): void {
+    if (this.reader.offset > this.frameEnd) this.fail('pickle-frame', 'a frame ends inside an opcode');
+    this.frameEnd = Number.POSITIVE_INFINITY;
   }
 
   /** Counts work against the limit: an opcode, or what an opcode copies. */
@@ -121,6 +136,9 @@ export class PickleMachine {
   /** The result of STOP: exactly one value must be left. */
   finish(): PickleValue {
     const value = this.pop();
+    if (this.reader.offset >= this.frameEnd) this.closeFrame();
+    if (this.frameEnd !== Number.POSITIVE_INFINITY)
+      this.fail('pickle-frame', 'a frame goes on after the end');
     if (this.stack.length > 0 || this.marks.length > 0)
       this.fail('pickle-stack', 'values are left on the stack at the end');
     return value;

@@ -4,6 +4,7 @@
  */
 import type { PickleMachine } from './pickle-machine.js';
 import {
+  calledName,
   PickleDict,
   PickleGlobal,
   PickleList,
@@ -24,10 +25,20 @@ const DICT_CLASSES = new Set([
 ]);
 /** What a dict, or an object that may become one, costs beside its opcode: an empty dict takes some 300 bytes. */
 const HASH_TABLE_CHARGE = 3;
+/** Tuples inside tuples in a key of a dict; guards the call stack. */
+const KEY_DEPTH_MAX = 100;
 
-/** A frozenset may be a key; sets are not told apart from them. */
-function isHashable(value: PickleValue): boolean {
-  return !(value instanceof PickleList || value instanceof PickleDict);
+/** A frozenset may be a key; sets are not told apart from them. A tuple is hashed with all that is in it. */
+function isHashable(machine: PickleMachine, value: PickleValue, depth = 0): boolean {
+  if (!(value instanceof PickleTuple)) return !(value instanceof PickleList || value instanceof PickleDict);
+  machine.charge(value.items.length);
+  if (depth > KEY_DEPTH_MAX) machine.fail('pickle-limit', 'a key of tuples nested too deeply');
+  return value.items.every((item) => isHashable(machine, item, depth + 1));
+}
+
+/** What torch makes a tensor of: its elements are in a storage, and no opcode may change it. */
+function isTensor(value: PickleValue): boolean {
+  return calledName(value)?.startsWith('torch._utils._rebuild_') === true;
 }
 
 /** A dict, counted by what it takes. */
@@ -39,18 +50,18 @@ export function emptyDict(machine: PickleMachine): PickleDict {
 /** Sets keys and values that alternate in `flat`. */
 export function setItems(machine: PickleMachine, flat: readonly PickleValue[], target: PickleValue): void {
   if (flat.length % 2 !== 0) machine.fail('pickle-operand', 'a key without a value');
-  if (!(target instanceof PickleDict || target instanceof PickleRecord))
+  if (!(target instanceof PickleDict || target instanceof PickleRecord) || isTensor(target))
     machine.fail('pickle-operand', 'items are set on something that is no dict');
   target.entries ??= new Map();
   for (let index = 0; index < flat.length; index += 2) {
-    if (!isHashable(flat[index])) machine.fail('pickle-operand', 'a key that Python cannot hash');
+    if (!isHashable(machine, flat[index])) machine.fail('pickle-operand', 'a key that Python cannot hash');
     target.entries.set(flat[index], flat[index + 1]);
   }
 }
 
 /** Appends to a list, or to an object of a list subclass. */
 export function append(machine: PickleMachine, values: readonly PickleValue[], target: PickleValue): void {
-  if (!(target instanceof PickleList || target instanceof PickleRecord))
+  if (!(target instanceof PickleList || target instanceof PickleRecord) || isTensor(target))
     machine.fail('pickle-operand', 'values are appended to something that is no list');
   target.items ??= [];
   for (const value of values) target.items.push(value);
@@ -58,11 +69,11 @@ export function append(machine: PickleMachine, values: readonly PickleValue[], t
 
 /** Adds to a set, or to an object of a set subclass. */
 export function addToSet(machine: PickleMachine, values: readonly PickleValue[], target: PickleValue): void {
-  if (!(target instanceof PickleSet || target instanceof PickleRecord))
+  if (!(target instanceof PickleSet || target instanceof PickleRecord) || isTensor(target))
     machine.fail('pickle-operand', 'values are added to something that is no set');
   target.items ??= [];
   for (const value of values) {
-    if (!isHashable(value)) machine.fail('pickle-operand', 'a set member that Python cannot hash');
+    if (!isHashable(machine, value)) machine.fail('pickle-operand', 'a set member that Python cannot hash');
     target.items.push(value);
   }
 }
@@ -74,7 +85,8 @@ export function call(machine: PickleMachine, callable: PickleValue, args: Pickle
     callable instanceof PickleGlobal ||
     callable instanceof PickleRecord ||
     callable instanceof PickleReference;
-  if (!known) return machine.fail('pickle-operand', 'a call of something that is no class or function');
+  if (!known || isTensor(callable))
+    return machine.fail('pickle-operand', 'a call of something that is no class or function');
   if (!(args instanceof PickleTuple))
     return machine.fail('pickle-operand', 'a call whose arguments are no tuple');
   machine.charge(HASH_TABLE_CHARGE);
@@ -106,14 +118,15 @@ function dictOf(machine: PickleMachine, args: readonly PickleValue[]): PickleDic
 export function build(machine: PickleMachine): void {
   const state = machine.pop();
   const target = machine.top();
-  if (target instanceof PickleRecord || target instanceof PickleDict) target.state = state;
+  const takesState = target instanceof PickleRecord || target instanceof PickleDict;
+  if (takesState && !isTensor(target)) target.state = state;
   else machine.fail('pickle-operand', 'state is set on something that is no object');
 }
 
 /** A class or function by its name. */
 export function globalOf(machine: PickleMachine, module: PickleValue, name: PickleValue): PickleGlobal {
-  if (typeof module !== 'string' || typeof name !== 'string')
-    return machine.fail('pickle-operand', 'a class whose name is no text');
+  if (typeof module !== 'string' || typeof name !== 'string' || name === '')
+    return machine.fail('pickle-operand', 'a class without a name');
   return new PickleGlobal(module, name);
 }
 

@@ -2,7 +2,7 @@
  * The opcodes of pickle protocols 0 to 5. Source: CPython's Lib/pickletools.py and Lib/pickle.py. Extension codes and
  * out-of-band buffers, which need knowledge from outside the file, are refused.
  */
-import { floatOf, integerLine, lineOf, longOf, memoLine, textOf } from './pickle-arguments.js';
+import { floatLine, floatOf, integerLine, lineOf, longOf, memoLine, textOf } from './pickle-arguments.js';
 import type { PickleMachine } from './pickle-machine.js';
 import {
   addToSet,
@@ -17,7 +17,7 @@ import {
   setOfMark,
   tuple,
 } from './pickle-objects.js';
-import { PickleDict, PickleFloat, PickleList, PickleSet, PickleTuple } from './pickle-values.js';
+import { PickleDict, PickleList, PickleSet, PickleTuple } from './pickle-values.js';
 
 export type Opcode = (machine: PickleMachine) => void;
 
@@ -46,8 +46,8 @@ define('J', (machine) => machine.push(machine.reader.i32()));
 define(0x8a, (machine) => machine.push(longOf(machine, machine.reader.u8())));
 define(0x8b, (machine) => machine.push(longOf(machine, machine.reader.i32())));
 define('G', (machine) => machine.push(floatOf(machine)));
-define('L', (machine) => machine.push(integerLine(machine)));
-define('F', (machine) => machine.pushNew(new PickleFloat(Number.parseFloat(lineOf(machine)))));
+define('L', (machine) => machine.push(integerLine(machine, /L$/)));
+define('F', (machine) => machine.pushNew(floatLine(machine)));
 define('I', (machine) => {
   const start = machine.reader.offset;
   const line = lineOf(machine);
@@ -57,11 +57,11 @@ define('I', (machine) => {
 });
 
 /** Text and bytes. */
-define(0x8c, (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u8()))));
-define('X', (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u32()))));
-define(0x8d, (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u64()))));
-define('U', (machine) => machine.push(textOf(machine.reader.view8(machine.reader.u8()))));
-define('T', (machine) => machine.push(textOf(machine.reader.view8(machine.reader.i32()))));
+define(0x8c, (machine) => machine.push(textOf(machine, machine.reader.view8(machine.reader.u8()))));
+define('X', (machine) => machine.push(textOf(machine, machine.reader.view8(machine.reader.u32()))));
+define(0x8d, (machine) => machine.push(textOf(machine, machine.reader.view8(machine.reader.u64()))));
+define('U', (machine) => machine.push(textOf(machine, machine.reader.view8(machine.reader.u8()))));
+define('T', (machine) => machine.push(textOf(machine, machine.reader.view8(machine.reader.i32()))));
 define('C', (machine) => machine.pushNew(machine.reader.view8(machine.reader.u8())));
 define('B', (machine) => machine.pushNew(machine.reader.view8(machine.reader.u32())));
 define(0x8e, (machine) => machine.pushNew(machine.reader.view8(machine.reader.u64())));
@@ -160,12 +160,12 @@ define('g', (machine) => machine.recall(memoLine(machine)));
 define('h', (machine) => machine.recall(machine.reader.u8()));
 define('j', (machine) => machine.recall(machine.reader.u32()));
 
-/** Framing. A frame only announces bytes that are there anyway. */
+/** Framing. */
 define(0x80, (machine) => {
   const protocol = machine.reader.u8();
   if (protocol > HIGHEST_PROTOCOL) machine.fail('pickle-opcode', `pickle protocol ${protocol} is not known`);
 });
-define(0x95, (machine) => void machine.reader.u64());
+define(0x95, (machine) => machine.openFrame(machine.reader.u64()));
 define(0x82, unsupported('an extension code'));
 define(0x83, unsupported('an extension code'));
 define(0x84, unsupported('an extension code'));

@@ -153,6 +153,8 @@ class JsonParser {
     const word = WORDS.get(text);
     if (word === undefined && (end - start > 64 || !NUMBER.test(text)))
       this.fail('bad-json', `no JSON value: ${JSON.stringify(text)}`);
+    if (word === undefined && !Number.isFinite(Number(text)))
+      this.fail('bad-json', `a number that no double holds: ${text}`);
     this.at = end;
     return word === undefined ? { literal: text } : word;
   }

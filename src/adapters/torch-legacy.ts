@@ -76,8 +76,12 @@ function parsePickles(bytes: Uint8Array, name: string): LegacyPickles {
   const system = unpickle(bytes, origin, version.end);
   const object = unpickle(bytes, origin, system.end);
   const keyList = unpickle(bytes, origin, object.end);
-  const keys = itemsOf(keyList.value)?.filter((key) => typeof key === 'string');
-  if (keys === undefined) throw corrupt('torch-legacy-keys', 'no list of storage keys', name, object.end);
+  if ([version, system, keyList].some(({ references }) => references.length > 0))
+    throw corrupt('torch-legacy-keys', 'a persistent id outside of the object', name, MAGIC.length);
+  const items = itemsOf(keyList.value);
+  const keys = items?.filter((key) => typeof key === 'string');
+  if (keys === undefined || keys.length !== items?.length)
+    throw corrupt('torch-legacy-keys', 'no list of storage keys', name, object.end);
   return { system: system.value, object, pickleOffset: system.end, keys, end: keyList.end };
 }
 
@@ -102,9 +106,9 @@ async function placeStorages(
   let offset = start;
   for (const key of keys) {
     const use = uses.get(key);
-    const length = use === undefined ? undefined : declaredBytes(use);
-    if (use === undefined || length === undefined || places.has(key))
+    if (use === undefined || places.has(key))
       throw corrupt('torch-legacy-keys', `the storage ${key} is of unknown size`, source.name, offset);
+    const length = declaredBytes(use);
     const numel = readCount(await source.read(offset, COUNT_BYTES), littleEndian, source.name, offset);
     if (numel !== use.numel) {
       const message = `the storage ${key} has ${numel} elements instead of ${use.numel}`;

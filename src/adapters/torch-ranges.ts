@@ -11,14 +11,14 @@ import { type FoundTensor, findTensors, type OptimizerFound } from './torch-cont
 import { readOptimizerFacts } from './torch-optimizer-facts.js';
 import { nameParameters } from './torch-parameters.js';
 import { readTorchProgress } from './torch-progress.js';
-import { declaredBytes, readStorageUse, type StorageUse } from './torch-storages.js';
+import { checkReferences, declaredBytes, readStorageUse, type StorageUse } from './torch-storages.js';
 
 /** Where a storage's bytes lie; `undefined` if they are there but not as they are (compressed). */
 export type StoragePlaces = ReadonlyMap<string, { offset: number; length: number } | undefined>;
 
 /** A torch file as its container gives it. */
 export interface TorchFile {
-  format: string;
+  format: 'torch-zip' | 'torch-legacy';
   source: RandomAccess;
   unpickled: Unpickled;
   /** Offset of the pickle in the file, for errors. */
@@ -30,6 +30,7 @@ export interface TorchFile {
 /** Finds the ranges, names and progress. Throws `corrupt` where pickle and container disagree. */
 export async function segmentTorchFile(file: TorchFile): Promise<Segmentation> {
   const { source, unpickled, pickleOffset } = file;
+  checkReferences(unpickled.references, file.format, source.name);
   const contents = findTensors(unpickled.value, { object: source.name, offset: pickleOffset });
   const parameterNames = nameParameters(contents);
   const storages = new Map<string, StorageFound>();
@@ -105,7 +106,7 @@ function placeStorage(storage: StorageFound, file: TorchFile): TensorRange | und
   if (place === undefined) return undefined;
   for (const use of storage.uses) {
     const declared = declaredBytes(use);
-    if (declared === undefined || declared === place.length) continue;
+    if (declared === place.length) continue;
     const message = `the storage ${storageKey} of ${storage.key} has ${place.length} bytes instead of ${declared}`;
     throw corrupt('torch-storage-size', message, object, use.reference.offset);
   }

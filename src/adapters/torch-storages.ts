@@ -4,7 +4,13 @@
  */
 import { corrupt } from '../errors.js';
 import { byteElements, type ElementType, elementOf } from './element-type.js';
-import { itemsOf, PickleGlobal, type PickleReference, type PickleValue } from './pickle-values.js';
+import {
+  itemsOf,
+  PickleGlobal,
+  type PickleReference,
+  PickleTuple,
+  type PickleValue,
+} from './pickle-values.js';
 
 /** By the name of the storage class. Storages that pack several elements into a byte stay bytes. */
 const CLASS_ELEMENTS = new Map<string, ElementType>([
@@ -60,7 +66,7 @@ const DTYPE_ELEMENTS = new Map<string, ElementType>([
 /** What a persistent id says of a storage. */
 export interface StorageUse {
   key: string;
-  /** Undefined: the class does not tell; `numel` then counts bytes if `untyped`, else nobody knows what. */
+  /** Undefined if `untyped`; `numel` then counts bytes. */
   element: ElementType | undefined;
   untyped: boolean;
   /** Elements of the whole storage. */
@@ -69,6 +75,26 @@ export interface StorageUse {
   windowStart: number;
   windowLength: number;
   reference: PickleReference;
+}
+
+/** Items of a storage's persistent id, in torch's readers no more and no fewer. */
+const ID_ITEMS = { 'torch-zip': 5, 'torch-legacy': 6 };
+
+/**
+ * Refuses persistent ids that torch does: of storages with too few or too many items, and of something else than storages
+ * and, in legacy files, classes with their source code.
+ */
+export function checkReferences(
+  references: readonly PickleReference[],
+  format: keyof typeof ID_ITEMS,
+  object: string,
+): void {
+  for (const { id, offset } of references) {
+    const [kind, ...items] = id instanceof PickleTuple ? id.items : [];
+    if (kind === 'storage' && items.length + 1 === ID_ITEMS[format]) continue;
+    if (kind === 'module' && format === 'torch-legacy') continue;
+    throw corrupt('torch-storage', 'a persistent id that is no reference to a storage', object, offset);
+  }
 }
 
 /** Returns the element type of a `torch.<dtype>` global; undefined for an unknown one. */
@@ -87,12 +113,15 @@ export function readStorageUse(reference: PickleReference, object: string): Stor
   };
   const [, storageClass, key, , numel, window] = id;
   if (!(storageClass instanceof PickleGlobal)) return fail('class');
+  const untyped = UNTYPED_CLASSES.has(storageClass.name);
+  const element = CLASS_ELEMENTS.get(storageClass.name);
+  if (element === undefined && !untyped) return fail('class');
   if (typeof key !== 'string' || key.length > 256) return fail('key');
   if (typeof numel !== 'number' || numel < 0) return fail('length');
   const use: StorageUse = {
     key,
-    element: CLASS_ELEMENTS.get(storageClass.name),
-    untyped: UNTYPED_CLASSES.has(storageClass.name),
+    element,
+    untyped,
     numel,
     windowStart: 0,
     windowLength: numel,
@@ -105,8 +134,7 @@ export function readStorageUse(reference: PickleReference, object: string): Stor
   return { ...use, windowStart: start, windowLength: length };
 }
 
-/** Bytes that the reference says the storage has; undefined when its class is unknown. */
-export function declaredBytes(use: StorageUse): number | undefined {
-  if (use.untyped) return use.numel;
-  return use.element === undefined ? undefined : use.numel * use.element.bytes;
+/** Bytes that the reference says the storage has. */
+export function declaredBytes(use: StorageUse): number {
+  return use.numel * (use.element?.bytes ?? 1);
 }

@@ -7,6 +7,7 @@ import { type ElementType, shapeBytes } from './element-type.js';
 import {
   calledName,
   itemsOf,
+  PickleDict,
   PickleRecord,
   PickleReference,
   PickleTuple,
@@ -19,16 +20,22 @@ const DIMENSIONS_MAX = 64;
 /** Wrappers around a tensor (parameter, subclass); two are usual, more only a crafted file has. */
 const WRAPPERS_MAX = 8;
 
-const DENSE_REBUILDERS = new Set([
-  'torch._utils._rebuild_tensor',
-  'torch._utils._rebuild_tensor_v2',
-  'torch._utils._rebuild_tensor_v3',
+/** By name, how many arguments each takes at least; the newer two take one more, the metadata. */
+const DENSE_REBUILDERS = new Map([
+  ['torch._utils._rebuild_tensor', 4],
+  ['torch._utils._rebuild_tensor_v2', 6],
+  ['torch._utils._rebuild_tensor_v3', 7],
 ]);
-const PARAMETER_REBUILDERS = new Set([
-  'torch._utils._rebuild_parameter',
-  'torch._utils._rebuild_parameter_with_state',
+const PARAMETER_REBUILDERS = new Map([
+  ['torch._utils._rebuild_parameter', 3],
+  ['torch._utils._rebuild_parameter_with_state', 4],
 ]);
 const SUBCLASS_REBUILDER = 'torch._tensor._rebuild_from_type_v2';
+/** The oldest rebuilder takes no gradient, hooks and metadata. */
+const PLAIN_ARGUMENTS = 4;
+/** Positions of requires_grad in the arguments of tensors and of parameters; the hooks follow. */
+const GRADIENT_ARGUMENT = 4;
+const PARAMETER_GRADIENT_ARGUMENT = 1;
 /** Position of the dtype in the arguments of `_rebuild_tensor_v3`. */
 const DTYPE_ARGUMENT = 6;
 
@@ -49,25 +56,26 @@ export interface TensorUse {
  * one that would reach outside its storage.
  */
 export function readTensor(value: PickleValue, object: string): TensorUse | undefined {
-  const call = unwrap(value);
-  if (call === undefined || !DENSE_REBUILDERS.has(calledName(call) ?? '')) return undefined;
-  const [reference, offset, size, stride] = call.args.items;
-  const storage = reference instanceof PickleReference ? readStorageUse(reference, object) : undefined;
-  if (storage === undefined) return undefined;
+  const call = unwrap(value, object);
+  const least = DENSE_REBUILDERS.get(calledName(call ?? null) ?? '');
+  if (call === undefined || least === undefined) return undefined;
   const fail = (what: string): never => {
     throw corrupt('torch-tensor', `a tensor with ${what}`, object, call.offset);
   };
+  checkGradient(call, GRADIENT_ARGUMENT, object);
+  const [reference, offset, size, stride] = call.args.items;
+  const storage = reference instanceof PickleReference ? readStorageUse(reference, object) : undefined;
+  if (storage === undefined) return fail('no storage');
   const shape = readSizes(size);
   const strides = readSizes(stride);
   if (typeof offset !== 'number' || offset < 0) return fail('a bad offset');
   if (shape === undefined || strides === undefined || shape.length !== strides.length)
     return fail('a bad shape');
-  const element =
-    call.args.items.length > DTYPE_ARGUMENT
-      ? elementOfTorchDtype(call.args.items[DTYPE_ARGUMENT])
-      : undefined;
-  const use = { storage, element: element ?? storage.element, shape, strides: undefined };
-  const elements = windowElements(use.element, storage);
+  const element = readElement(call, least, storage, object);
+  const use = { storage, element, shape, strides: undefined };
+  const elements = windowElements(element, storage);
+  if (storage.windowStart > 0 && element?.bytes !== storage.element?.bytes)
+    return fail('another element type than the view of its storage');
   // An empty tensor may point anywhere, for example one cut off the corner of a matrix.
   if (shape.includes(0)) return { ...use, offset: storage.windowStart };
   if (!fits(shape, strides, offset, elements)) return fail('a view that reaches outside its storage');
@@ -75,13 +83,43 @@ export function readTensor(value: PickleValue, object: string): TensorUse | unde
   return isContiguous(shape, strides) ? place : { ...place, strides };
 }
 
+/**
+ * The element type: the dtype argument where there is one, else the storage's. Undefined for tensors whose elements are
+ * not what lies in the storage (conjugate and negative views, which their metadata tell).
+ */
+function readElement(
+  { args: { items }, offset }: PickleRecord,
+  least: number,
+  storage: StorageUse,
+  object: string,
+): ElementType | undefined {
+  const most = least === PLAIN_ARGUMENTS ? least : least + 1;
+  const metadata = items[least] ?? null;
+  const sound = metadata === null || metadata instanceof PickleDict;
+  if (items.length < least || items.length > most || !sound)
+    throw corrupt('torch-tensor', 'a tensor of too few, too many or bad arguments', object, offset);
+  if (metadata !== null && metadata.entries.size > 0) return undefined;
+  return least > DTYPE_ARGUMENT ? elementOfTorchDtype(items[DTYPE_ARGUMENT]) : storage.element;
+}
+
+/** Every rebuilder takes, one after the other, whether there is a gradient and the hooks on it. */
+function checkGradient({ args, offset }: PickleRecord, at: number, object: string): void {
+  const [required = false, hooks = null] = args.items.slice(at, at + 2);
+  const sound = typeof required === 'boolean' && (hooks === null || hooks instanceof PickleDict);
+  if (!sound) throw corrupt('torch-tensor', 'a tensor with a bad requires_grad or hooks', object, offset);
+}
+
 /** Takes parameters and subclasses off the call that makes the tensor. */
-function unwrap(value: PickleValue): PickleRecord | undefined {
+function unwrap(value: PickleValue, object: string): PickleRecord | undefined {
   let call = value;
   for (let depth = 0; depth < WRAPPERS_MAX && call instanceof PickleRecord; depth++) {
     const name = calledName(call);
     const args = call.args.items;
-    if (name !== undefined && PARAMETER_REBUILDERS.has(name) && args.length > 0) {
+    const count = PARAMETER_REBUILDERS.get(name ?? '');
+    if (count !== undefined) {
+      if (args.length !== count || !(args[0] instanceof PickleRecord))
+        throw corrupt('torch-tensor', 'a parameter that is made of no tensor', object, call.offset);
+      checkGradient(call, PARAMETER_GRADIENT_ARGUMENT, object);
       call = args[0];
     } else if (name === SUBCLASS_REBUILDER && args.length > 2) {
       const inner = args[2];
@@ -108,10 +146,10 @@ function readSizes(value: PickleValue | undefined): number[] | undefined {
   return sizes;
 }
 
-/** Elements that a view may touch. An untyped storage counts bytes, whatever the tensors on it are made of. */
+/** Elements that a view may touch. A storage counts its own, whatever the tensors on it are made of. */
 function windowElements(element: ElementType | undefined, storage: StorageUse): number {
-  if (!storage.untyped) return storage.windowLength;
-  return Math.floor(storage.windowLength / (element?.bytes ?? 1));
+  const own = storage.element?.bytes ?? 1;
+  return Math.floor((storage.windowLength * own) / (element?.bytes ?? own));
 }
 
 function fits(

@@ -3,7 +3,7 @@
  * `<prefix>/data/<key>` for each storage. TorchScript archives have the same records and more. Source:
  * torch/serialization.py and caffe2/serialize/inline_container.cc.
  */
-import { ThetalogError } from '../errors.js';
+import { corrupt, ThetalogError } from '../errors.js';
 import type { Adapter, RandomAccess } from './adapter.js';
 import { unpickle } from './pickle.js';
 import { type StoragePlaces, segmentTorchFile } from './torch-ranges.js';
@@ -12,6 +12,8 @@ import { firstRecordName, looksLikeZip, readZipDirectory, type ZipEntry } from '
 /** Bytes of a pickle that is read into memory. Arrays that are pickled themselves make it large; guards memory. */
 export const PICKLE_BYTES_MAX = 256 * 2 ** 20;
 
+const METHOD_STORED = 0;
+const METHOD_DEFLATED = 8;
 const TORCH_NAMES = /\.(pt|pth|bin|ckpt|ptl|tar|pt2|pkl)$/i;
 
 /** The zip form of torch.save files. */
@@ -29,6 +31,7 @@ export const torchZipAdapter: Adapter = {
     // Another kind of archive under a torch name.
     if (pickle === undefined || !pickle.stored) return { format: 'zip', ranges: [] };
     if (pickle.bytes > PICKLE_BYTES_MAX) throw pickleTooLarge(source.name, pickle.dataOffset);
+    await checkVersion(archive, source);
     const bytes = await source.read(pickle.dataOffset, pickle.bytes);
     const origin = { object: source.name, offset: pickle.dataOffset };
     return segmentTorchFile({
@@ -36,7 +39,7 @@ export const torchZipAdapter: Adapter = {
       source,
       unpickled: unpickle(bytes, origin),
       pickleOffset: pickle.dataOffset,
-      places: placesOf(archive),
+      places: placesOf(archive, source.name),
       littleEndian: await isLittleEndian(archive, source),
     });
   },
@@ -48,8 +51,10 @@ export function pickleTooLarge(object: string, offset: number): ThetalogError {
   return new ThetalogError('unsupported', 'pickle-too-large', message, { object, offset });
 }
 
+type Archive = ReadonlyMap<string, ZipEntry>;
+
 /** Records by name without the archive's own name, which is that of the file it was saved to. */
-function openArchive(entries: readonly ZipEntry[]): Map<string, ZipEntry> {
+function openArchive(entries: readonly ZipEntry[]): Archive {
   const first = entries[0]?.name ?? '';
   const prefix = first.slice(0, first.indexOf('/') + 1);
   return new Map(
@@ -59,10 +64,20 @@ function openArchive(entries: readonly ZipEntry[]): Map<string, ZipEntry> {
   );
 }
 
-function placesOf(archive: ReadonlyMap<string, ZipEntry>): StoragePlaces {
+function placesOf(archive: Archive, object: string): StoragePlaces {
   const places = new Map<string, { offset: number; length: number } | undefined>();
   for (const [name, entry] of archive) {
     if (!name.startsWith('data/')) continue;
+    if (entry.method !== METHOD_STORED && entry.method !== METHOD_DEFLATED)
+      throw new ThetalogError(
+        'unsupported',
+        'torch-method',
+        `${object}: ${name} is compressed in an unknown way`,
+        {
+          object,
+          offset: entry.localOffset,
+        },
+      );
     const place = { offset: entry.dataOffset, length: entry.bytes };
     places.set(name.slice('data/'.length), entry.stored ? place : undefined);
   }
@@ -70,12 +85,32 @@ function placesOf(archive: ReadonlyMap<string, ZipEntry>): StoragePlaces {
 }
 
 /** Files without a `byteorder` record are older than big-endian support. */
-async function isLittleEndian(
-  archive: ReadonlyMap<string, ZipEntry>,
-  source: RandomAccess,
-): Promise<boolean> {
-  const entry = archive.get('byteorder');
-  if (entry === undefined || !entry.stored || entry.bytes > 16) return true;
-  const bytes = await source.read(entry.dataOffset, entry.bytes);
-  return String.fromCharCode(...bytes) !== 'big';
+async function isLittleEndian(archive: Archive, source: RandomAccess): Promise<boolean> {
+  const order = await readText(archive, 'byteorder', source);
+  if (order === undefined || order === 'little') return true;
+  if (order === 'big') return false;
+  const offset = archive.get('byteorder')?.localOffset;
+  throw corrupt('torch-byteorder', 'a byte order that is neither little nor big', source.name, offset);
+}
+
+/** torch's readers ask for a version, and for one that they know; all so far are below this. */
+const VERSION_MAX = 10;
+
+async function checkVersion(archive: Archive, source: RandomAccess): Promise<void> {
+  const text =
+    (await readText(archive, '.data/version', source)) ?? (await readText(archive, 'version', source));
+  const version = /^[0-9]{1,3}\n?$/.test(text ?? '') ? Number(text) : 0;
+  if (version < 1 || version > VERSION_MAX)
+    throw new ThetalogError('unsupported', 'torch-version', `${source.name}: no version that is known`, {
+      object: source.name,
+      offset: archive.get('version')?.localOffset ?? 0,
+    });
+}
+
+/** A short record; undefined where there is none. What is compressed or long is no text that torch writes here. */
+async function readText(archive: Archive, name: string, source: RandomAccess): Promise<string | undefined> {
+  const entry = archive.get(name);
+  if (entry === undefined) return undefined;
+  if (!entry.stored || entry.bytes > 16) return '';
+  return String.fromCharCode(...(await source.read(entry.dataOffset, entry.bytes)));
 }

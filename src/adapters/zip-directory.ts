@@ -88,11 +88,10 @@ async function findDirectory(source: RandomAccess): Promise<{ place: DirectoryPl
   const endAt = findEndRecord(tail);
   if (endAt < 0) throw corrupt('zip-end', 'no end of central directory: cut off?', source.name, source.size);
   const endOffset = tailOffset + endAt;
-  const plain = readEndRecord(new ByteReader(tail, source.name, endAt, tail.length, tailOffset));
+  const endReader = new ByteReader(tail, source.name, endAt, tail.length, tailOffset);
   const locatorOffset = endOffset - ZIP64_LOCATOR_BYTES;
-  if (locatorOffset < ZIP64_END_BYTES) return { place: plain, end: endOffset };
-  const locator = await source.read(locatorOffset, ZIP64_LOCATOR_BYTES);
-  const wideOffset = readZip64Locator(new ByteReader(locator, source.name, 0, locator.length, locatorOffset));
+  const wideOffset = await findZip64End(locatorOffset, source);
+  const plain = readEndRecord(endReader, wideOffset !== undefined);
   if (wideOffset === undefined) return { place: plain, end: endOffset };
   if (wideOffset + ZIP64_END_BYTES !== locatorOffset)
     throw corrupt(
@@ -104,6 +103,13 @@ async function findDirectory(source: RandomAccess): Promise<{ place: DirectoryPl
   const wide = await source.read(wideOffset, ZIP64_END_BYTES);
   const reader = new ByteReader(wide, source.name, 0, wide.length, wideOffset);
   return { place: readZip64End(reader, plain), end: wideOffset };
+}
+
+/** Where the ZIP64 end record is said to be; undefined where no locator is. */
+async function findZip64End(locatorOffset: number, source: RandomAccess): Promise<number | undefined> {
+  if (locatorOffset < ZIP64_END_BYTES) return undefined;
+  const locator = await source.read(locatorOffset, ZIP64_LOCATOR_BYTES);
+  return readZip64Locator(new ByteReader(locator, source.name, 0, locator.length, locatorOffset));
 }
 
 /** Reads the local headers, in file order, and checks that the records lie one after the other. */

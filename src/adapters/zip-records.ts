@@ -15,7 +15,10 @@ const END_SIGNATURE = 0x06054b50;
 const ZIP64_END_SIGNATURE = 0x06064b50;
 const ZIP64_LOCATOR_SIGNATURE = 0x07064b50;
 
-const FLAG_ENCRYPTED = 1;
+/** Encrypted, a patch, strongly encrypted. */
+const FLAGS_UNREADABLE = 0x61;
+/** MS-DOS's mark of a directory: readers that go by it find nothing in the record. */
+const ATTRIBUTE_DIRECTORY = 0x10;
 const FLAG_DESCRIPTOR = 8;
 const FLAG_UTF8 = 0x800;
 const EXTRA_ZIP64 = 1;
@@ -35,7 +38,7 @@ export interface DirectoryPlace {
 /** One entry of the central directory. */
 export interface DirectoryEntry {
   name: string;
-  /** Stored as it is: neither compressed nor encrypted. */
+  /** Not compressed. */
   stored: boolean;
   method: number;
   hasDescriptor: boolean;
@@ -66,13 +69,14 @@ export function findEndRecord(tail: Uint8Array): number {
   return -1;
 }
 
-/** Reads an end record. Archives in several parts are refused. */
-export function readEndRecord(reader: ByteReader): DirectoryPlace {
+/** Reads an end record, `wide` if there is one of ZIP64, too. Archives in several parts are refused. */
+export function readEndRecord(reader: ByteReader, wide: boolean): DirectoryPlace {
   const start = reader.offset;
   if (reader.u32() !== END_SIGNATURE) reader.fail('zip-end', 'no end of central directory', start);
   const disks = [reader.u16(), reader.u16()];
   const entryCounts = [reader.u16(), reader.u16()];
-  const single = disks.every((disk) => disk === 0 || disk === FULL_16) && entryCounts[0] === entryCounts[1];
+  const single =
+    disks.every((disk) => disk === 0 || (wide && disk === FULL_16)) && entryCounts[0] === entryCounts[1];
   if (!single) throw severalParts(reader.object);
   return { entryCount: entryCounts[1], directoryBytes: reader.u32(), directoryOffset: reader.u32() };
 }
@@ -83,7 +87,7 @@ export function readZip64Locator(reader: ByteReader): number | undefined {
   const disk = reader.u32();
   const offset = reader.u64();
   const diskCount = reader.u32();
-  if (disk !== 0 || diskCount > 1) throw severalParts(reader.object);
+  if (disk !== 0 || diskCount !== 1) throw severalParts(reader.object);
   return offset;
 }
 
@@ -113,6 +117,11 @@ function severalParts(object: string): ThetalogError {
   return new ThetalogError('unsupported', 'zip-multi-part', message, { object });
 }
 
+function encrypted(object: string, offset: number): ThetalogError {
+  const message = `${object}: a zip archive with encrypted records is not supported`;
+  return new ThetalogError('unsupported', 'zip-encrypted', message, { object, offset });
+}
+
 /** Reads one entry of the central directory. */
 export function readDirectoryEntry(reader: ByteReader): DirectoryEntry {
   const start = reader.offset;
@@ -128,15 +137,19 @@ export function readDirectoryEntry(reader: ByteReader): DirectoryEntry {
   const extraLength = reader.u16();
   const commentLength = reader.u16();
   const disk = reader.u16();
-  if (disk !== 0 && disk !== FULL_16) throw severalParts(reader.object);
-  reader.view8(6);
+  if (disk !== 0) throw severalParts(reader.object);
+  reader.u16();
+  const attributes = reader.u32();
   sizes.localOffset = reader.u32();
   if (nameLength > NAME_BYTES_MAX)
     reader.fail('zip-name', `a record name of ${nameLength} bytes is too long`, start);
   const nameBytes = reader.view8(nameLength);
   widen(reader, extraLength, sizes);
   reader.view8(commentLength);
-  const stored = method === 0 && (flags & FLAG_ENCRYPTED) === 0;
+  if ((flags & FLAGS_UNREADABLE) !== 0) throw encrypted(reader.object, start);
+  if ((attributes & ATTRIBUTE_DIRECTORY) !== 0 && sizes.bytes > 0)
+    reader.fail('zip-directory', 'a record that is a directory and has content', start);
+  const stored = method === 0;
   if (stored && sizes.compressedBytes !== sizes.bytes)
     reader.fail('zip-entry-size', 'a stored record has two different sizes', start);
   const name = decodeName(nameBytes, (flags & FLAG_UTF8) !== 0, reader, start);

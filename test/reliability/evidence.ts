@@ -10,7 +10,8 @@ export type Guarantee =
   | 'damage'
   | 'processes'
   | 'stopped-writers'
-  | 'malformed-inputs';
+  | 'malformed-inputs'
+  | 'reference-readers';
 
 export interface Evidence {
   readonly guarantee: Guarantee;

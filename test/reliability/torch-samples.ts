@@ -1,9 +1,17 @@
 /** Small torch files of the shapes that the reader knows, so that a malformed one costs some tens of microseconds. */
 import { readFileSync } from 'node:fs';
 import { readZipDirectory } from '../../src/adapters/zip-directory.js';
-import { PyCall, PyFloat, PyGlobal, PyTuple, type PyValue, writePickle } from '../adapters/pickle-writer.js';
+import {
+  PyCall,
+  PyFloat,
+  PyGlobal,
+  PyReference,
+  PyTuple,
+  type PyValue,
+  writePickle,
+} from '../adapters/pickle-writer.js';
 import { inMemory } from '../adapters/sources.js';
-import { floats, TorchArchive } from '../adapters/torch-zip-writer.js';
+import { floats, type StorageSpec, TorchArchive } from '../adapters/torch-zip-writer.js';
 import { littleEndian } from './dice.js';
 import { joined, opcodesOf } from './malformed-pickle.js';
 import type { ZipRecord } from './malformed-zip.js';
@@ -87,6 +95,13 @@ export const ARCHIVES: readonly ZipRecord[][] = [
   await archiveIn('sparse.pth'),
 ];
 
+/** In legacy files a reference also says which part of the storage is meant: none is all of it. */
+class LegacyArchive extends TorchArchive {
+  override reference(storage: StorageSpec): PyReference {
+    return new PyReference(new PyTuple(...super.reference(storage).id.items, null));
+  }
+}
+
 /** The five pickles of a legacy file, and its storages with their counts. */
 export const LEGACY: { readonly pickles: Uint8Array[]; readonly storages: Uint8Array } = legacyOf(checkpoint);
 
@@ -95,7 +110,7 @@ function legacyOf(make: Make): { pickles: Uint8Array[]; storages: Uint8Array } {
   const pickles: Uint8Array[] = [];
   for (let at = 0; pickles.length < 3; at += pickles[pickles.length - 1].length)
     pickles.push(joined(opcodesOf(real.subarray(at))));
-  const archive = new TorchArchive();
+  const archive = new LegacyArchive();
   pickles.push(writePickle(make(archive)));
   pickles.push(writePickle(archive.storages.map((_, key) => String(key))));
   const storages = archive.storages.flatMap(({ content, length, elementBytes }) => [
