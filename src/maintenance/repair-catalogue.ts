@@ -36,13 +36,8 @@ export class CatalogueRepair {
     this.inventory = inventory;
   }
 
-  /** Returns the root; if it is damaged, one that names every page there is, forgotten checkpoints included. */
-  async root(): Promise<{ root: Root; rebuilt: boolean }> {
-    try {
-      return { root: await this.context.roots.read(), rebuilt: false };
-    } catch (error) {
-      asDamage(error);
-    }
+  /** Returns a root in the place of one that is damaged; it names every page there is, forgotten checkpoints included. */
+  async rebuiltRoot(): Promise<Root> {
     const { environment } = this.context;
     const root = emptyRoot(environment.randomHex(8));
     // The lost root had smaller numbers: a writer that knew it must see that things have changed.
@@ -53,7 +48,7 @@ export class CatalogueRepair {
       root.runs.set(run, record);
       record.pages.push({ name, count: entries.length });
     }
-    return { root, rebuilt: true };
+    return root;
   }
 
   /** Returns the entries of all runs of a root, oldest first; what damaged pages held is put together from elsewhere. */

@@ -17,7 +17,7 @@ import {
   sectionHolders,
   WriterLease,
 } from '../checkpoints/index.js';
-import { ThetalogError, throwIfAborted } from '../errors.js';
+import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
 import { type CatalogueEntry, type ChunkEntry, objectKey, type Root } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex, ObjectWriter, PackWriter } from '../packs/index.js';
@@ -38,12 +38,14 @@ export async function repairStore(context: StoreContext, options: RepairOptions 
   for (let restart = 0; ; restart++) {
     const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
     const lease = new WriterLease(context, objects);
+    const repair = new Repair(context, options, objects, lease);
     try {
       if (options.dryRun !== true) await lease.keep();
-      return await new Repair(context, options, objects, lease).perform();
+      return await repair.perform();
     } catch (error) {
-      if (!(error instanceof CondemnedError)) throw error;
-      if (restart >= RESTARTS_MAX) throw error.asConflict();
+      const collected = await repair.collected(error);
+      if (collected === undefined) throw error;
+      if (restart >= RESTARTS_MAX) throw collected.asConflict();
     } finally {
       await lease.release();
     }
@@ -68,6 +70,8 @@ class Repair {
   /** Checkpoints that need another index. */
   private readonly reindexed: (Patient & { loaded: LoadedManifest })[] = [];
   private readonly required = new Set<string>();
+  /** Of the root that was found, unless it was damaged: objects go missing by gc only after another. */
+  private gcEpoch: number | undefined;
 
   constructor(context: StoreContext, options: RepairOptions, objects: ObjectWriter, lease: WriterLease) {
     this.context = context;
@@ -78,9 +82,13 @@ class Repair {
 
   async perform(): Promise<RepairResult> {
     const { context, options } = this;
+    // The root first: all that it names is in a later list of objects, unless gc ran.
+    const found = await this.readRoot();
+    this.gcEpoch = found?.gcEpoch;
     const inventory = await Inventory.take(context.storage);
     const catalogue = new CatalogueRepair(context, inventory);
-    const { root, rebuilt } = await catalogue.root();
+    const root = found ?? (await catalogue.rebuiltRoot());
+    const rebuilt = found === undefined;
     const patients = await this.examine(catalogue, root);
     const index = new RepairIndex(context, inventory, {
       signal: options.signal,
@@ -89,6 +97,8 @@ class Repair {
     const readable = patients.flatMap(({ loaded }) => (loaded === undefined ? [] : [loaded]));
     await index.read(readable, new Set(root.condemned));
     for (const patient of patients) await this.assess(patient, index);
+    const unhealed = this.outcomes.find(({ outcome }) => outcome !== 'healed');
+    if (unhealed !== undefined && (await this.isOvertaken())) throw new CondemnedError(unhealed.id);
     const used = this.reindexed.flatMap(({ loaded }) => [...closure(loaded, index).values()]);
     const dryRun = options.dryRun === true;
     const packs = new PackWriter(context.hasher, this.objects);
@@ -107,6 +117,28 @@ class Repair {
     await this.writeIndexes(index);
     await this.publish(catalogue, root, rebuilt);
     return result;
+  }
+
+  /** Why it must start over, if it failed or found something missing only because gc ran meanwhile. */
+  async collected(error: unknown): Promise<CondemnedError | undefined> {
+    if (error instanceof CondemnedError) return error;
+    if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') return undefined;
+    return (await this.isOvertaken()) ? new CondemnedError(error.object ?? '') : undefined;
+  }
+
+  /** Undefined if the root is damaged. */
+  private async readRoot(): Promise<Root | undefined> {
+    try {
+      return await this.context.roots.read();
+    } catch (error) {
+      asDamage(error);
+      return undefined;
+    }
+  }
+
+  private async isOvertaken(): Promise<boolean> {
+    if (this.gcEpoch === undefined) return false;
+    return (await this.context.roots.read()).gcEpoch !== this.gcEpoch;
   }
 
   /** Reads the manifests of all checkpoints; where one is damaged, another one that was written for it. */

@@ -4,10 +4,13 @@ import { createStore, isThetalogError, openStore, type StateValue, type Store } 
 import { CHUNK_ELEMENTS, TestEnvironment } from '../engine/make-store.js';
 import { randomNumbers } from '../engine/training-state.js';
 
-/** A line of the journal. A checkpoint's key is `run:step`; a restore's keys are paths that may be written. */
+/**
+ * A line of the journal. A checkpoint's key is `run:step`; a restore's keys are paths that may be written, a damage's are
+ * checkpoints that need a repair.
+ */
 export interface JournalEntry {
   readonly kind: 'begin' | 'ack' | 'fail';
-  readonly verb: 'create' | 'save' | 'forget' | 'restore' | 'other';
+  readonly verb: 'create' | 'save' | 'forget' | 'restore' | 'damage' | 'repair' | 'other';
   readonly keys: readonly string[];
 }
 
@@ -188,8 +191,51 @@ const filing: CrashScript = {
     }),
 };
 
-/** Everything that writes to a store belongs into one of these scripts; `repair` has its place here, too. */
-export const CRASH_SCRIPTS: readonly CrashScript[] = [saving, maintaining, filing];
+const TRAILER_BYTES = 16;
+
+/** The footer of the second pack is lost, and with it its index; the first pack does not begin like one. */
+const repairing: CrashScript = {
+  name: 'repair',
+  prepare: async (session) => {
+    await make(session);
+    const packs: string[] = [];
+    await withStore(session, async (store) => {
+      for (const step of [0, 1, 2]) {
+        await saveState(session, store, 'a', step);
+        const names = await readdir(`${session.location}/packs`);
+        packs.push(...names.filter((name) => !packs.includes(name)));
+      }
+    });
+    await flipBit(`${session.location}/packs/${packs[0]}`, () => 0);
+    await flipBit(`${session.location}/packs/${packs[1]}`, (pack) => footerStart(pack) + 30);
+    session.note({ kind: 'ack', verb: 'damage', keys: ['a:1', 'a:2'] });
+  },
+  run: (session) =>
+    withStore(session, async (store) => {
+      await attempt(session, 'repair', [], () => store.repair());
+      await saveState(session, store, 'b', 3);
+    }),
+};
+
+/** Where the footer of a pack begins, as the trailer at its end says. */
+export function footerStart(pack: Uint8Array): number {
+  const at = pack.byteOffset + pack.byteLength - TRAILER_BYTES;
+  return Number(new DataView(pack.buffer).getBigUint64(at, true));
+}
+
+async function flipBit(path: string, offsetIn: (bytes: Uint8Array) => number): Promise<void> {
+  const file = await open(path, 'r+');
+  const { size } = await file.stat();
+  const bytes = new Uint8Array(size);
+  await file.read(bytes, 0, size, 0);
+  const offset = offsetIn(bytes);
+  bytes[offset] ^= 4;
+  await file.write(bytes, offset, 1, offset);
+  await file.close();
+}
+
+/** Everything that writes to a store belongs into one of these scripts. */
+export const CRASH_SCRIPTS: readonly CrashScript[] = [saving, maintaining, filing, repairing];
 
 /** Returns the paths below the folder of restored files. */
 export async function restoredFiles(folder: string): Promise<string[]> {

@@ -4,5 +4,5 @@ import { CRASH_SCRIPTS } from './crash-scripts.js';
 import { killAtCalls } from './kills.js';
 
 test.each(CRASH_SCRIPTS)('$name: what was acknowledged survives kill -9 at any call', async (script) => {
-  expect(await killAtCalls(script, 100)).toBe(100);
+  expect(await killAtCalls(script, 75)).toBe(75);
 });

@@ -9,8 +9,8 @@ import { cutPower } from './power-cuts.js';
 test.each(CRASH_SCRIPTS)(
   '$name: what was acknowledged survives a power cut at any moment',
   async (script) => {
-    const { cuts, disks } = await cutPower(script, 1_700);
-    expect(cuts).toBeGreaterThanOrEqual(1_700);
+    const { cuts, disks } = await cutPower(script, 1_250);
+    expect(cuts).toBeGreaterThanOrEqual(1_250);
     expect(disks).toBeGreaterThan(100);
   },
 );

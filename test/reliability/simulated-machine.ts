@@ -84,8 +84,8 @@ export class DiskJudge {
 
   /** Opens what is on a disk and looks at everything (`expectSurvived`). */
   async expectSurvived(image: DiskImage, expected: Expectation): Promise<void> {
-    const { created, must, may } = expected;
-    const key = JSON.stringify([fingerprint(image), created, [...must], [...may]]);
+    const { created, must, may, hidden } = expected;
+    const key = JSON.stringify([fingerprint(image), created, [...must], [...may], [...hidden]]);
     if (this.known.has(key)) return;
     this.known.add(key);
     await runOnMachine(() => expectSurvived(LOCATION, FOLDER, expected), image, 90);

@@ -10,7 +10,7 @@ import {
   LOSING_AN_ANSWER,
 } from './io-errors.js';
 
-/** Of each shape, over the three scripts together. */
+/** Of each shape, over all scripts together. */
 const SHAPES: [string, FaultShape, number][] = [
   ['once', FAILING_ONCE, 10_000],
   ['for ever', FAILING_FOR_EVER, 10_000],

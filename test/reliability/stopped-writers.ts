@@ -10,13 +10,15 @@ import {
 import { CHUNK_ELEMENTS } from '../engine/make-store.js';
 import { HookedStorage } from '../maintenance/hooked-storage.js';
 import { expectationOf, expectSurvived } from './crash-oracle.js';
-import { environmentOf, type JournalEntry, stateOf } from './crash-scripts.js';
+import { environmentOf, footerStart, type JournalEntry, stateOf } from './crash-scripts.js';
 import { seededRandom } from './seeded-random.js';
 
 type Note = (entry: JournalEntry) => void;
 
 export interface WriterScript {
   readonly name: string;
+  /** It begins with a store in which no pack has its footer. */
+  readonly damaged?: boolean;
   run(store: Store, note: Note): Promise<void>;
 }
 
@@ -60,9 +62,19 @@ export const WRITER_SCRIPTS: readonly WriterScript[] = [
       await save(store, note, 'c', 4);
     },
   },
+  {
+    name: 'repair',
+    damaged: true,
+    run: (store, note) => attempt(note, 'repair', [], () => store.repair()),
+  },
 ];
 
-async function prepared(): Promise<{ storage: MemoryStorage; journal: JournalEntry[] }> {
+interface Prepared {
+  readonly storage: MemoryStorage;
+  readonly journal: JournalEntry[];
+}
+
+async function prepared(): Promise<Prepared> {
   const storage = new MemoryStorage();
   const journal: JournalEntry[] = [];
   const options = { chunkElements: CHUNK_ELEMENTS, environment: environmentOf(1), workers: 0 };
@@ -72,11 +84,17 @@ async function prepared(): Promise<{ storage: MemoryStorage; journal: JournalEnt
   return { storage, journal };
 }
 
-export async function copyOf(storage: Storage): Promise<MemoryStorage> {
+/** Copies a store; `change` may change the bytes of its objects, the root apart. */
+export async function copyOf(
+  storage: Storage,
+  change: (key: string, bytes: Uint8Array) => void = () => {},
+): Promise<MemoryStorage> {
   const copy = new MemoryStorage();
   for await (const { key } of storage.list('')) {
     const bytes = await (key === 'root' ? undefined : storage.get(key));
-    if (bytes !== undefined) await copy.putIfAbsent(key, [bytes]);
+    if (bytes === undefined) continue;
+    change(key, bytes);
+    await copy.putIfAbsent(key, [bytes]);
   }
   const root = await storage.getVersioned('root');
   if (root !== undefined) await copy.putIfMatch('root', root.bytes, undefined);
@@ -88,9 +106,18 @@ function open(storage: Storage, seed: number): Promise<Store> {
   return openStore(storage, { environment: environmentOf(seed), workers: 0 });
 }
 
+async function damaged({ storage, journal }: Prepared): Promise<Prepared> {
+  const copy = await copyOf(storage, (key, bytes) => {
+    if (key.startsWith('packs/')) bytes[footerStart(bytes) + 30] ^= 4;
+  });
+  const keys = journal.flatMap((entry) => entry.keys);
+  return { storage: copy, journal: [...journal, { kind: 'ack', verb: 'damage', keys }] };
+}
+
 /** Stops a writer once at each of its storage calls; returns how many there were. */
 export async function stopAtEveryCall(script: WriterScript): Promise<number> {
-  const { storage, journal } = await prepared();
+  const sound = await prepared();
+  const { storage, journal } = script.damaged === true ? await damaged(sound) : sound;
   const counting = new HookedStorage(await copyOf(storage), async () => {});
   await script.run(await open(counting, 2), () => {});
   for (let at = 1; at <= counting.calls; at++) {
@@ -100,6 +127,7 @@ export async function stopAtEveryCall(script: WriterScript): Promise<number> {
     const hooked = new HookedStorage(copy, async () => {
       if (hooked.calls !== at) return;
       const collector = await open(copy, 30);
+      if (script.damaged === true) await attempt(note, 'repair', [], () => collector.repair());
       for (const step of at % 2 === 0 ? [1, 2] : [0, 1, 2]) await forget(collector, note, 'a', step);
       if (at % 3 === 0) await attempt(note, 'other', [], () => collector.compact());
       await collector.gc();
