@@ -59,7 +59,7 @@ export async function storeStreams(
   });
   const encode = async (places: Place[]): Promise<EncodedPlaces> => {
     const same = await findUnchanged(context, plan, writer, predictions, places);
-    if (same !== undefined) return { places, lent: [], encoded: same };
+    if (same !== undefined) return same;
     const lent: Lent[] = [];
     for (const place of places) lent.push(await lend(plan, place));
     const group = planGroup(plan, predictions, places, lent);
@@ -78,31 +78,35 @@ export async function storeStreams(
 /** A group, encoded or, where nothing of it is new, the ids of its chunks. */
 interface EncodedPlaces {
   places: readonly Place[];
-  lent: readonly Lent[];
+  lent: readonly Pick<Lent, 'release'>[];
   encoded: EncodedGroup | ChunkId[];
 }
 
 /**
- * Returns the ids of the chunks if all of them, read where the caller has them, are those of the base. They are hashed on this
- * thread: to copy them and hand them to another takes longer.
+ * Returns the group if all its chunks are those of the base: staged ones tell by their ids, others are read where the caller
+ * has them. They are hashed on this thread: to copy them and hand them to another takes longer.
  */
 async function findUnchanged(
   { hasher }: StoreContext,
-  plan: SavePlan,
+  { staged }: SavePlan,
   writer: ChunkWriter,
   predictions: ChunkPredictions,
   places: readonly Place[],
-): Promise<ChunkId[] | undefined> {
+): Promise<EncodedPlaces | undefined> {
   const ids: ChunkId[] = [];
+  let hashed = false;
   for (const { stream, index } of places) {
-    const base = writer.expectsUnchanged ? predictions.baseOf(stream, index) : undefined;
-    const bytes = base === undefined ? undefined : plan.staged?.unstaged(stream, index);
-    if (base === undefined || bytes === undefined || !writer.isStored(base)) return undefined;
-    if (hasher.chunkId(bytes) !== base) return undefined;
-    ids.push(base);
+    const base = predictions.baseOf(stream, index);
+    if (staged === undefined || base === undefined || !writer.isStored(base)) return undefined;
+    const bytes = writer.expectsUnchanged ? staged.unstaged(stream, index) : undefined;
+    hashed ||= bytes !== undefined;
+    const id = bytes === undefined ? staged.chunk(stream, index)?.id : hasher.chunkId(bytes);
+    if (id !== base) return undefined;
+    ids.push(id);
   }
-  await new Promise(setImmediate);
-  return ids;
+  if (hashed) await new Promise(setImmediate);
+  const lent = places.map(({ stream, index }) => ({ release: () => staged?.done(stream, index) }));
+  return { places, lent, encoded: ids };
 }
 
 async function store(

@@ -137,7 +137,6 @@ export class ChunkWriter {
     const stored = new Set(
       inputs.flatMap((input) => ('id' in input && !known.has(input.id) ? [input.id] : [])),
     );
-    if (this.isUnchanged(group)) return { group, result: unchanged(group), predictions: possible };
     if (stored.size > 0 && !this.changes) {
       const result = await this.run(group, possible, [], true);
       if (
@@ -192,14 +191,6 @@ export class ChunkWriter {
     const [{ encoded }] = members;
     if (encoded === undefined) throw new Error('a chunk without a base was not encoded');
     return encoded;
-  }
-
-  /** Whether all chunks are known to be those of the base. */
-  private isUnchanged({ members }: ChunkGroup): boolean {
-    return members.every(({ raw, base }) => {
-      const isBase = base !== undefined && 'buffer' in raw && raw.buffer.id === base;
-      return isBase && this.options.index.get(base) !== undefined;
-    });
   }
 
   private entryOf(id: ChunkId): ChunkEntry | undefined {
@@ -300,9 +291,4 @@ export class ChunkWriter {
     }
     return { records: [...records.values()], unreadable };
   }
-}
-
-function unchanged({ members }: ChunkGroup): EncodedGroup['result'] {
-  const ids = members.flatMap(({ base }) => (base === undefined ? [] : [{ id: base }]));
-  return { members: ids, damage: [], output: new Uint8Array(0) };
 }
