@@ -46,10 +46,16 @@ export {
   createStore,
   keep,
   openStore,
+  type Resumed,
+  type ResumeOptions,
   type Run,
   type SaveHandle,
   type SaveStateOptions,
+  type SkippedCheckpoint,
+  type StateDifference,
   type Store,
+  type VerifyOptions,
+  type VerifyResult,
 } from './lifecycle/index.js';
 export {
   MemoryStorage,

@@ -24,6 +24,6 @@ export { restoreFiles } from './restore-files.js';
 export { globPattern, restoreTensors } from './restore-tensors.js';
 export { type SavedCheckpoint, saveCheckpoint } from './save.js';
 export { StagingMemory } from './staged-state.js';
-export { PLAIN_KEY, planState, readPlainValues, readState } from './state-plan.js';
+export { PLAIN_KEY, planState, readPlainValues, readState, withoutTensors } from './state-plan.js';
 export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

@@ -1,38 +1,83 @@
 /** Tensors of a checkpoint in memory that the caller has already: what differs is found before anything is written. */
 import { ThetalogError } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
-import { type FoundTensor, flattenState, type Group, groupOfPath, type StateValue } from '../tensor/index.js';
+import {
+  type FoundTensor,
+  flattenState,
+  GROUPS,
+  type Group,
+  groupOfPath,
+  type StateValue,
+} from '../tensor/index.js';
 
 /** Differences named in a message; the others are counted. */
 const NAMED_MAX = 20;
 
+/** What is wanted of a checkpoint, and what of it the caller's state must have. */
+export interface WantedTensors {
+  tensors: readonly TensorLayout[];
+  /** Tensors of other groups are not looked at. Default: all. */
+  groups: readonly Group[] | undefined;
+  /** Groups that the checkpoint has, be it plain data; given where the state must have the same ones. */
+  storedGroups?: readonly Group[];
+}
+
 /**
  * Returns for each of the tensors the one of the same name in `into`, whose memory is to be filled. Throws `conflict`,
- * naming the differences, unless both have the same tensors of the same dtypes and shapes. Tensors of `into` that are in none
- * of the groups are not looked at.
+ * naming the differences, unless both have the same tensors of the same dtypes and shapes.
  */
-export function matchTensors(
-  into: StateValue,
-  tensors: readonly TensorLayout[],
-  groups: readonly Group[] | undefined,
-): FoundTensor[] {
-  const present = new Map<string, FoundTensor>();
-  for (const tensor of flattenState(into).tensors) {
-    if (groups === undefined || groups.includes(groupOfPath(tensor.path))) present.set(tensor.name, tensor);
-  }
-  const differences: string[] = [];
+export function matchTensors(into: StateValue, wanted: WantedTensors): FoundTensor[] {
+  const { tensors, groups, storedGroups } = wanted;
+  const isWanted = (group: Group): boolean => groups === undefined || groups.includes(group);
+  const found = flattenState(into).tensors.filter(({ path }) => isWanted(groupOfPath(path)));
+  const { differences, isOneSided } =
+    storedGroups === undefined
+      ? { differences: [], isOneSided: () => false }
+      : compareGroups(
+          groupsOf(
+            into,
+            found.map(({ path }) => groupOfPath(path)),
+          ).filter(isWanted),
+          storedGroups.filter(isWanted),
+        );
+  const present = new Map(found.map((tensor) => [tensor.name, tensor]));
   const matched = tensors.flatMap((tensor) => {
-    const found = present.get(tensor.name);
+    const match = present.get(tensor.name);
     present.delete(tensor.name);
-    if (found === undefined) differences.push(`${tensor.name}: is missing`);
-    else if (describe(found) !== describe(tensor))
-      differences.push(`${tensor.name}: is ${describe(found)} instead of ${describe(tensor)}`);
-    return found ?? [];
+    if (match === undefined) {
+      if (!isOneSided(tensor.group)) differences.push(`${tensor.name}: is missing`);
+    } else if (describe(match) !== describe(tensor))
+      differences.push(`${tensor.name}: is ${describe(match)} instead of ${describe(tensor)}`);
+    return match ?? [];
   });
-  for (const name of present.keys()) differences.push(`${name}: is not in the checkpoint`);
+  for (const [name, { path }] of present)
+    if (!isOneSided(groupOfPath(path))) differences.push(`${name}: is not in the checkpoint`);
   if (differences.length === 0) differences.push(...sharedMemory(matched, tensors));
   if (differences.length > 0) throw differs(differences);
   return matched;
+}
+
+/** The groups of a state, by its keys and its tensors; not `extra`: what is in none of the others may come and go. */
+export function groupsOf(state: StateValue, ofTensors: readonly Group[]): Group[] {
+  const isMap = typeof state === 'object' && state !== null && !Array.isArray(state);
+  const keys = isMap ? Object.keys(state) : [];
+  return GROUPS.filter((group) => group !== 'extra' && (keys.includes(group) || ofTensors.includes(group)));
+}
+
+/** One difference for a group that only one side has, instead of one for each of its tensors. */
+function compareGroups(
+  given: readonly Group[],
+  stored: readonly Group[],
+): { differences: string[]; isOneSided: (group: Group) => boolean } {
+  const missing = stored.filter((group) => !given.includes(group));
+  const surplus = given.filter((group) => !stored.includes(group));
+  return {
+    differences: [
+      ...missing.map((group) => `${group}: is missing`),
+      ...surplus.map((group) => `${group}: is not in the checkpoint`),
+    ],
+    isOneSided: (group) => missing.includes(group) || surplus.includes(group),
+  };
 }
 
 function describe({ dtype, shape }: Pick<TensorLayout, 'dtype' | 'shape'>): string {

@@ -7,6 +7,7 @@ import {
   type FoundTensor,
   flattenState,
   GROUPS,
+  type Group,
   groupOfPath,
   type StateValue,
   unflattenState,
@@ -16,7 +17,7 @@ import type { StoreContext } from './context.js';
 import { findFamilies, linkRanges } from './families.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
-import { matchTensors } from './restore-into.js';
+import { groupsOf, matchTensors } from './restore-into.js';
 import { piecesIntoMemory } from './restore-pieces.js';
 import { readTensors } from './tensor-reader.js';
 import type { RestoreStateOptions } from './types.js';
@@ -116,21 +117,29 @@ function field(value: StateValue | undefined, name: string): StateValue | undefi
   return Object.hasOwn(value, name) ? (value as { [key: string]: StateValue })[name] : undefined;
 }
 
+/** What is to be read of a stored state. */
+export interface ReadStateOptions extends Pick<RestoreStateOptions, 'groups' | 'into'> {
+  /** A group that only one of the checkpoint and `into` has is a difference, too, even if it is plain data. */
+  sameGroups?: boolean;
+}
+
 /** Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. */
 export async function readState(
   context: StoreContext,
   loaded: LoadedManifest,
-  { groups, into }: RestoreStateOptions,
+  { groups, into, sameGroups = false }: ReadStateOptions,
   lost: readonly string[] = [],
 ): Promise<StateValue> {
   const plain = await readPlain(context, loaded);
   const { layout } = loaded;
+  const object = `manifests/${loaded.name}`;
   const missing = new Set(lost);
   const wanted = [...layout.tensors.entries()].filter(
     ([, { group }]) => groups === undefined || groups.includes(group),
   );
   const tensors = wanted.map(([, tensor]) => tensor);
-  const given = into === undefined ? [] : matchTensors(into, tensors, groups);
+  const storedGroups = sameGroups ? groupsOfStored(plain, loaded) : undefined;
+  const given = into === undefined ? [] : matchTensors(into, { tensors, groups, storedGroups });
   const kept = wanted
     .map(([at, tensor], index) => ({ at, tensor, place: given.at(index) }))
     .filter(({ tensor }) => !missing.has(tensor.name));
@@ -141,7 +150,6 @@ export async function readState(
     kept.map(({ place }) => place?.data),
   );
   const values = new Map(kept.map(({ at, place }, index) => [at, { place, bytes: filled[index] }]));
-  const object = `manifests/${loaded.name}`;
   return unflattenState(plain, object, (slot) => {
     if (slot.index >= layout.tensors.length)
       throw corrupt('bad-slot', 'names a tensor that is not there', object);
@@ -150,9 +158,21 @@ export async function readState(
   });
 }
 
-/** Returns what is no tensor of a stored state. */
+/** Returns what is no tensor of a stored state: tensors are left out of maps and null in lists. */
 export async function readPlainValues(context: StoreContext, loaded: LoadedManifest): Promise<StateValue> {
-  return unflattenState(await readPlain(context, loaded), `manifests/${loaded.name}`, () => undefined);
+  return withoutTensors(await readPlain(context, loaded), `manifests/${loaded.name}`);
+}
+
+/** The same of a state that was taken apart. */
+export function withoutTensors(plain: Uint8Array, object: string): StateValue {
+  return unflattenState(plain, object, () => undefined);
+}
+
+function groupsOfStored(plain: Uint8Array, { name, layout }: LoadedManifest): Group[] {
+  return groupsOf(
+    withoutTensors(plain, `manifests/${name}`),
+    layout.tensors.map(({ group }) => group),
+  );
 }
 
 async function readPlain(context: StoreContext, loaded: LoadedManifest): Promise<Uint8Array> {

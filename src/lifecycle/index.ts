@@ -1,3 +1,4 @@
-export { keep } from '../maintenance/index.js';
-export type { Run, SaveHandle, SaveStateOptions } from './run.js';
+export { keep, type StateDifference } from '../maintenance/index.js';
+export type { Resumed, ResumeOptions, SkippedCheckpoint } from './resume.js';
+export type { Run, SaveHandle, SaveStateOptions, VerifyOptions, VerifyResult } from './run.js';
 export { createStore, openStore, type Store } from './store.js';

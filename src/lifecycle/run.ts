@@ -14,8 +14,9 @@ import {
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
-import { rescueCheckpoint } from '../maintenance/index.js';
-import type { StateValue } from '../tensor/index.js';
+import { compareWithState, rescueCheckpoint, type StateDifference } from '../maintenance/index.js';
+import type { Group, StateValue } from '../tensor/index.js';
+import { type Resumed, type ResumeOptions, resumeRun } from './resume.js';
 import { savePlan } from './save-plan.js';
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
@@ -30,6 +31,24 @@ export interface SaveStateOptions extends SaveOptions {
    * rejects, only once the checkpoint is durable, and the state must not change before. Default: false.
    */
   synchronous?: boolean;
+}
+
+export interface VerifyOptions {
+  /** Compare only tensors and plain data of these groups. Default: all. */
+  groups?: Group[];
+  signal?: AbortSignal;
+}
+
+/** What comparing a state with a checkpoint found. */
+export interface VerifyResult {
+  id: string;
+  run: string;
+  step: number | null;
+  /** There is no difference. */
+  equal: boolean;
+  differences: StateDifference[];
+  /** Bytes of tensors that were read and compared. */
+  bytes: number;
 }
 
 export class Run {
@@ -95,15 +114,37 @@ export class Run {
    * to restore into that differ from those saved.
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
-    const own = /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
     return withFreshRoot(this.context, async (root) => {
-      const { entry } = await resolveRef(this.context.catalogue, root, own);
+      const { entry } = await resolveRef(this.context.catalogue, root, this.own(ref));
       if (options.allowDamaged === undefined)
         return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
       const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
       const state = await readState(this.context, all, options, lost.tensors);
       if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
       return state;
+    });
+  }
+
+  /**
+   * Goes on where the run stopped: restores its newest checkpoint whose every byte is right, going back over damaged ones and
+   * saying so. Undefined if there is none yet. With `into`, throws `conflict` naming each tensor and group that differs,
+   * before anything is written; throws `corrupt` if every checkpoint is damaged.
+   */
+  resume(options: ResumeOptions = {}): Promise<Resumed | undefined> {
+    return resumeRun(this.context, this.name, options);
+  }
+
+  /**
+   * Compares a state with a stored one, every byte of its tensors (read and checked for this) and all plain data, and says what
+   * differs. `ref` as for `restore`.
+   */
+  verify(state: StateValue, ref = 'latest', options: VerifyOptions = {}): Promise<VerifyResult> {
+    return withFreshRoot(this.context, async (root) => {
+      const { run, entry } = await resolveRef(this.context.catalogue, root, this.own(ref));
+      const loaded = await this.context.cache.manifest(entry.manifest);
+      const { differences, bytes } = await compareWithState(this.context, loaded, state, options);
+      const { id, step } = entry;
+      return { id, run, step, equal: differences.length === 0, differences, bytes };
     });
   }
 
@@ -122,5 +163,9 @@ export class Run {
       }
       return listCheckpoints(this.context, root, { runs: [this.name], last: options.last });
     });
+  }
+
+  private own(ref: string): string {
+    return /^(latest|step:|best:)/.test(ref) ? `${this.name}@${ref}` : ref;
   }
 }

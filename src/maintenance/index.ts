@@ -8,3 +8,4 @@ export { readoptChunks } from './readopt.js';
 export { repairStore } from './repair.js';
 export { rescueCheckpoint } from './rescue.js';
 export { storeStats } from './stats.js';
+export { compareWithState, type StateDifference } from './verify-state.js';

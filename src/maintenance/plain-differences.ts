@@ -20,6 +20,23 @@ export async function plainDifferences(
   const isRead = !isPlainEqual(a.loaded, b.loaded);
   const before = await leavesOf(context, a.entry, isRead ? a.loaded : undefined);
   const after = await leavesOf(context, b.entry, isRead ? b.loaded : undefined);
+  return compareLeaves(before, after);
+}
+
+/** Compares the plain data of two states in the same way: NaN equals NaN, 0 is not -0. */
+export function comparePlainData(before: StateValue, after: StateValue): PlainDifference[] {
+  const [from, to] = [before, after].map((value) => {
+    const leaves = new Map<string, Leaf>();
+    addLeaves(leaves, '', value);
+    return leaves;
+  });
+  return compareLeaves(from, to);
+}
+
+function compareLeaves(
+  before: ReadonlyMap<string, Leaf>,
+  after: ReadonlyMap<string, Leaf>,
+): PlainDifference[] {
   const differences: PlainDifference[] = [];
   for (const [path, value] of after) {
     const old = before.get(path);
