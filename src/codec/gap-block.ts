@@ -4,6 +4,7 @@
  */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
 import {
+  BLOCK_LANES,
   type ChangeCounts,
   type FloatLayout,
   freshGapModel,
@@ -14,13 +15,11 @@ import {
   type GapModel,
   type Kernels,
 } from '../kernels/index.js';
+import { sumOf } from './change-sample.js';
 import type { CostModel } from './cost.js';
 import { BLOCK } from './record-ids.js';
 
 const EXPONENTS = 256;
-
-/** Lanes of a chunk that are sampled. */
-const SAMPLE_LANES = 16_384;
 
 /** Of more lanes that differ than this, classes tell the same in fewer bytes. */
 const SHARE_MAX = 1 / 20;
@@ -53,29 +52,18 @@ export class GapBlockCoder {
     this.cost = cost;
   }
 
-  /** Looks at a sample of a chunk of blocks; undefined where gaps are not the way to tell its lanes. */
-  plan(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, blockBytes: number): GapPlan | undefined {
-    if (layout.laneBytes === 1) return undefined;
-    const counts: ChangeCounts = {
-      lanes: new Uint32Array(EXPONENTS),
-      changed: new Uint32Array(EXPONENTS),
-      touchedTiles: 0,
-    };
-    const stride = Math.max(1, Math.floor(raw.length / layout.laneBytes / SAMPLE_LANES));
-    for (let start = 0; start < raw.length; start += blockBytes) {
-      const end = Math.min(raw.length, start + blockBytes);
-      this.kernels.sampleChanges(raw.subarray(start, end), base.subarray(start, end), layout, stride, counts);
-    }
-    const lanes = sum(counts.lanes);
-    const changed = sum(counts.changed);
+  /** Judges a chunk of so many lanes by a sample; undefined where gaps are not the way to tell its lanes. */
+  plan(counts: ChangeCounts, chunkLanes: number): GapPlan | undefined {
+    const lanes = sumOf(counts.lanes);
+    const changed = sumOf(counts.changed);
     const expected = 1 + (changed * GAP_TILE) / lanes;
     if (changed > lanes * SHARE_MAX || changed > counts.touchedTiles * CLUSTER_FACTOR * expected)
       return undefined;
     const low = lowOf(counts, lanes);
     const levels = sparseLevels(counts, low);
-    const share = raw.length / layout.laneBytes / lanes;
     const isOne =
-      this.gain(levels) * share < (levels.length - 1) * LEVEL_BITS * Math.ceil(raw.length / blockBytes);
+      (this.gain(levels) * chunkLanes) / lanes <
+      (levels.length - 1) * LEVEL_BITS * Math.ceil(chunkLanes / BLOCK_LANES);
     return { model: freshGapModel(low, isOne ? 1 : levels.length), isKnown: false };
   }
 
@@ -137,12 +125,6 @@ export class GapBlockCoder {
     if (used < 0) reader.fail('record-gaps', 'gaps do not end where they should', start);
     reader.view8(used);
   }
-}
-
-function sum(counts: Uint32Array): number {
-  let total = 0;
-  for (let index = 0; index < counts.length; index++) total += counts[index];
-  return total;
 }
 
 /** Returns the exponent below which lanes have flags. */

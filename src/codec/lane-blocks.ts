@@ -7,6 +7,7 @@ import { corrupt } from '../errors.js';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
+  type ChangeCounts,
   type ContextTables,
   type FloatLayout,
   type GapModel,
@@ -16,6 +17,7 @@ import {
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
+import { sampledChanges } from './change-sample.js';
 import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout, VALUE_BIAS_BITS } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
@@ -23,19 +25,13 @@ import { halfOf, type LaneSample, LaneSampler } from './lane-sample.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
+import { isClustered } from './symbol-clusters.js';
 
 /** Blocks of so few lanes are written both ways. */
 const EXACT_LANES_MAX = 32_768;
 
 /** So are blocks with so many lanes that equal the prediction, where the others keep together: gaps tell that best. */
 const CLUSTER_ZEROS_OF_16 = 12;
-/** Lanes that are looked at, of each so many. */
-const CLUSTER_LANES = 128;
-const CLUSTER_STRIDE = 1024;
-/** Neighbours that both differ, against the number that chance would make, and a few for small numbers. */
-const CLUSTER_FACTOR = 1.5;
-const CLUSTER_SLACK = 8;
-
 /** A block that is being written. */
 interface Block {
   readonly raw: Uint8Array;
@@ -73,13 +69,14 @@ export class LaneBlocks {
     this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
-  /** Writes whole lanes; `predicted` may go on with a tail. */
+  /** Writes whole lanes; `predicted` may go on with a tail. `sampled` is a sample of their changes, if one was taken. */
   encode(
     writer: ByteWriter,
     raw: Uint8Array,
     predicted: Uint8Array | undefined,
     info: DTypeInfo,
     effort: StreamEffort,
+    sampled?: ChangeCounts,
   ): void {
     const base = predicted?.subarray(0, raw.length);
     const blockBytes = BLOCK_LANES * info.laneBytes;
@@ -88,7 +85,12 @@ export class LaneBlocks {
       return;
     }
     const float = floatLayout(info);
-    const gapPlan = float && base && this.gaps.plan(raw, base, float, blockBytes);
+    const changes =
+      sampled ??
+      (float && base && float.laneBytes > 1
+        ? sampledChanges(this.kernels, raw, base, float, blockBytes)
+        : undefined);
+    const gapPlan = changes && this.gaps.plan(changes, raw.length / info.laneBytes);
     if (float !== undefined && base !== undefined && gapPlan !== undefined) {
       this.writeGaps(writer, { raw, base, info, effort }, base, float, gapPlan);
       return;
@@ -107,6 +109,30 @@ export class LaneBlocks {
       const block = { raw: raw.subarray(start, end), base: base?.subarray(start, end), info, effort };
       if (plan === undefined) this.writePlanes(writer, block);
       else this.writeCheaper(writer, block, plan, start / blockBytes, planesLaneBits);
+    }
+  }
+
+  /** Writes lanes that all differ from the base. */
+  encodeChanged(
+    writer: ByteWriter,
+    raw: Uint8Array,
+    base: Uint8Array,
+    info: DTypeInfo,
+    effort: StreamEffort,
+  ): void {
+    const layout = floatLayout(info);
+    const plan = layout && this.classes.plan(raw, base, classLayout(layout));
+    const blockBytes = BLOCK_LANES * info.laneBytes;
+    for (let start = 0; start < raw.length; start += blockBytes) {
+      const end = Math.min(raw.length, start + blockBytes);
+      const isWritten = plan && this.classes.write(writer, plan, start / blockBytes, end - start);
+      if (isWritten) continue;
+      this.writePlanes(writer, {
+        raw: raw.subarray(start, end),
+        base: base.subarray(start, end),
+        info,
+        effort,
+      });
     }
   }
 
@@ -359,20 +385,4 @@ function presentValues(counts: Uint32Array, start: number): number {
   let values = 0;
   for (let entry = start; entry < start + 256; entry++) if (counts[entry] > 0) values++;
   return values;
-}
-
-/** Returns whether symbols that are not 0 are neighbours far more often than by chance. */
-function isClustered(symbols: Uint8Array): boolean {
-  let taken = 0;
-  let changes = 0;
-  let pairs = 0;
-  for (let start = 0; start + CLUSTER_LANES < symbols.length; start += CLUSTER_STRIDE) {
-    for (let lane = start; lane < start + CLUSTER_LANES; lane++) {
-      if (symbols[lane] === 0) continue;
-      changes++;
-      if (symbols[lane + 1] !== 0) pairs++;
-    }
-    taken += CLUSTER_LANES;
-  }
-  return pairs > CLUSTER_SLACK + (CLUSTER_FACTOR * changes * changes) / taken;
 }

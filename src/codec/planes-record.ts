@@ -5,6 +5,7 @@ import { type DType, type DTypeInfo, dtypeById, dtypeInfo } from '../tensor/inde
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import type { CostModel } from './cost.js';
 import { LaneBlocks } from './lane-blocks.js';
+import { MarkedLanes } from './marked-lanes.js';
 import { type Predictor, type PredictorRoom, predictorRoom, wholePrediction } from './predictor.js';
 import { ENCODING, PREDICTOR } from './record-ids.js';
 import { SampledCost } from './sampled-cost.js';
@@ -26,7 +27,7 @@ export class PlanesCoder {
     this.room = predictorRoom(kernels);
     this.samples = new SampledCost(kernels, cost);
     this.blocks = new LaneBlocks(kernels, streams, cost);
-    this.lanes = new TouchedLanes(kernels, this.blocks);
+    this.lanes = new TouchedLanes(kernels, new MarkedLanes(kernels, this.blocks));
   }
 
   /** Returns the record of `raw`, predicted or not; at the start of `target`, if one is given and long enough. */

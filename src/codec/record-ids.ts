@@ -40,6 +40,7 @@ export const BLOCK = {
   farClasses: 9,
   farClassesAgain: 10,
   touched: 11,
+  marked: 12,
 } as const;
 
 /** How a byte stream is coded. */

@@ -6,7 +6,7 @@ import type { ByteReader, ByteWriter } from '../bytes/index.js';
 import { BLOCK_BYTES_MAX, type Kernels, LINE_BYTES } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { StreamEffort } from './byte-stream.js';
-import type { LaneBlocks } from './lane-blocks.js';
+import type { MarkedLanes } from './marked-lanes.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
 
@@ -26,10 +26,10 @@ interface Run {
 
 export class TouchedLanes {
   private readonly kernels: Kernels;
-  private readonly blocks: LaneBlocks;
+  private readonly blocks: MarkedLanes;
   private readonly marks = new Uint8Array(BLOCK_BYTES_MAX / LINE_BYTES);
 
-  constructor(kernels: Kernels, blocks: LaneBlocks) {
+  constructor(kernels: Kernels, blocks: MarkedLanes) {
     this.kernels = kernels;
     this.blocks = blocks;
   }

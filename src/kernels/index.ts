@@ -23,6 +23,7 @@ export {
   type StateCount,
 } from './kernels.js';
 export { loadKernels } from './loader.js';
+export * from './mark-model.js';
 export {
   isCompletePrefix,
   PREFIX_BITS_MAX,

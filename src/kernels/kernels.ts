@@ -9,6 +9,7 @@
 import type { Arena } from './arena.js';
 import type { Formula } from './formulas.js';
 import type { ChangeCounts, GapModel, GapStreams } from './gap-model.js';
+import type { MarkModel } from './mark-model.js';
 import type { PrefixModel } from './prefix-model.js';
 
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
@@ -238,6 +239,37 @@ export interface Kernels {
     stride: number,
     counts: ChangeCounts,
   ): void;
+
+  /** Sets a bit of `marks` for each lane, of 2 bytes, that differs, the lowest one first. */
+  markLanes(raw: Uint8Array, base: Uint8Array, marks: Uint8Array): void;
+
+  /**
+   * Codes which lanes of `raw`, at most BLOCK_LANES of 2 bytes, differ from `base` (FORMAT.md, "Marked lanes"). The blocks of
+   * a chunk are coded from the last one to the first, and only the last one may have lanes that are no multiple of 32. Returns
+   * a view that stays valid until the next call of the same kernels.
+   */
+  encodeMarks(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, model: MarkModel): Uint8Array;
+
+  /**
+   * The inverse of encodeMarks: fills `marks`, from the first block to the last one. `coded` may have more bytes than are used.
+   * Returns how many are, or -1 for damage; the model is then worthless.
+   */
+  decodeMarks(
+    coded: Uint8Array,
+    base: Uint8Array,
+    layout: FloatLayout,
+    model: MarkModel,
+    marks: Uint8Array,
+  ): number;
+
+  /** Puts the marked lanes, of 2 bytes, at the start of `output`, which has room for all lanes; returns their bytes. */
+  gatherMarked(lanes: Uint8Array, marks: Uint8Array, output: Uint8Array): number;
+
+  /**
+   * Fills `raw` from `values`, of which there is one for each marked lane and may be more, and for other lanes from `base`.
+   * Returns the bytes of the values.
+   */
+  scatterMarked(values: Uint8Array, marks: Uint8Array, base: Uint8Array, raw: Uint8Array): number;
 
   /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
   gatherSparse(plane: Uint8Array): SparseStreams;

@@ -16,6 +16,14 @@ import {
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
 } from './kernels.js';
+import {
+  MARK_CONTEXTS,
+  MARK_STATES,
+  MARK_TOTAL,
+  type MarkModel,
+  markBytes,
+  markLowMax,
+} from './mark-model.js';
 import { isCompletePrefix, PREFIX_LENGTHS, type PrefixModel, prefixBytesMax } from './prefix-model.js';
 
 export function demand(condition: boolean, what: string): asserts condition {
@@ -159,6 +167,33 @@ function demandLanes(raw: Uint8Array, base: Uint8Array, laneBytes: number): numb
   demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
   demand(base.length === raw.length, 'the base is as long as the raw block');
   return lanes;
+}
+
+/** Returns the number of lanes of a block whose marks are coded. */
+export function demandMarks(
+  raw: Uint8Array,
+  base: Uint8Array,
+  layout: FloatLayout,
+  { low, probabilities, states }: MarkModel,
+): number {
+  demand(layout.laneBytes === 2, 'lanes of 2 bytes');
+  demand(Number.isInteger(low) && low >= 0 && low <= markLowMax(layout.exponentBits), 'a lowest exponent');
+  demand(probabilities.length === MARK_CONTEXTS && states.length === MARK_STATES, 'the parts of a model');
+  for (const probability of probabilities)
+    demand(probability > 0 && probability < MARK_TOTAL, 'probabilities below the total');
+  return demandLanes(raw, base, layout.laneBytes);
+}
+
+/** Returns the number of lanes, of 2 bytes, that have these marks. */
+export function demandMarked(lanes: Uint8Array, marks: Uint8Array): number {
+  const count = lanes.length / 2;
+  demand(Number.isInteger(count) && count <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
+  demand(marks.length === markBytes(count), 'a bit for each lane');
+  return count;
+}
+
+export function demandRoom(output: Uint8Array, lanes: Uint8Array): void {
+  demand(output.length >= lanes.length, 'room for all lanes');
 }
 
 export function demandLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void {

@@ -11,8 +11,11 @@ import {
   demandFrequencies,
   demandGaps,
   demandLines,
+  demandMarked,
+  demandMarks,
   demandPlane,
   demandPrefix,
+  demandRoom,
   demandSameLanes,
   demandSample,
   demandWindow,
@@ -24,6 +27,13 @@ import { decodeEntropyReference, encodeEntropyReference } from './reference-entr
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
 import { differingLinesReference } from './reference-lines.js';
+import {
+  decodeMarksReference,
+  encodeMarksReference,
+  gatherMarkedReference,
+  markLanesReference,
+  scatterMarkedReference,
+} from './reference-marks.js';
 import {
   histogramReference,
   mergePlanesReference,
@@ -81,6 +91,36 @@ const GAP_KERNELS: Pick<Kernels, 'encodeGaps' | 'decodeGaps' | 'sampleChanges'> 
   },
 };
 
+const MARK_KERNELS: Pick<
+  Kernels,
+  'markLanes' | 'encodeMarks' | 'decodeMarks' | 'gatherMarked' | 'scatterMarked'
+> = {
+  markLanes(raw, base, marks) {
+    demandMarked(raw, marks);
+    demandMarked(base, marks);
+    markLanesReference(raw, base, marks);
+  },
+  encodeMarks(raw, base, layout, model) {
+    demandMarks(raw, base, layout, model);
+    return encodeMarksReference(raw, base, layout, model);
+  },
+  decodeMarks(coded, base, layout, model, marks) {
+    demandMarks(base, base, layout, model);
+    demandMarked(base, marks);
+    return decodeMarksReference(coded, base, layout, model, marks);
+  },
+  gatherMarked(lanes, marks, output) {
+    demandMarked(lanes, marks);
+    demandRoom(output, lanes);
+    return gatherMarkedReference(lanes, marks, output);
+  },
+  scatterMarked(values, marks, base, raw) {
+    demandMarked(base, marks);
+    demandMarked(raw, marks);
+    return scatterMarkedReference(values, marks, base, raw);
+  },
+};
+
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
@@ -114,6 +154,7 @@ export function typescriptKernels(): Kernels {
     ...classKernels(),
     ...PREFIX_KERNELS,
     ...GAP_KERNELS,
+    ...MARK_KERNELS,
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);

@@ -30,6 +30,7 @@ import {
 import type { PrefixModel } from './prefix-model.js';
 import { WasmClasses } from './wasm-classes.js';
 import { WasmGaps } from './wasm-gaps.js';
+import { WasmMarks } from './wasm-marks.js';
 import {
   ARENA,
   BASE,
@@ -83,6 +84,12 @@ export class WasmKernels implements Kernels {
   private readonly classes: WasmClasses;
   private readonly prefix: WasmPrefix;
   private readonly gaps: WasmGaps;
+  private readonly marks: WasmMarks;
+  readonly markLanes: Kernels['markLanes'] = (...block) => this.marks.mark(...block);
+  readonly encodeMarks: Kernels['encodeMarks'] = (...block) => this.marks.encode(...block);
+  readonly decodeMarks: Kernels['decodeMarks'] = (...block) => this.marks.decode(...block);
+  readonly gatherMarked: Kernels['gatherMarked'] = (...block) => this.marks.gather(...block);
+  readonly scatterMarked: Kernels['scatterMarked'] = (...block) => this.marks.scatter(...block);
 
   constructor(wasm: WasmExports) {
     const { buffer } = wasm.memory;
@@ -99,6 +106,7 @@ export class WasmKernels implements Kernels {
     this.classes = new WasmClasses(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
     this.gaps = new WasmGaps(wasm, this.views);
+    this.marks = new WasmMarks(wasm, this.views);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');

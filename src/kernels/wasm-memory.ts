@@ -12,6 +12,8 @@ export const FREQUENCIES = 4096;
 export const COUNTS = 8192;
 export const SPARE_COUNTS = COUNTS + 1024;
 export const TABLE = 16_384;
+/** Shuffles of marked lanes; they stay. */
+export const MARK_TABLES = 49_152;
 
 /** A window holds a block and the padding that kernels may read or write beyond it. */
 export const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;

@@ -184,6 +184,41 @@ export interface WasmExports {
     stride: number,
     counts: number,
   ): void;
+  buildMarkTables(tables: number): void;
+  markLanes16(raw: number, base: number, lanes: number, marks: number): void;
+  encodeMarks16(
+    raw: number,
+    base: number,
+    groups: number,
+    bits: number,
+    low: number,
+    probabilities: number,
+    states: number,
+    tables: number,
+    work: number,
+    end: number,
+  ): number;
+  decodeMarks16(
+    bytes: number,
+    end: number,
+    base: number,
+    groups: number,
+    bits: number,
+    low: number,
+    probabilities: number,
+    states: number,
+    tables: number,
+    marks: number,
+  ): number;
+  gatherMarked16(lanes: number, marks: number, markBytes: number, tables: number, output: number): number;
+  scatterMarked16(
+    values: number,
+    marks: number,
+    markBytes: number,
+    tables: number,
+    base: number,
+    raw: number,
+  ): number;
   sampledHistogram(bytes: number, length: number, counts: number): void;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;

@@ -34,6 +34,7 @@ const EXAMPLES: Record<string, Pair> = {
   prefix: scaledUpdate('f32', 20_000, 1e-4),
   gaps: sparseUpdate(4000, 40, 6),
   gapsOfBlocks: sparseUpdate(70_000, 300, 6),
+  marked: sparseUpdate(66_000, 12, 6),
   touched: touchedRows(100, 64, 12, 3),
   near: { dtype: 'f16', raw: nudged(skewedBytes(3000, 7), 2, 2, 1), base: skewedBytes(3000, 7) },
 };

@@ -8,6 +8,7 @@ import sys
 import zlib
 
 from decode_gaps import Gaps
+from decode_marks import read_marks
 from predict_lanes import GRADIENTS, RULES, cast, predict
 
 # dtype id: (bytes of a lane, whether it is a float)
@@ -304,6 +305,24 @@ def read_touched(reader, dtype, length, base):
     return bytes(output)
 
 
+def read_marked(reader, dtype, lanes, base):
+    """Lanes of which only the marked ones differ from the base."""
+    reader.u8()
+    assert LANES[dtype] == (2, True)
+    before = struct.unpack(f'<{lanes}H', base[:2 * lanes])
+    marked, carried = read_marks(reader, exponents_of(before, 2, 5 if dtype == 13 else 8))
+    blocks = Reader(carried + reader.data[reader.at:])
+    together = b''.join(base[2 * lane:2 * lane + 2] for lane in marked)
+    assert blocks.data[0] not in (11, 12)
+    coded = read_lanes(blocks, dtype, len(marked), together)
+    assert not any(carried[blocks.at:])
+    reader.take(max(0, blocks.at - len(carried)))
+    output = bytearray(base[:2 * lanes])
+    for index, lane in enumerate(marked):
+        output[2 * lane:2 * lane + 2] = coded[2 * index:2 * index + 2]
+    return bytes(output)
+
+
 def read_lanes(reader, dtype, lanes, base):
     lane_bytes, is_float = LANES[dtype]
     has_base = base is not None
@@ -316,6 +335,8 @@ def read_lanes(reader, dtype, lanes, base):
 
     if lanes > 0 and reader.data[reader.at] == 11:
         return read_touched(reader, dtype, lanes * lane_bytes, base if has_base else None)
+    if lanes > 0 and reader.data[reader.at] == 12:
+        return read_marked(reader, dtype, lanes, base if has_base else None)
     output = bytearray()
     for start in range(0, lanes, 65536):
         count = min(65536, lanes - start)

@@ -23,6 +23,16 @@ function flagged(steps: readonly number[], others: readonly number[]): Uint8Arra
   return new Uint8Array(lanes.buffer);
 }
 
+/** 200 bf16 lanes of two exponents and signs; to those that are named the number after it is added. */
+function marked(steps: readonly number[]): string {
+  const lanes = Uint16Array.from(
+    { length: 200 },
+    (_, at) => (at % 2 ? 0x3f80 : 0x3c00) + (at % 3 ? 0 : 0x8000),
+  );
+  for (let index = 0; index < steps.length; index += 2) lanes[steps[index]] += steps[index + 1];
+  return toHex(new Uint8Array(lanes.buffer));
+}
+
 const GOLDENS: readonly Golden[] = [
   { what: 'raw', dtype: 'f32', record: '01cafe', raw: 'cafe' },
   {
@@ -114,6 +124,17 @@ const GOLDENS: readonly Golden[] = [
     record: '0408020b0206044a03020401ff7103332b00000cc181bd0287d884c021826ca2010101',
     raw: `${'00000001'.repeat(100)}${'05000001'.repeat(50)}${'00000001'.repeat(1200)}${'05000001'.repeat(37)}`,
     base: '00000001'.repeat(1387),
+  },
+  {
+    what: 'marked lanes',
+    dtype: 'bf16',
+    record:
+      '040e020c71404040404040400f4040404040400440000b965701c3020129b91358018314c926de24cd02f404c502f404bd54ac24c6020725c402f204c402aa23c4026124c4027324c402f204c402f204c4027324c402',
+    raw: marked([
+      0, 1, 3, 1, 6, -1, 16, 2, 40, 1, 64, -1, 77, 1, 78, 3, 100, 1, 120, 1, 126, -1, 150, 1, 180, 1, 199, 1,
+    ]),
+    base: marked([]),
+    onlyDecoded: true,
   },
   { what: 'constant and zero planes', dtype: 'i16', record: '04060102020601', raw: '0300'.repeat(5) },
   { what: 'deflate', dtype: 'bytes', record: '024b4c4a4e494dc32401', raw: '616263646566'.repeat(4) },

@@ -96,6 +96,7 @@ describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
     const samples = fc.sample(pairs(3000), { numRuns: 250, seed: 20260101 });
     samples.push(scaledUpdate('f32', 70_000, 1e-4), scaledUpdate('f32', 20_000, 1e-2));
     samples.push(sparseUpdate(150_000, 60, 3), sparseUpdate(70_000, 2000, 4), touchedRows(1200, 64, 40, 2));
+    samples.push(sparseUpdate(70_001, 12, 5), { ...sparseUpdate(66_000, 6, 5), dtype: 'f16' });
     checkInPython(samples.map(({ dtype, raw, base }) => encoded(raw, dtype, fromBase(base), dtype)));
   });
 

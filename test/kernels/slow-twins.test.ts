@@ -12,6 +12,12 @@ import {
   knowsOrder,
   type LaneLayout,
   loadKernels,
+  MARK_CONTEXTS,
+  MARK_STATE_MIN,
+  MARK_STATES,
+  MARK_TOTAL,
+  markBytes,
+  markLowMax,
   type PrefixModel,
   prefixBytesMax,
 } from '../../src/kernels/index.js';
@@ -169,6 +175,30 @@ function gaps(next: Next): void {
   same('bits of gaps', a?.bits, b?.bits);
 }
 
+function marks(next: Next): void {
+  const layout = { laneBytes: 2, exponentBits: next() % 2 === 0 ? 8 : 5 } as const;
+  const base = blockOf(next, (next() % LANES_MAX) * 2, 2);
+  const raw = near(next, base, 2);
+  const low = next() % (markLowMax(layout.exponentBits) + 1);
+  const probabilities = Uint8Array.from({ length: MARK_CONTEXTS }, () => 1 + (next() % (MARK_TOTAL - 1)));
+  const start = Uint16Array.from({ length: MARK_STATES }, () => MARK_STATE_MIN + (next() & 255));
+  const run = (kernels: Kernels) => {
+    const model = { low, probabilities, states: start.slice() };
+    const coded = kernels.encodeMarks(raw, base, layout, model).slice();
+    const [told, found] = [0, 1].map(() => new Uint8Array(markBytes(base.length / 2)));
+    kernels.markLanes(raw, base, told);
+    if (kernels.decodeMarks(coded, base, layout, model, found) !== coded.length) throw new Error('marks');
+    same('decoded marks', found, told);
+    const values = new Uint8Array(raw.length);
+    const used = kernels.gatherMarked(raw, found, values);
+    const merged = new Uint8Array(raw.length);
+    if (kernels.scatterMarked(values, found, base, merged) !== used) throw new Error('marked lanes');
+    same('merged marks', merged, raw);
+    return coded;
+  };
+  same('coded marks', run(wasm), run(plain));
+}
+
 function sparse(next: Next): void {
   const plane = blockOf(next, next() % 600, 1);
   const expected = plain.gatherSparse(plane);
@@ -242,7 +272,7 @@ function predictions(next: Next): void {
 }
 
 describe('both kernels', () => {
-  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, planes, prefix, classes];
+  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, prefix, classes];
   it.each(trials.map((trial, index) => ({ name: trial.name, trial, index })))(
     `agree on ${BLOCKS / trials.length} blocks: $name`,
     ({ trial, index }) => {

@@ -31,6 +31,14 @@ export {
   encodeGaps32,
 } from './gaps';
 export { histogram, sampledHistogram } from './histogram';
+export {
+  buildMarkTables,
+  decodeMarks16,
+  encodeMarks16,
+  gatherMarked16,
+  markLanes16,
+  scatterMarked16,
+} from './lane-marks';
 export { differingLines } from './lines';
 export { merge8, merge16, merge32, merge64 } from './merge';
 export { predictAverage, predictMaximum } from './predict-averages';
