@@ -93,7 +93,9 @@ export function fitContexts(counts: Uint32Array, cost: CostModel): FittedTables 
 }
 
 function isEmpty(counts: Uint32Array): boolean {
-  for (let symbol = 0; symbol < counts.length; symbol++) if (counts[symbol] !== 0) return false;
+  for (let symbol = 0; symbol < SYMBOLS; symbol += 4) {
+    if ((counts[symbol] | counts[symbol + 1] | counts[symbol + 2] | counts[symbol + 3]) !== 0) return false;
+  }
   return true;
 }
 

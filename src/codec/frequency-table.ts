@@ -43,14 +43,15 @@ function weightOf(level: number): number {
 export function scaledFrequencies(weights: Float64Array): Uint16Array | undefined {
   let all = 0;
   let present = 0;
-  for (const weight of weights) {
-    all += weight;
-    if (weight > 0) present++;
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) {
+    all += weights[symbol];
+    if (weights[symbol] > 0) present++;
   }
   if (present < 2) return undefined;
   let rare = 0;
   let rest = 0;
-  for (const weight of weights) {
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) {
+    const weight = weights[symbol];
     if (weight === 0) continue;
     if (weight * PROBABILITY_TOTAL < all) rare++;
     else rest += weight;
