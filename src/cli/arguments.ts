@@ -99,6 +99,24 @@ export function collectGroup(text: string, previous: Group[] | undefined): Group
   return [...(previous ?? []), group];
 }
 
+const BYTE_UNITS: Record<string, number> = {
+  '': 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** Parses a size such as `64MiB` or `1GB`. */
+export function parseBytes(text: string): number {
+  const [, digits = '', unit = ''] = /^([\d.]+) *([a-z]*)$/i.exec(text) ?? [];
+  const bytes = Math.round((parseNumber(digits) ?? 0) * (BYTE_UNITS[unit.toLowerCase()] ?? 0));
+  if (!(bytes > 0)) throw new InvalidArgumentError('Expected a size such as 64MiB or 1GB.');
+  return bytes;
+}
+
 /** Parses a share of the data in percent, with or without the sign. */
 export function parsePercent(text: string): number {
   const value = parseNumber(text.replace(/%$/, ''));

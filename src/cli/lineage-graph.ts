@@ -1,6 +1,7 @@
 /**
- * Draws lineage as text, newest first, the way git draws branches: `*` a checkpoint, `o` a forgotten parent, `|` a line
- * that goes on to an ancestor further down, `/` a line that joins the one at its left, where a run was forked.
+ * Draws lineage as text, newest first, the way git draws branches: `*` a checkpoint, `|` a line that goes on to an ancestor
+ * further down, `/` a line that joins the one at its left, where a run was forked. Of a forgotten parent nothing but the id is
+ * known: it is a gap `:` above what was saved before it in the run, or the end `o` of a line.
  */
 import type { CheckpointInfo } from '../index.js';
 
@@ -20,10 +21,10 @@ interface Node {
 
 /** Returns the checkpoints that share an ancestor with the named one, itself included. */
 export function connectedLineage(checkpoints: readonly CheckpointInfo[], id: string): CheckpointInfo[] {
-  const parents = new Map(checkpoints.map((checkpoint) => [checkpoint.id, checkpoint.parent]));
+  const nodes = lineageNodes(checkpoints);
   const rootOf = (start: string): string => {
     let current = start;
-    for (let parent = parents.get(current); parent; parent = parents.get(current)) current = parent;
+    for (let up = nodes.get(start)?.parent; up; up = nodes.get(up)?.parent) current = up;
     return current;
   };
   const root = rootOf(id);
@@ -52,7 +53,7 @@ export function drawLineage(checkpoints: readonly CheckpointInfo[]): LineageRow[
 }
 
 function nodeRow(lanes: readonly (string | null)[], lane: number, node: Node): LineageRow {
-  const mark = node.checkpoint === undefined ? 'o' : '*';
+  const mark = node.checkpoint !== undefined ? '*' : node.parent === null ? 'o' : ':';
   const graph = lanes.map((id, index) => (index === lane ? mark : laneMark(id))).join(' ');
   return node.checkpoint === undefined
     ? { graph, forgottenId: node.id }
@@ -110,11 +111,27 @@ function lineageNodes(checkpoints: readonly CheckpointInfo[]): Map<string, Node>
     const { id, parent, createdAt } = checkpoint;
     nodes.set(id, { id, parent, createdAt, checkpoint });
   }
-  for (const { parent, createdAt } of checkpoints) {
+  const before = predecessors(checkpoints);
+  for (const { id, parent, createdAt } of checkpoints) {
     if (parent === null) continue;
     const known = nodes.get(parent);
-    if (known === undefined) nodes.set(parent, { id: parent, parent: null, createdAt });
-    else if (known.checkpoint === undefined) known.createdAt = Math.min(known.createdAt, createdAt);
+    if (known === undefined) nodes.set(parent, { id: parent, parent: before.get(id) ?? null, createdAt });
+    else if (known.checkpoint === undefined && createdAt < known.createdAt) {
+      known.createdAt = createdAt;
+      known.parent = before.get(id) ?? null;
+    }
   }
   return nodes;
+}
+
+/** Returns which checkpoint was saved before each in its run. */
+function predecessors(checkpoints: readonly CheckpointInfo[]): Map<string, string> {
+  const before = new Map<string, string>();
+  const latest = new Map<string, string>();
+  for (const { id, run } of [...checkpoints].sort((a, b) => a.createdAt - b.createdAt)) {
+    const last = latest.get(run);
+    if (last !== undefined) before.set(id, last);
+    latest.set(run, id);
+  }
+  return before;
 }

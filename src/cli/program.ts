@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { isThetalogError, ThetalogError } from '../index.js';
+import { addBenchCommand } from './commands/bench-command.js';
 import { addCatCommand } from './commands/cat-command.js';
 import { addCheckCommand } from './commands/check-command.js';
+import { addCompletionCommands } from './commands/completion-command.js';
 import { addDiffCommand } from './commands/diff-command.js';
 import { addForgetCommand } from './commands/forget-command.js';
 import { addCompactCommand, addGcCommand } from './commands/housekeeping-commands.js';
@@ -29,16 +31,25 @@ References (REF):
   RUN@latest~2            follows parents, two back
   TAG or ID               a tag, or the first digits of an id
 
-Exit codes:
-  0 done  1 internal error  2 wrong usage  3 not found  4 conflict  5 damaged
-  6 unsupported  7 storage unavailable or full  130 aborted
-
 Examples:
   $ thetalog init ./store
   $ thetalog save step-1200.pth --store ./store --run pretrain --step 1200 --metric loss=2.31
   $ export THETALOG_STORE=./store
   $ thetalog list
-  $ thetalog restore pretrain@best:loss --out ./resume`;
+  $ thetalog restore pretrain@best:loss --out ./resume
+
+thetalog help COMMAND has the options and examples of a command.`;
+
+/** Below the help of every command, as man pages end. */
+const HELP_END = `
+Exit codes:
+  0 done  1 internal error  2 wrong usage  3 not found  4 conflict  5 damaged
+  6 unsupported  7 storage unavailable or full  130 aborted
+
+Environment:
+  THETALOG_STORE    the store of every command that is given none by --store
+  THETALOG_DEBUG=1  print the stack of an internal error
+  NO_COLOR=1        no colours on a terminal`;
 
 /** Runs one command line and returns its exit code; everything it has to say has been written by then. */
 export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
@@ -59,7 +70,8 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   }
 }
 
-function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Command {
+/** Returns the commands, ready to parse one command line. */
+export function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Command {
   const program = new Command('thetalog')
     .description('Keeps every checkpoint of a training run, bit-exactly, in a fraction of the bytes.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -67,7 +79,6 @@ function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Comm
     .option('--json', 'print newline-delimited JSON; the last object is the result')
     .option('-q, --quiet', 'print ids only, or nothing; no progress')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => stdout.write(text),
@@ -76,7 +87,8 @@ function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Comm
       outputError: () => {},
     })
     .exitOverride()
-    .addHelpText('after', PROGRAM_HELP);
+    .addHelpText('after', PROGRAM_HELP)
+    .addHelpText('afterAll', HELP_END);
   program.commandsGroup('Checkpoints:');
   addInitCommand(program, commandHost);
   addSaveCommand(program, commandHost);
@@ -97,6 +109,10 @@ function createProgram({ stdout, stderr }: Host, commandHost: CommandHost): Comm
   addForgetCommand(program, commandHost);
   addGcCommand(program, commandHost);
   addCompactCommand(program, commandHost);
+  program.commandsGroup('This program:');
+  addBenchCommand(program, commandHost);
+  addCompletionCommands(program, commandHost);
+  program.helpCommand('help [command]', 'print the help of a command');
   return program;
 }
 

@@ -33,6 +33,11 @@ export class Session {
     this.#progress = new ProgressReporter(form, form === 'json' ? host.stdout : host.stderr, host.now);
   }
 
+  /** Where the store is, if one is named. */
+  get namedLocation(): string | undefined {
+    return this.#location;
+  }
+
   /** Where the store is; naming none is wrong usage. */
   location(): string {
     if (this.#location !== undefined) return this.#location;

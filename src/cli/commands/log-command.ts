@@ -13,11 +13,13 @@ interface LogFlags {
 
 const EXAMPLES = `
 Without --graph: the checkpoint and its ancestors, across runs, newest first.
-With --graph: everything that shares an ancestor with it; without REF, all runs.
+With --graph: everything that shares an ancestor with it; without REF, all runs. "*" is a checkpoint, ":" a gap where
+forgotten ones were, "o" a forgotten one that nothing in its run is known to lie before.
 
 Examples:
   $ thetalog log finetune
-  $ thetalog log --graph`;
+  $ thetalog log --graph
+  $ thetalog log v1 --graph`;
 
 export function addLogCommand(program: Command, host: CommandHost): void {
   program

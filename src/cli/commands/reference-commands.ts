@@ -28,7 +28,7 @@ function addTagCommands(program: Command, host: CommandHost): void {
   program
     .command('untag')
     .description('remove a tag')
-    .argument('<name>', 'the tag')
+    .argument('<tag>', 'its name')
     .addHelpText('after', example('untag v1'))
     .action(async (name: string, _flags: object, command: Command) => {
       const session = host.openSession(command);
@@ -98,5 +98,5 @@ async function changeCheckpoint(
 }
 
 function example(commandLine: string): string {
-  return `\nExample:\n  $ thetalog ${commandLine}`;
+  return `\nExamples:\n  $ thetalog ${commandLine}`;
 }
