@@ -64,8 +64,8 @@ function figureLines(figures: BenchFigures): string[] {
   const row = (what: string, speed: number, stored?: number): string[] => [
     what,
     (speed / GIGA).toPrecision(3),
-    `${((100 * speed) / memcpy).toPrecision(3)} %`,
-    `${((100 * speed) / write).toPrecision(3)} %`,
+    shareText(speed / memcpy),
+    shareText(speed / write),
     stored === undefined ? '' : formatBytes(stored),
     stored === undefined ? '' : formatRatio(bytes, stored),
   ];
@@ -76,4 +76,9 @@ function figureLines(figures: BenchFigures): string[] {
     row('save one step later', figures.nextSave, nextStoredBytes),
     row('restore', figures.restore),
   ]);
+}
+
+function shareText(share: number): string {
+  const percent = 100 * share;
+  return `${percent < 100 ? percent.toPrecision(2) : Math.round(percent)} %`;
 }
