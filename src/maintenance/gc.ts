@@ -5,9 +5,10 @@
  */
 import type { GcResult, OperationOptions, StoreContext } from '../checkpoints/index.js';
 import { throwIfAborted } from '../errors.js';
-import { attemptOf, decodeLease, OBJECT_KINDS, type Root } from '../format/index.js';
+import { attemptOf, OBJECT_KINDS, type Root } from '../format/index.js';
 import type { StoredObject } from '../storage/index.js';
 import { onFullDisk } from './full-disk.js';
+import { readLeases } from './leases.js';
 import { LiveStore, pagesOf } from './live-store.js';
 
 interface Plan {
@@ -67,7 +68,7 @@ async function collect(context: StoreContext, options: OperationOptions): Promis
 async function planCollection(context: StoreContext, root: Root, options: OperationOptions): Promise<Plan> {
   const objects: StoredObject[] = [];
   for await (const object of context.storage.list('')) objects.push(object);
-  const { alive, expired } = await readLeases(context, objects);
+  const { alive, expired } = await readLeases(context);
   const live = new LiveStore(context);
   const needed = new Set<string>(pagesOf(root));
   const checkpoints = await live.checkpoints(root);
@@ -89,31 +90,6 @@ function isCollectable(key: string, expired: ReadonlySet<string>): boolean {
   if (attemptOf(key) === undefined) return false;
   if (key.startsWith('leases/')) return expired.has(key);
   return key.startsWith('tmp/') || OBJECT_KINDS.some((kind) => key.startsWith(`${kind}/`));
-}
-
-async function readLeases(
-  context: StoreContext,
-  objects: readonly StoredObject[],
-): Promise<{ alive: Set<string>; expired: Set<string> }> {
-  const alive = new Set<string>();
-  const expired = new Set<string>();
-  const now = context.environment.now();
-  for await (const { key } of context.storage.list('leases/')) {
-    const attempt = attemptOf(key);
-    const bytes = await context.storage.get(key);
-    if (bytes === undefined || attempt === undefined) continue;
-    if (isAlive(context, bytes, key, now)) alive.add(attempt);
-    else if (objects.some((object) => object.key === key)) expired.add(key);
-  }
-  return { alive, expired };
-}
-
-function isAlive(context: StoreContext, bytes: Uint8Array, key: string, now: number): boolean {
-  try {
-    return decodeLease(context.hasher, bytes, key).expiresAt > now;
-  } catch {
-    return false;
-  }
 }
 
 function bytesOf(objects: readonly StoredObject[]): number {

@@ -1,7 +1,13 @@
 /** All encodings that a store still has of the chunks that its checkpoints need, wherever they are, and which of them are sound. */
 import type { LoadedManifest, OperationOptions, StoreContext } from '../checkpoints/index.js';
 import { throwIfAborted } from '../errors.js';
-import { type ChunkEntry, checkPackHeader, objectKey, PACK_HEADER_BYTES } from '../format/index.js';
+import {
+  attemptOf,
+  type ChunkEntry,
+  checkPackHeader,
+  objectKey,
+  PACK_HEADER_BYTES,
+} from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { inDecodeOrder, type PackWriter, readRecord } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
@@ -11,7 +17,7 @@ import { readSegment } from './rescue.js';
 import { claimOf, SoundRecords } from './sound-records.js';
 
 export class RepairIndex {
-  /** Packs whose frame is damaged: what is sound in them is moved. */
+  /** Packs whose frame is damaged, or whose writer may yet fail and remove them: what is sound in them is moved. */
   readonly brokenPacks = new Set<string>();
   private readonly context: StoreContext;
   private readonly inventory: Inventory;
@@ -29,9 +35,13 @@ export class RepairIndex {
 
   /**
    * Reads the footers of all packs but those that gc is about to delete, the segments of the checkpoints, and every record that
-   * any of these might need.
+   * any of these might need. `unfinished` are the attempts that hold a lease.
    */
-  async read(checkpoints: readonly LoadedManifest[], condemned: ReadonlySet<string>): Promise<void> {
+  async read(
+    checkpoints: readonly LoadedManifest[],
+    condemned: ReadonlySet<string>,
+    unfinished: ReadonlySet<string>,
+  ): Promise<void> {
     const places = new Set<string>();
     const add = (entry: ChunkEntry): void => {
       if (places.has(claimOf(entry)) || condemned.has(objectKey('packs', entry.pack))) return;
@@ -42,9 +52,17 @@ export class RepairIndex {
     };
     for (const pack of this.inventory.names('packs'))
       if (!condemned.has(objectKey('packs', pack))) for (const entry of await this.readPack(pack)) add(entry);
+    const committed = new Set<string>();
     for (const { manifest } of checkpoints) {
-      for (const name of manifest.segments) for (const entry of (await this.segment(name)) ?? []) add(entry);
+      for (const name of manifest.segments) {
+        for (const entry of (await this.segment(name)) ?? []) {
+          committed.add(entry.pack);
+          add(entry);
+        }
+      }
     }
+    for (const pack of this.inventory.names('packs'))
+      if (!committed.has(pack) && unfinished.has(attemptOf(pack) ?? '')) this.brokenPacks.add(pack);
     const ids = checkpoints.flatMap(({ content }) => content.streams.flatMap((stream) => stream.ids));
     const needed = this.allFor(ids);
     this.sound = await SoundRecords.read(this.context, needed, 'repair', this.options);

@@ -18,12 +18,13 @@ import {
   WriterLease,
 } from '../checkpoints/index.js';
 import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
-import { type CatalogueEntry, type ChunkEntry, objectKey, type Root } from '../format/index.js';
+import { attemptOf, type CatalogueEntry, type ChunkEntry, objectKey, type Root } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex, ObjectWriter, PackWriter } from '../packs/index.js';
 import { writeSegments } from './compact-commit.js';
 import { asDamage } from './damage-log.js';
 import { Inventory } from './inventory.js';
+import { readLeases } from './leases.js';
 import { isSame, maxHeight } from './live-encodings.js';
 import type { LiveCheckpoint } from './live-store.js';
 import { damagedCheckpoint, isAnythingLost, lostChunks } from './lost-parts.js';
@@ -38,18 +39,25 @@ export async function repairStore(context: StoreContext, options: RepairOptions 
   for (let restart = 0; ; restart++) {
     const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
     const lease = new WriterLease(context, objects);
-    const repair = new Repair(context, options, objects, lease);
     try {
       if (options.dryRun !== true) await lease.keep();
-      return await repair.perform();
+      return await new Repair(context, options, objects, lease).perform();
     } catch (error) {
-      const collected = await repair.collected(error);
+      await objects.discard();
+      const collected = collectedBy(error);
       if (collected === undefined) throw error;
       if (restart >= RESTARTS_MAX) throw collected.asConflict();
     } finally {
       await lease.release();
     }
   }
+}
+
+/** What was collected or removed by its writer since it was found, so that the repair must start over. */
+function collectedBy(error: unknown): CondemnedError | undefined {
+  if (error instanceof CondemnedError) return error;
+  if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') return undefined;
+  return new CondemnedError(error.object ?? '');
 }
 
 /** A checkpoint, and what could be read of it. */
@@ -86,6 +94,8 @@ class Repair {
     const found = await this.readRoot();
     this.gcEpoch = found?.gcEpoch;
     const inventory = await Inventory.take(context.storage);
+    const { alive, expired } = await readLeases(context);
+    const unfinished = new Set([...alive, ...[...expired].map((key) => attemptOf(key) ?? '')]);
     const catalogue = new CatalogueRepair(context, inventory);
     const root = found ?? (await catalogue.rebuiltRoot());
     const rebuilt = found === undefined;
@@ -95,7 +105,7 @@ class Repair {
       onProgress: options.onProgress,
     });
     const readable = patients.flatMap(({ loaded }) => (loaded === undefined ? [] : [loaded]));
-    await index.read(readable, new Set(root.condemned));
+    await index.read(readable, new Set(root.condemned), unfinished);
     for (const patient of patients) await this.assess(patient, index);
     const unhealed = this.outcomes.find(({ outcome }) => outcome !== 'healed');
     if (unhealed !== undefined && (await this.isOvertaken())) throw new CondemnedError(unhealed.id);
@@ -119,11 +129,10 @@ class Repair {
     return result;
   }
 
-  /** Why it must start over, if it failed or found something missing only because gc ran meanwhile. */
-  async collected(error: unknown): Promise<CondemnedError | undefined> {
-    if (error instanceof CondemnedError) return error;
-    if (!isThetalogError(error, 'corrupt') || error.code !== 'missing-object') return undefined;
-    return (await this.isOvertaken()) ? new CondemnedError(error.object ?? '') : undefined;
+  /** Whether something may be missing only because gc ran meanwhile. */
+  private async isOvertaken(): Promise<boolean> {
+    if (this.gcEpoch === undefined) return false;
+    return (await this.context.roots.read()).gcEpoch !== this.gcEpoch;
   }
 
   /** Undefined if the root is damaged. */
@@ -134,11 +143,6 @@ class Repair {
       asDamage(error);
       return undefined;
     }
-  }
-
-  private async isOvertaken(): Promise<boolean> {
-    if (this.gcEpoch === undefined) return false;
-    return (await this.context.roots.read()).gcEpoch !== this.gcEpoch;
   }
 
   /** Reads the manifests of all checkpoints; where one is damaged, another one that was written for it. */
@@ -219,17 +223,20 @@ class Repair {
   }
 
   private async publish(catalogue: CatalogueRepair, begun: Root, rebuilt: boolean): Promise<void> {
-    const { context } = this;
+    const { context, objects } = this;
     if (!rebuilt && this.changes.size === 0 && catalogue.lostPages.size === 0) return;
     if (rebuilt) {
       await this.change(catalogue, begun, true);
+      objects.mayBeLive = true;
       if (await context.roots.replaceDamaged(begun)) return;
       const hint = 'Run repair again to look at the root that is there now.';
       throw new ThetalogError('conflict', 'root-changed', 'The root was replaced meanwhile.', { hint });
     }
     await context.roots.update(async (root) => {
       if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, [...this.required]);
-      return this.change(catalogue, root, false);
+      const changed = await this.change(catalogue, root, false);
+      objects.mayBeLive ||= changed;
+      return changed;
     });
   }
 

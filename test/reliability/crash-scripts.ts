@@ -207,7 +207,7 @@ const repairing: CrashScript = {
       }
     });
     await flipBit(`${session.location}/packs/${packs[0]}`, () => 0);
-    await flipBit(`${session.location}/packs/${packs[1]}`, (pack) => footerStart(pack) + 30);
+    await loseFooter(`${session.location}/packs/${packs[1]}`);
     session.note({ kind: 'ack', verb: 'damage', keys: ['a:1', 'a:2'] });
   },
   run: (session) =>
@@ -221,6 +221,11 @@ const repairing: CrashScript = {
 export function footerStart(pack: Uint8Array): number {
   const at = pack.byteOffset + pack.byteLength - TRAILER_BYTES;
   return Number(new DataView(pack.buffer).getBigUint64(at, true));
+}
+
+/** Damages the footer of a pack; its copy at the beginning stays. */
+export function loseFooter(path: string): Promise<void> {
+  return flipBit(path, (pack) => footerStart(pack) + 30);
 }
 
 async function flipBit(path: string, offsetIn: (bytes: Uint8Array) => number): Promise<void> {

@@ -11,7 +11,7 @@ import { createStore, isThetalogError, openStore, type Store } from '../../src/i
 import { CHUNK_ELEMENTS } from '../engine/make-store.js';
 import { buildModule } from './built-modules.js';
 import { FaultGate } from './call-faults.js';
-import { fileOf } from './crash-scripts.js';
+import { fileOf, loseFooter } from './crash-scripts.js';
 import { interceptFileCalls } from './file-calls.js';
 
 const EXECUTABLE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -22,6 +22,8 @@ export interface Interruptible {
   readonly name: string;
   run(store: Store, place: string, signal: AbortSignal): Promise<unknown>;
   args(place: string): string[];
+  /** Makes the work that it is for. */
+  prepare?(place: string): Promise<void>;
   /** Checkpoints that are there when it is done. */
   readonly steps: readonly number[];
 }
@@ -60,9 +62,19 @@ export const INTERRUPTIBLE: readonly Interruptible[] = [
     args: () => ['forget', 'r@step:2'],
     steps: [1, 3],
   },
+  {
+    name: 'repair',
+    run: (store, _, signal) => store.repair({ signal }),
+    args: () => ['repair'],
+    prepare: async (place) => {
+      for (const name of readdirSync(`${place}/store/packs`))
+        await loseFooter(`${place}/store/packs/${name}`);
+    },
+    steps: BEFORE,
+  },
 ];
 
-async function prepare(place: string): Promise<void> {
+async function prepare(verb: Interruptible, place: string): Promise<void> {
   for (const name of ['tmp', 'files']) mkdirSync(`${place}/${name}`, { recursive: true });
   const store = await createStore(`${place}/store`, { chunkElements: CHUNK_ELEMENTS, workers: 0 });
   for (const step of [1, 2, 3, 9]) {
@@ -74,6 +86,7 @@ async function prepare(place: string): Promise<void> {
   rmSync(`${place}/files`, { recursive: true });
   writeFileSync(`${place}/model-4.bin`, fileOf(4));
   await store.close();
+  await verb.prepare?.(place);
 }
 
 /** A verb that has been told to stop: how often it did, and how often it was done all the same. */
@@ -89,7 +102,7 @@ export async function abortAtCalls(
   points: number,
 ): Promise<Interrupted> {
   const template = join(scratch, 'template');
-  await prepare(template);
+  await prepare(verb, template);
   const came: Interrupted = { aborted: 0, done: 0 };
   const attempt = async (at: number): Promise<number> => {
     const place = join(scratch, `at-${at}`);
@@ -130,7 +143,7 @@ export async function interruptCommand(
   points: number,
 ): Promise<Interrupted> {
   const template = join(scratch, 'template');
-  await prepare(template);
+  await prepare(verb, template);
   const hook = buildModule(join(import.meta.dirname, 'interrupted-process.ts'), join(scratch, 'program'));
   const came: Interrupted = { aborted: 0, done: 0 };
   const attempt = async (at: number): Promise<number> => {
@@ -153,7 +166,7 @@ export async function interruptCommand(
 /** Sends SIGINT twice while a call never ends; the store must be sound. Returns the exit code. */
 export async function interruptTwice(verb: Interruptible, scratch: string): Promise<number> {
   const place = join(scratch, 'twice');
-  await prepare(place);
+  await prepare(verb, place);
   const hook = buildModule(join(import.meta.dirname, 'interrupted-process.ts'), join(scratch, 'program'));
   const { code } = await runInterrupted(verb, hook, place, 5, 2);
   const store = await openStore(`${place}/store`, { workers: 0 });
@@ -199,6 +212,10 @@ async function assertSound(
   title: string,
 ): Promise<void> {
   const store = await openStore(`${place}/store`, { workers: 0 });
+  if (verb.prepare !== undefined && !isDone) {
+    deepStrictEqual(storedFiles(place), storedFiles(join(place, '../template')), title);
+    await store.repair();
+  }
   deepStrictEqual((await store.check({ readData: 100 })).damaged, [], title);
   deepStrictEqual(await stepsOf(store), isDone ? verb.steps : BEFORE, title);
   for (const name of ['tmp', 'leases']) deepStrictEqual(filesIn(`${place}/store/${name}`), [], title);
@@ -210,7 +227,7 @@ async function assertSound(
     ok(readFileSync(`${place}/out/model.bin`).equals(fileOf(3)), title);
   }
   // What was not to be collected before is not there to be collected after, other than what was replaced.
-  if (!isDone) {
+  if (!isDone && verb.prepare === undefined) {
     const { objects } = await store.gc();
     ok(verb.name === 'gc' ? objects <= COLLECTABLE : objects === COLLECTABLE, `${title}: ${objects} left`);
   }
@@ -219,6 +236,10 @@ async function assertSound(
 
 /** Objects of the checkpoint that was forgotten before. */
 const COLLECTABLE = 3;
+
+function storedFiles(place: string): string[] {
+  return (readdirSync(`${place}/store`, { recursive: true }) as string[]).sort();
+}
 
 function filesIn(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];

@@ -1,5 +1,5 @@
 /** A store on which a crash script can begin, and what it may expect of it; journals that a process leaves when it dies. */
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FaultGate } from './call-faults.js';
 import { type Expectation, expectationOf } from './crash-oracle.js';
@@ -40,9 +40,13 @@ export async function prepareScript(script: CrashScript, scratch: string): Promi
   return { template, expected: expectationOf(journal), calls: gate.count };
 }
 
-/** Writes a journal as it happens: only the process dies, so what was written need not be synced. */
+/**
+ * Writes a journal as it happens: only the process dies, so what was written need not be synced. By pwrite(2), which at the end
+ * of a file that is appended to does the same as write(2), and which no object is written by.
+ */
 export function journalIn(path: string): Session['note'] {
-  return (entry) => appendFileSync(path, `${JSON.stringify(entry)}\n`);
+  const file = openSync(path, 'a');
+  return (entry) => void writeSync(file, `${JSON.stringify(entry)}\n`, 0);
 }
 
 /** The script of a process ended by an error that none of its verbs may have. */

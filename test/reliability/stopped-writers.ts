@@ -127,7 +127,10 @@ export async function stopAtEveryCall(script: WriterScript): Promise<number> {
     const hooked = new HookedStorage(copy, async () => {
       if (hooked.calls !== at) return;
       const collector = await open(copy, 30);
-      if (script.damaged === true) await attempt(note, 'repair', [], () => collector.repair());
+      if (script.damaged === true) {
+        await attempt(note, 'repair', [], () => collector.repair());
+        await save(collector, note, 'd', 5);
+      }
       for (const step of at % 2 === 0 ? [1, 2] : [0, 1, 2]) await forget(collector, note, 'a', step);
       if (at % 3 === 0) await attempt(note, 'other', [], () => collector.compact());
       await collector.gc();
