@@ -35,10 +35,11 @@ export function fittedRule(raw: Uint8Array, { rule, inputs }: Prediction): Rule 
 /** Lanes of a chunk at even distances. */
 function sampleOf(bytes: Uint8Array): Float32Array {
   const lanes = Math.floor(bytes.length / 4);
-  const taken = Math.min(lanes, FIT_LANES_MAX);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const step = lanes / taken;
-  return Float32Array.from({ length: taken }, (_, at) => view.getFloat32(4 * Math.floor(at * step), true));
+  const sample = new Float32Array(Math.min(lanes, FIT_LANES_MAX));
+  const step = lanes / sample.length;
+  for (let at = 0; at < sample.length; at++) sample[at] = view.getFloat32(4 * Math.floor(at * step), true);
+  return sample;
 }
 
 interface Fit {
@@ -57,8 +58,9 @@ function fitStep(
   decay: number,
 ): Fit | undefined {
   let [dd, dw, ww, dx, wx, xx] = [0, 0, 0, 0, 0, 0];
-  for (const [lane, w] of before.entries()) {
+  for (let lane = 0; lane < before.length; lane++) {
     const d = directionOf(lane);
+    const w = before[lane];
     const x = w - after[lane];
     if (!Number.isFinite(d * x * w)) continue;
     dd += d * d;
