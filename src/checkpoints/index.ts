@@ -6,6 +6,7 @@ export { type Environment, systemEnvironment } from './environment.js';
 export { planFiles } from './file-plan.js';
 export { withFreshRoot } from './fresh-root.js';
 export { describe, detail, lineage, listCheckpoints } from './inspect.js';
+export { LabelTemplate } from './label.js';
 export { WriterLease } from './lease.js';
 export {
   type LoadedManifest,
@@ -22,8 +23,17 @@ export type { SavePlan } from './plan.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { globPattern, restoreTensors } from './restore-tensors.js';
-export { type SavedCheckpoint, saveCheckpoint } from './save.js';
+export { assertRequest, type SavedCheckpoint, saveCheckpoint } from './save.js';
+export { SaveTimeline } from './save-timeline.js';
+export type * from './save-types.js';
 export { StagingMemory } from './staged-state.js';
-export { PLAIN_KEY, planState, readPlainValues, readState, withoutTensors } from './state-plan.js';
+export {
+  PLAIN_KEY,
+  planState,
+  progressOf,
+  readPlainValues,
+  readState,
+  withoutTensors,
+} from './state-plan.js';
 export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';

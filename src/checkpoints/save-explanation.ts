@@ -10,7 +10,7 @@ import {
 import type { ChunkId } from '../hash/index.js';
 import type { EncodingLog, LoggedChunk, ObjectWriter } from '../packs/index.js';
 import { dtypeInfo } from '../tensor/index.js';
-import type { ExplainedGroup, SaveExplanation } from './types.js';
+import type { ExplainedGroup, SaveExplanation } from './save-types.js';
 
 /** How a chunk was encoded. */
 interface Encoding {

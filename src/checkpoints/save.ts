@@ -22,6 +22,7 @@ import { ChunkPredictions } from './chunk-predictions.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
 import { withFreshRoot } from './fresh-root.js';
+import { type LabelFacts, LabelTemplate } from './label.js';
 import { WriterLease } from './lease.js';
 import {
   type LoadedManifest,
@@ -33,8 +34,10 @@ import {
 import type { SavePlan } from './plan.js';
 import { resolveRef } from './refs.js';
 import { ExplanationLog } from './save-explanation.js';
+import { SaveTimeline } from './save-timeline.js';
+import type { SaveExplanation, SavePhase } from './save-types.js';
 import { storeStreams } from './store-streams.js';
-import type { SaveExplanation, SaveRequest, Warning } from './types.js';
+import type { SaveRequest, Warning } from './types.js';
 
 /** Times a save starts over because gc took what it had built on. */
 const RESTARTS_MAX = 3;
@@ -51,6 +54,7 @@ export interface SavedCheckpoint {
   storedBytes: number;
   /** Whether the base had lost chunks: some may have been stored again. */
   baseWasIncomplete: boolean;
+  timeline: SavePhase[];
   /** Present if it was asked for. */
   explain?: SaveExplanation;
 }
@@ -67,13 +71,14 @@ interface Base {
   index: ChunkIndex;
 }
 
-/** Saves a plan and returns its record once that is durable. Nothing is visible before. */
+/** Saves a plan and returns its record once that is durable. Nothing is visible before. The timeline is gone on with. */
 export async function saveCheckpoint(
   context: StoreContext,
   plan: SavePlan,
   request: SaveRequest,
+  timeline = new SaveTimeline(() => context.environment.now()),
 ): Promise<SavedCheckpoint> {
-  assertRequest(request);
+  assertRequest(plan, request);
   const { space, location } = context.storage;
   await space?.assertRoom(SAVE_BYTES_MIN, `a save to ${location}`);
   await space?.keepReserve();
@@ -82,7 +87,7 @@ export async function saveCheckpoint(
     const objects = new ObjectWriter(context.storage, context.environment.randomHex(8));
     const lease = new WriterLease(context, objects);
     try {
-      return await new Save(context, plan, request, id, objects, lease).perform();
+      return await new Save(context, plan, request, id, objects, lease, timeline).perform();
     } catch (error) {
       await objects.discard();
       if (!(error instanceof CondemnedError)) throw error;
@@ -100,6 +105,7 @@ class Save {
   private readonly id: string;
   private readonly objects: ObjectWriter;
   private readonly lease: WriterLease;
+  private readonly timeline: SaveTimeline;
   private readonly warnings: Warning[] = [];
   private bytesRead = 0;
   private baseWasIncomplete = false;
@@ -111,6 +117,7 @@ class Save {
     id: string,
     objects: ObjectWriter,
     lease: WriterLease,
+    timeline: SaveTimeline,
   ) {
     this.context = context;
     this.plan = plan;
@@ -118,10 +125,12 @@ class Save {
     this.id = id;
     this.objects = objects;
     this.lease = lease;
+    this.timeline = timeline;
   }
 
   async perform(): Promise<SavedCheckpoint> {
-    const { context, plan, objects } = this;
+    const { context, plan, objects, timeline } = this;
+    timeline.begin('compare');
     context.compute.expect(plan.logicalBytes);
     await this.lease.keep();
     const [root, parent] = await withFreshRoot(context, (read) => this.begin(read));
@@ -133,6 +142,7 @@ class Save {
     const writer = this.makeWriter(index, packs, chains.maxHeight, log);
     const digesting = plan.files(context.compute, this.request.signal);
     digesting.catch(() => {});
+    timeline.begin('encode');
     const streams = await storeStreams(
       context,
       plan,
@@ -140,6 +150,7 @@ class Save {
       new ChunkPredictions(plan, base?.loaded, new ChainPolicy(index, chains)),
       (bytes) => this.report(bytes, writer),
     );
+    timeline.begin('write');
     context.spareMemory.rest();
     await packs.finish();
     const files = await digesting;
@@ -158,18 +169,17 @@ class Save {
     const manifest = await writeManifest(context, objects, parts, base?.loaded);
     const height = Math.max(0, ...new Set([...closure.values()].map((entry) => entry.height)));
     const entry = this.makeEntry(manifest, height, parent?.id ?? null);
-    const needed = [
-      ...new Set([...closure.values()].map((chunk) => objectKey('packs', chunk.pack))),
-      ...segments.map(sourceKey),
-      ...sharedHolders(base).map((name) => objectKey('manifests', name)),
-      ...objects.keys,
-    ];
+    const packKeys = new Set([...closure.values()].map((chunk) => objectKey('packs', chunk.pack)));
+    const holderKeys = sharedHolders(base).map((name) => objectKey('manifests', name));
+    const needed = [...packKeys, ...segments.map(sourceKey), ...holderKeys, ...objects.keys];
+    timeline.begin('commit');
     const rootBytes = await this.commit(root, entry, needed);
+    timeline.end();
     plan.warnings.push(...this.warnings);
-    const { chunkElements } = context.config;
-    const explain = log?.explain(plan.layout, streams, chunkElements, objects, rootBytes);
+    const explain = log?.explain(plan.layout, streams, context.config.chunkElements, objects, rootBytes);
     const storedBytes = objects.bytes + rootBytes;
-    return { entry, storedBytes, baseWasIncomplete: this.baseWasIncomplete, ...(explain && { explain }) };
+    const { baseWasIncomplete } = this;
+    return { entry, storedBytes, baseWasIncomplete, timeline: timeline.phases, ...(explain && { explain }) };
   }
 
   private async begin(root: Root): Promise<[Root, Parent | undefined]> {
@@ -242,16 +252,18 @@ class Save {
 
   private makeEntry(manifest: string, height: number, parent: string | null): CatalogueEntry {
     const { plan, request } = this;
-    const step = request.step ?? plan.progress.step;
+    const facts = factsOf(plan, request);
+    const { step, epoch, metrics, meta } = facts;
+    const given = request.label === undefined ? undefined : new LabelTemplate(request.label).render(facts);
     return {
       id: this.id,
       manifest,
       kind: plan.kind,
       step,
-      epoch: request.epoch ?? plan.progress.epoch,
-      label: step === null ? this.id.slice(0, 12) : `step-${step}`,
-      metrics: { ...plan.progress.metrics, ...request.metrics },
-      meta: { ...request.meta },
+      epoch,
+      label: given ?? (step === null ? this.id.slice(0, 12) : `step-${step}`),
+      metrics,
+      meta,
       parent,
       groups: plan.groups,
       createdAt: this.context.environment.now(),
@@ -309,7 +321,20 @@ function sharedHolders(base: Base | undefined): string[] {
   return base === undefined ? [] : [base.loaded.name, ...sectionHolders(base.loaded.manifest)];
 }
 
-function assertRequest(request: SaveRequest): void {
+/** What goes on record: what is given, else what was found in what is saved. */
+function factsOf(plan: SavePlan, { run, step, epoch, metrics, meta }: SaveRequest): LabelFacts {
+  const found = plan.progress;
+  return {
+    run,
+    step: step ?? found.step,
+    epoch: epoch ?? found.epoch,
+    metrics: { ...found.metrics, ...metrics },
+    meta: { ...meta },
+  };
+}
+
+/** Throws `invalid` if the plan cannot be saved as it is asked for. */
+export function assertRequest(plan: SavePlan, request: SaveRequest): void {
   assertRunName(request.run, 'run');
   for (const [name, value] of [
     ['step', request.step],
@@ -333,4 +358,7 @@ function assertRequest(request: SaveRequest): void {
       object: bad,
     });
   }
+  if (request.label === undefined) return;
+  const template = new LabelTemplate(request.label);
+  if (request.labelMayLack !== true) template.assertKnown(factsOf(plan, request));
 }

@@ -67,7 +67,7 @@ export function planState(state: StateValue): SavePlan {
     settings: linked.settings,
     families: findFamilies(ranges, placements, linked),
     groups: GROUPS.filter((group) => layouts.some((tensor) => tensor.group === group)),
-    progress: findProgress(state),
+    progress: progressOf(state),
     logicalBytes: tensors.reduce((sum, tensor) => sum + tensor.data.length, 0) + plain.length,
     warnings: [],
     close: async () => {},
@@ -93,7 +93,8 @@ function findRanges(tensors: readonly FoundTensor[]): { ranges: PlannedRange[]; 
   return { ranges, rangeOf };
 }
 
-function findProgress(state: StateValue): FoundProgress {
+/** Returns what goes on record of a state: step, epoch and metrics. */
+export function progressOf(state: StateValue): FoundProgress {
   const progress = field(state, 'progress');
   const metrics = field(state, 'metrics');
   const found: Record<string, number> = {};

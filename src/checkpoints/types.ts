@@ -65,6 +65,11 @@ export interface SaveOptions extends OperationOptions, ChainOptions {
   epoch?: number;
   metrics?: Record<string, number>;
   meta?: Record<string, string>;
+  /**
+   * A template for its label, such as `epoch={epoch}-step={step:06d}-loss={val/loss:.2f}`: `step`, `epoch`, `run`, metrics and notes by
+   * name, formats as in Python (`d`, `f`, `e`, `g`). A name that is not there is `invalid`. Default: `step-N`, or digits of the id.
+   */
+  label?: string;
   /** A ref; defaults to the run's latest checkpoint. */
   parent?: string;
   /** Say in the result how each part was stored. */
@@ -73,55 +78,13 @@ export interface SaveOptions extends OperationOptions, ChainOptions {
 
 export interface SaveRequest extends SaveOptions {
   run: string;
+  /** A name in the label that is not there is written as `none`. */
+  labelMayLack?: boolean;
 }
 
 export interface SaveFilesOptions extends SaveRequest {
   /** Refuse damaged or lying files (kind `corrupt`) instead of storing them as opaque bytes. */
   strict?: boolean;
-}
-
-export interface SaveResult {
-  id: string;
-  run: string;
-  step: number | null;
-  logicalBytes: number;
-  /** Sum of the sizes of the files that this save added to the store. */
-  storedBytes: number;
-  seconds: number;
-  warnings: Warning[];
-  /** With the option `explain`. */
-  explain?: SaveExplanation;
-}
-
-/** Where the bytes of a save went: the stored bytes of all groups and those of the metadata are `storedBytes`. */
-export interface SaveExplanation {
-  groups: ExplainedGroup[];
-  /** Objects and parts of objects that hold no chunk. */
-  metadata: { object: string; bytes: number }[];
-  storedBytes: number;
-}
-
-/** The chunks of one kind of tensors that were predicted in one way. */
-export interface ExplainedGroup {
-  /** A group of tensors, or `skeleton`, `file`, `plain data`. */
-  group: string;
-  /** `weights`, an optimizer's slot such as `exp_avg`, `several` where small tensors are packed together, or nothing. */
-  slot: string;
-  dtype: DType;
-  /**
-   * `none`, `base`, `cast`, an update rule such as `adam-weights`; `unchanged` for chunks that the base checkpoint has,
-   * `repeated` for those that this one has twice.
-   */
-  predictor: string;
-  chunks: number;
-  elements: number;
-  rawBytes: number;
-  storedBytes: number;
-  bitsPerElement: number;
-  /** Time of prediction and encoding, over all threads. */
-  encodeMs: number;
-  /** What the rule was given, as far as all chunks agree: hyperparameters, step, order of operations (FORMAT.md, "Rules"). */
-  settings: Record<string, number | string | boolean>;
 }
 
 export interface RestoreFilesOptions extends OperationOptions {

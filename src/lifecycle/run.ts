@@ -7,21 +7,28 @@ import {
   readState,
   resolveRef,
   type SaveOptions,
-  type SavePlan,
   type SaveResult,
-  StagingMemory,
   type StoreContext,
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
+import type { CatalogueEntry } from '../format/index.js';
 import { compareWithState, rescueCheckpoint, type StateDifference } from '../maintenance/index.js';
 import type { Group, StateValue } from '../tensor/index.js';
+import type { BackgroundWork } from './failures.js';
+import { Manager } from './manager.js';
+import type { ManagerOptions } from './manager-options.js';
 import { type Resumed, type ResumeOptions, resumeRun } from './resume.js';
-import { savePlan } from './save-plan.js';
+import { RunOrigin } from './run-origin.js';
+import { type OnBusy, SaveQueue } from './save-queue.js';
+import { type SignalOptions, SignalWatch } from './signal-watch.js';
 
 /** A save under way: its bytes are staged, so the caller may go on changing the state. */
 export interface SaveHandle {
-  /** Resolves once the checkpoint is durable; rejects if it could not be saved. Never leave it unobserved. */
+  /**
+   * Resolves once the checkpoint is durable; rejects if it could not be saved. Who takes this promise gets the error; if nobody
+   * does, the next save of the run throws it, or closing the store. It is never an unhandled rejection.
+   */
   readonly committed: Promise<SaveResult>;
 }
 
@@ -51,61 +58,84 @@ export interface VerifyResult {
   bytes: number;
 }
 
+export interface SaveOnSignalOptions extends SignalOptions {
+  /**
+   * Returns the state to be saved, which is copied before anything else runs. It is called between two turns of the event loop: a
+   * program whose steps await something half-way uses `Manager.saveOnSignal`.
+   */
+  state: () => StateValue;
+}
+
+class StagedHandle implements SaveHandle {
+  readonly #committed: BackgroundWork<SaveResult>;
+
+  constructor(committed: BackgroundWork<SaveResult>) {
+    this.#committed = committed;
+  }
+
+  get committed(): Promise<SaveResult> {
+    return this.#committed.take();
+  }
+}
+
 export class Run {
   readonly name: string;
   private readonly context: StoreContext;
-  private readonly memory: StagingMemory;
-  /** The save before the next one: saves of one run commit in the order in which they were begun. */
-  private pending: Promise<unknown> = Promise.resolve();
+  private readonly origin = new RunOrigin();
+  private readonly queue: SaveQueue;
+  private readonly managers: Manager[] = [];
+  private readonly signalWatches: SignalWatch[] = [];
 
   constructor(context: StoreContext, name: string) {
     this.context = context;
     this.name = name;
-    this.memory = new StagingMemory(context.baseMemory);
+    this.queue = new SaveQueue(context, name, this.origin);
   }
 
   /**
    * Saves a state: nested plain objects and arrays of tensors and plain data. Resolves once every byte is copied, which
-   * waits for the save before; `handle.committed` resolves once the checkpoint is durable. Top-level keys `model`,
-   * `optimizer`, `scheduler`, `rng` and `loader` name groups, `progress.step`, `progress.epoch` and `metrics` go on record.
-   * Throws `invalid`, naming the path, for a value that cannot be stored.
+   * waits for the save before; `handle.committed` resolves once the checkpoint is durable. The state must not change until this has
+   * resolved. Top-level keys `model`, `optimizer`, `scheduler`, `rng` and `loader` name groups, `progress.step`, `progress.epoch` and
+   * `metrics` go on record. Throws `invalid`, naming the path, for a value that cannot be stored; and, instead of saving, the
+   * error of an earlier save that nobody has seen.
    */
-  async save(state: StateValue, options: SaveStateOptions = {}): Promise<SaveHandle> {
-    const started = this.context.environment.now();
-    const { synchronous = false, ...request } = options;
+  async save(state: StateValue, options?: SaveStateOptions): Promise<SaveHandle>;
+  /**
+   * The same, if another save of the run is still under way: `skip` returns undefined at once; `coalesce` waits, unless a newer save
+   * does, too: then it returns undefined, and the newer one's state is the one that is saved.
+   */
+  async save(
+    state: StateValue,
+    options: SaveStateOptions & { onBusy: OnBusy },
+  ): Promise<SaveHandle | undefined>;
+  async save(
+    state: StateValue,
+    options: SaveStateOptions & { onBusy?: OnBusy } = {},
+  ): Promise<SaveHandle | undefined> {
+    this.queue.failures.throwUnseen();
     const plan = planState(state);
-    const { chunkElements } = this.context.config;
-    const staging = this.pending.then(() => {
-      const staged = synchronous
-        ? this.memory.stageLazily(plan, chunkElements)
-        : this.memory.stage(plan, chunkElements);
-      plan.staged = staged;
-      return staged;
-    });
-    const committed = staging.then((staged) =>
-      this.commit(plan, request, started).finally(() => staged.release()),
-    );
-    this.pending = committed.catch(() => {});
-    await (synchronous ? committed : staging);
-    return { committed };
+    const staged = await this.queue.add(() => plan, options);
+    return staged && new StagedHandle(staged.committed);
   }
 
-  private async commit(plan: SavePlan, options: SaveOptions, started: number): Promise<SaveResult> {
-    const request = { ...options, run: this.name };
-    const { entry, storedBytes, explain } = await savePlan(this.context, plan, request);
-    const { id, step, logicalBytes } = entry;
-    const seconds = (this.context.environment.now() - started) / 1000;
-    const { warnings } = plan;
-    return {
-      id,
-      run: this.name,
-      step,
-      logicalBytes,
-      storedBytes,
-      seconds,
-      warnings,
-      ...(explain && { explain }),
-    };
+  /** Returns a manager, which saves periodically and keeps what policies say. Close it, or the store, at the end. */
+  manager(options: ManagerOptions): Manager {
+    const { context, name, queue, origin } = this;
+    const manager = new Manager({ context, run: name, queue, origin }, options);
+    this.managers.push(manager);
+    return manager;
+  }
+
+  /**
+   * Saves when the process gets one of these signals, after the save under way if there is one. Past the deadline it is given up, and
+   * leaves nothing. See `SignalOptions` for what happens to the process.
+   */
+  saveOnSignal(signals: readonly NodeJS.Signals[], { state, ...options }: SaveOnSignalOptions): SignalWatch {
+    const watch = new SignalWatch(signals, options, async (deadline) => {
+      return (await this.queue.add(() => planState(state()), { signal: deadline }))?.committed.take();
+    });
+    this.signalWatches.push(watch);
+    return watch;
   }
 
   /**
@@ -114,15 +144,12 @@ export class Run {
    * to restore into that differ from those saved.
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
-    return withFreshRoot(this.context, async (root) => {
+    const { state, entry } = await withFreshRoot(this.context, async (root) => {
       const { entry } = await resolveRef(this.context.catalogue, root, this.own(ref));
-      if (options.allowDamaged === undefined)
-        return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
-      const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
-      const state = await readState(this.context, all, options, lost.tensors);
-      if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
-      return state;
+      return { state: await this.read(entry, options), entry };
     });
+    this.origin.restored(entry);
+    return state;
   }
 
   /**
@@ -130,8 +157,10 @@ export class Run {
    * saying so. Undefined if there is none yet. With `into`, throws `conflict` naming each tensor and group that differs,
    * before anything is written; throws `corrupt` if every checkpoint is damaged.
    */
-  resume(options: ResumeOptions = {}): Promise<Resumed | undefined> {
-    return resumeRun(this.context, this.name, options);
+  async resume(options: ResumeOptions = {}): Promise<Resumed | undefined> {
+    const resumed = await resumeRun(this.context, this.name, options);
+    if (resumed !== undefined) this.origin.resumed(resumed.checkpoint);
+    return resumed;
   }
 
   /**
@@ -148,9 +177,19 @@ export class Run {
     });
   }
 
-  /** Resolves once no save of this run is under way, whether they succeeded or not. */
+  /** Resolves once neither a save of this run nor a manager's work after one is under way, whether they succeeded or not. */
   async settled(): Promise<void> {
-    await this.pending;
+    await this.queue.settled();
+    await Promise.all(this.managers.map((manager) => manager.settled()));
+  }
+
+  /** Waits for all that is under way and stops listening to signals; returns the errors that nobody has waited for. */
+  async release(): Promise<unknown[]> {
+    for (const watch of this.signalWatches.splice(0)) watch.dispose();
+    for (const manager of this.managers) manager.release();
+    await this.settled();
+    this.managers.splice(0);
+    return this.queue.failures.takeUnseen();
   }
 
   /** Lists the run's checkpoints, oldest first; an unknown run is `not-found`. */
@@ -163,6 +202,15 @@ export class Run {
       }
       return listCheckpoints(this.context, root, { runs: [this.name], last: options.last });
     });
+  }
+
+  private async read(entry: CatalogueEntry, options: RestoreStateOptions): Promise<StateValue> {
+    if (options.allowDamaged === undefined)
+      return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
+    const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
+    const state = await readState(this.context, all, options, lost.tensors);
+    if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
+    return state;
   }
 
   private own(ref: string): string {

@@ -3,6 +3,7 @@ import {
   type SavedCheckpoint,
   type SavePlan,
   type SaveRequest,
+  type SaveTimeline,
   type StoreContext,
   saveCheckpoint,
 } from '../checkpoints/index.js';
@@ -14,8 +15,9 @@ export async function savePlan(
   context: StoreContext,
   plan: SavePlan,
   request: SaveRequest,
+  timeline?: SaveTimeline,
 ): Promise<SavedCheckpoint> {
-  const saved = await saveCheckpoint(context, plan, request);
+  const saved = await saveCheckpoint(context, plan, request, timeline);
   if (!saved.baseWasIncomplete) return saved;
   try {
     await readoptChunks(context, saved.entry);

@@ -54,8 +54,12 @@ import {
   storeStats,
 } from '../maintenance/index.js';
 import type { Storage } from '../storage/index.js';
+import { throwAll } from './failures.js';
 import { Run } from './run.js';
 import { savePlan } from './save-plan.js';
+
+/** Characters of a file's name before its extension; file systems take 255. */
+const FILE_NAME_LENGTH_MAX = 240;
 
 /**
  * Creates an empty store in a directory (made if absent) or in a storage, and opens it. Throws `conflict` if there is one
@@ -98,11 +102,15 @@ export class Store {
     return run;
   }
 
-  /** Waits for saves under way, ends worker threads and releases open files. The store may be used again. */
+  /**
+   * Waits for saves under way, closes managers, stops listening to signals, ends worker threads and releases open files. Then throws
+   * the errors of saves that nobody has waited for. The store may be used again.
+   */
   async close(): Promise<void> {
-    await Promise.all([...this.runs.values()].map((run) => run.settled()));
+    const errors = await Promise.all([...this.runs.values()].map((run) => run.release()));
     await this.context.compute.close();
     await this.context.storage.close();
+    throwAll(errors.flat());
   }
 
   /**
@@ -113,7 +121,7 @@ export class Store {
     const started = this.context.environment.now();
     const plan = await planFiles(paths, options);
     try {
-      const { entry, storedBytes, explain } = await savePlan(this.context, plan, options);
+      const { entry, storedBytes, timeline, explain } = await savePlan(this.context, plan, options);
       return {
         id: entry.id,
         run: options.run,
@@ -122,6 +130,7 @@ export class Store {
         storedBytes,
         seconds: this.secondsSince(started),
         warnings: plan.warnings,
+        timeline,
         ...(explain && { explain }),
       };
     } finally {
@@ -139,7 +148,7 @@ export class Store {
     return withFreshRoot(this.context, async (root) => {
       const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
       const glob = options.tensors ?? (entry.kind === 'state' ? '*' : undefined);
-      const fileName = `${run}-${entry.label}`;
+      const fileName = safeFileName(`${run}-${entry.label}`);
       const request = { ...options, fileName, tensors: glob };
       const restored =
         options.allowDamaged === true
@@ -269,6 +278,11 @@ export class Store {
   private secondsSince(started: number): number {
     return (this.context.environment.now() - started) / 1000;
   }
+}
+
+/** Labels are free text; no system refuses a name of these characters and of this length. */
+function safeFileName(text: string): string {
+  return text.replace(/[^A-Za-z0-9._=+-]/g, '_').slice(0, FILE_NAME_LENGTH_MAX);
 }
 
 type PartsRequest = Omit<RestoreFilesOptions, 'tensors'> & { fileName: string; tensors: string | undefined };

@@ -20,6 +20,10 @@ export interface ForgetOptions extends OperationOptions {
   run?: string;
   keep?: readonly KeepPolicy[];
   dryRun?: boolean;
+  /** Keep what no policy keeps, too. */
+  keepAll?: boolean;
+  /** Returns, of the entries of a run, oldest first, those that stay whatever policies say, by id, and why. */
+  spare?: (entries: readonly CatalogueEntry[]) => ReadonlyMap<string, readonly string[]>;
 }
 
 /** Forgets the named checkpoints, or those that no policy, tag or pin keeps. */
@@ -116,15 +120,21 @@ async function decideByPolicy(context: StoreContext, root: Root, options: Forget
     });
   }
   const policies = options.keep ?? [];
-  assertPolicies(policies);
+  if (options.keepAll !== true) assertPolicies(policies);
   const decisions: ForgetDecision[] = [];
   const remaining = new Map<string, CatalogueEntry[]>();
   for (const [run, record] of root.runs) {
     if (options.run !== undefined && run !== options.run) continue;
     const entries = await context.catalogue.entries(record);
     const kept = keepReasons(entries, policies);
+    const spared = options.spare?.(entries);
     const staying = entries.filter((entry) => {
-      const reasons = [...(kept.get(entry.id) ?? []), ...protections(root, entry.id)];
+      const reasons = [
+        ...(kept.get(entry.id) ?? []),
+        ...(spared?.get(entry.id) ?? []),
+        ...protections(root, entry.id),
+      ];
+      if (options.keepAll === true) reasons.push('no policy');
       const forget = reasons.length === 0;
       if (forget) reasons.push('no policy keeps it');
       decisions.push({

@@ -7,5 +7,6 @@ export { keep } from './keep.js';
 export { readoptChunks } from './readopt.js';
 export { repairStore } from './repair.js';
 export { rescueCheckpoint } from './rescue.js';
+export { assertPolicies } from './retention.js';
 export { storeStats } from './stats.js';
 export { compareWithState, type StateDifference } from './verify-state.js';
