@@ -12,39 +12,12 @@ import { ThetalogError } from '../errors.js';
 import type { StateValue } from '../tensor/index.js';
 import { BackgroundWork } from './failures.js';
 import { gcIntervalOf, type ManagerOptions, policiesOf } from './manager-options.js';
-import { RetentionLoop, type RetentionResult } from './retention-loop.js';
-import type { SaveHandle, SaveStateOptions } from './run.js';
+import { RetentionLoop } from './retention-loop.js';
 import type { RunOrigin } from './run-origin.js';
+import { type ManagedSave, type SaveStateOptions, StagedManagedSave } from './save-handle.js';
 import type { OnBusy, SaveQueue } from './save-queue.js';
 import { SaveSchedule, type TrainingProgress } from './save-schedule.js';
 import { type SignalOptions, SignalWatch } from './signal-watch.js';
-
-/** A save under way, and what follows it. */
-export interface ManagedSave extends SaveHandle {
-  /**
-   * Resolves once, after this save, what no policy keeps is dropped: with all decisions and their reasons. One pass may follow
-   * several saves. Like `committed` it need not be waited for.
-   */
-  readonly retained: Promise<RetentionResult>;
-}
-
-class StagedManagedSave implements ManagedSave {
-  readonly #committed: BackgroundWork<SaveResult>;
-  readonly #retained: BackgroundWork<RetentionResult>;
-
-  constructor(committed: BackgroundWork<SaveResult>, retained: BackgroundWork<RetentionResult>) {
-    this.#committed = committed;
-    this.#retained = retained;
-  }
-
-  get committed(): Promise<SaveResult> {
-    return this.#committed.take();
-  }
-
-  get retained(): Promise<RetentionResult> {
-    return this.#retained.take();
-  }
-}
 
 /** A save of a manager, and its end, for the library's own use. */
 interface BegunSave {

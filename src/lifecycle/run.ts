@@ -6,8 +6,6 @@ import {
   type RestoreStateOptions,
   readState,
   resolveRef,
-  type SaveOptions,
-  type SaveResult,
   type StoreContext,
   withFreshRoot,
 } from '../checkpoints/index.js';
@@ -15,30 +13,13 @@ import { ThetalogError } from '../errors.js';
 import type { CatalogueEntry } from '../format/index.js';
 import { compareWithState, rescueCheckpoint, type StateDifference } from '../maintenance/index.js';
 import type { Group, StateValue } from '../tensor/index.js';
-import type { BackgroundWork } from './failures.js';
 import { Manager } from './manager.js';
 import type { ManagerOptions } from './manager-options.js';
 import { type Resumed, type ResumeOptions, resumeRun } from './resume.js';
 import { RunOrigin } from './run-origin.js';
+import { type SaveHandle, type SaveStateOptions, StagedHandle } from './save-handle.js';
 import { type OnBusy, SaveQueue } from './save-queue.js';
 import { type SignalOptions, SignalWatch } from './signal-watch.js';
-
-/** A save under way: its bytes are staged, so the caller may go on changing the state. */
-export interface SaveHandle {
-  /**
-   * Resolves once the checkpoint is durable; rejects if it could not be saved. Who takes this promise gets the error; if nobody
-   * does, the next save of the run throws it, or closing the store. It is never an unhandled rejection.
-   */
-  readonly committed: Promise<SaveResult>;
-}
-
-export interface SaveStateOptions extends SaveOptions {
-  /**
-   * Read the state while it is encoded instead of copying all of it first, which takes less memory: `save` then resolves, or
-   * rejects, only once the checkpoint is durable, and the state must not change before. Default: false.
-   */
-  synchronous?: boolean;
-}
 
 export interface VerifyOptions {
   /** Compare only tensors and plain data of these groups. Default: all. */
@@ -64,18 +45,6 @@ export interface SaveOnSignalOptions extends SignalOptions {
    * program whose steps await something half-way uses `Manager.saveOnSignal`.
    */
   state: () => StateValue;
-}
-
-class StagedHandle implements SaveHandle {
-  readonly #committed: BackgroundWork<SaveResult>;
-
-  constructor(committed: BackgroundWork<SaveResult>) {
-    this.#committed = committed;
-  }
-
-  get committed(): Promise<SaveResult> {
-    return this.#committed.take();
-  }
 }
 
 export class Run {
