@@ -6,9 +6,9 @@ export const ERRNOS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EACCES', 'EROFS', '
 /**
  * `before`: the call fails and does nothing. `lost answer`: it takes effect and fails. `short`: reads and writes do part of
  * what they were asked and say so; other calls are not touched. `hold`: the call never begins, nor does any later one, as if
- * the process had been stopped.
+ * the process had been stopped. `stall`: the call waits until it is told to go on, and then fails if there is an errno.
  */
-export type FaultKind = 'before' | 'lost answer' | 'short' | 'hold';
+export type FaultKind = 'before' | 'lost answer' | 'short' | 'hold' | 'stall';
 
 export interface CallFault {
   readonly kind: FaultKind;
@@ -26,6 +26,8 @@ export interface GateEvents {
   failed?(call: FileCall): void;
   /** The call at which everything stops was reached. */
   held?(): void;
+  /** A call waits for `resume`. */
+  stalled?(resume: () => void): void;
 }
 
 /** The answer of a synchronous call after everything was stopped: it cannot wait. */
@@ -52,6 +54,8 @@ export class FaultGate implements Gate {
     if (fault === undefined) return perform(args);
     if (fault.kind === 'hold') return this.stop();
     if (fault.kind === 'short') return perform(shortened(call, args));
+    if (fault.kind === 'stall') await new Promise<void>((resume) => this.events.stalled?.(resume));
+    if (fault.kind === 'stall' && fault.errno === undefined) return perform(args);
     if (happens(fault, call)) await perform(args);
     else this.events.failed?.(call);
     throw systemError(fault, call);
@@ -64,6 +68,7 @@ export class FaultGate implements Gate {
       void this.stop();
       throw new StoppedError('stopped');
     }
+    if (fault.kind === 'stall') return perform(args);
     if (fault.kind === 'short') return perform(shortened(call, args));
     if (happens(fault, call)) perform(args);
     else this.events.failed?.(call);

@@ -11,6 +11,13 @@ describe.each(INTERRUPTIBLE)('$name leaves nothing behind', (verb) => {
     expect((await abortAtCalls(verb, scratchFolder(), 12)).aborted).toBeGreaterThan(0);
   });
 
+  test.each(['stalls', 'stalls and fails'] as const)(
+    'when it is aborted at a call that %s',
+    async (becomes) => {
+      expect((await abortAtCalls(verb, scratchFolder(), 3, becomes)).aborted).toBeGreaterThan(0);
+    },
+  );
+
   test('when SIGINT comes at a call: exit 130', async () => {
     expect((await interruptCommand(verb, scratchFolder(), 2)).aborted).toBeGreaterThan(0);
   });

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createStore, isThetalogError, openStore, type Store } from '../../src/index.js';
+import { createStore, type ErrorKind, isThetalogError, openStore, type Store } from '../../src/index.js';
 import { CHUNK_ELEMENTS } from '../engine/make-store.js';
 import { buildModule } from './built-modules.js';
 import { FaultGate } from './call-faults.js';
@@ -95,11 +95,20 @@ export interface Interrupted {
   done: number;
 }
 
+/** Much longer than a call takes. */
+const STALL_MS = 50;
+/** Much longer than it takes to take back what was written. */
+const PROMPT_MS = 10_000;
+
+/** What becomes of the call at which the signal fires: it goes on, or it hangs for long and then works or fails. */
+export type CallAtAbort = 'works' | 'stalls' | 'stalls and fails';
+
 /** Fires an AbortSignal at `points` file system calls of a verb, spread evenly, or at all of them if they are fewer. */
 export async function abortAtCalls(
   verb: Interruptible,
   scratch: string,
   points: number,
+  becomes: CallAtAbort = 'works',
 ): Promise<Interrupted> {
   const template = join(scratch, 'template');
   await prepare(verb, template);
@@ -108,14 +117,21 @@ export async function abortAtCalls(
     const place = join(scratch, `at-${at}`);
     cpSync(template, place, { recursive: true });
     const controller = new AbortController();
-    const counted = () => void (gate.count === at && controller.abort());
-    const gate = new FaultGate(undefined, { counted });
+    const gate = abortingGate(controller, at, becomes);
     const release = interceptFileCalls(place, gate);
-    const store = await openStore(`${place}/store`, { workers: 0 });
-    const isDone = await endsWell(verb.run(store, place, controller.signal)).finally(release);
-    await store.close();
+    const begun = performance.now();
+    let store: Store | undefined;
+    const work = async () => {
+      store = await openStore(`${place}/store`, { workers: 0 });
+      await verb.run(store, place, controller.signal);
+    };
+    const kinds: ErrorKind[] = becomes === 'stalls and fails' ? ['aborted', 'unavailable'] : ['aborted'];
+    const isDone = await endsWell(work(), kinds).finally(release);
+    await store?.close();
     if (at <= gate.count) came[isDone ? 'done' : 'aborted'] += 1;
-    await assertSound(verb, place, isDone, `${verb.name}, aborted at call ${at}`);
+    const title = `${verb.name}, aborted at call ${at}, which ${becomes}`;
+    ok(performance.now() - begun < PROMPT_MS, `${title}: it took too long`);
+    await assertSound(verb, place, isDone, title, becomes === 'stalls and fails');
     rmSync(place, { recursive: true });
     return gate.count;
   };
@@ -126,12 +142,27 @@ export async function abortAtCalls(
   return came;
 }
 
-async function endsWell(work: Promise<unknown>): Promise<boolean> {
+function abortingGate(controller: AbortController, at: number, becomes: CallAtAbort): FaultGate {
+  if (becomes === 'works') {
+    const gate: FaultGate = new FaultGate(undefined, {
+      counted: () => void (gate.count === at && controller.abort()),
+    });
+    return gate;
+  }
+  const stalled = (resume: () => void): void => {
+    controller.abort();
+    setTimeout(resume, STALL_MS);
+  };
+  const errno = becomes === 'stalls' ? undefined : 'EIO';
+  return new FaultGate({ kind: 'stall', at, errno }, { stalled });
+}
+
+async function endsWell(work: Promise<unknown>, kinds: readonly ErrorKind[]): Promise<boolean> {
   try {
     await work;
     return true;
   } catch (error) {
-    if (!isThetalogError(error, 'aborted')) throw error;
+    if (!isThetalogError(error, ...kinds)) throw error;
     return false;
   }
 }
@@ -204,20 +235,32 @@ async function stepsOf(store: Store): Promise<(number | null)[]> {
   return (await store.list({ run: 'r' })).map(({ step }) => step).sort((a, b) => Number(a) - Number(b));
 }
 
-/** The store is sound, has what it must have, and nothing temporary is left anywhere. */
+/** The store is sound, has what it must have, and nothing temporary is left anywhere, unless a call could not remove it. */
 async function assertSound(
   verb: Interruptible,
   place: string,
   isDone: boolean,
   title: string,
+  hadFailure = false,
 ): Promise<void> {
   const store = await openStore(`${place}/store`, { workers: 0 });
   if (verb.prepare !== undefined && !isDone) {
-    deepStrictEqual(storedFiles(place), storedFiles(join(place, '../template')), title);
+    if (!hadFailure) deepStrictEqual(storedFiles(place), storedFiles(join(place, '../template')), title);
     await store.repair();
   }
   deepStrictEqual((await store.check({ readData: 100 })).damaged, [], title);
   deepStrictEqual(await stepsOf(store), isDone ? verb.steps : BEFORE, title);
+  if (!hadFailure) await assertNothingLeft(verb, place, isDone, title, store);
+  await store.close();
+}
+
+async function assertNothingLeft(
+  verb: Interruptible,
+  place: string,
+  isDone: boolean,
+  title: string,
+  store: Store,
+): Promise<void> {
   for (const name of ['tmp', 'leases']) deepStrictEqual(filesIn(`${place}/store/${name}`), [], title);
   deepStrictEqual(filesIn(`${place}/tmp`), [], title);
   const restored = verb.name === 'restore' && isDone;
@@ -231,7 +274,6 @@ async function assertSound(
     const { objects } = await store.gc();
     ok(verb.name === 'gc' ? objects <= COLLECTABLE : objects === COLLECTABLE, `${title}: ${objects} left`);
   }
-  await store.close();
 }
 
 /** Objects of the checkpoint that was forgotten before. */

@@ -1,6 +1,7 @@
 /**
  * Seen to fail when a sync that fails is ignored (durable-file.ts), and when errors of closing, removing or reading a file are
- * thrown as the system gives them, as several were.
+ * thrown as the system gives them, as several were; repair when it does not wait for its packs (`packs.finish()` in repair.ts
+ * left out) and when it takes an error of the storage for damage (`asDamage` throws nothing).
  */
 import { describe, expect, test } from 'vitest';
 import { CRASH_SCRIPTS } from './crash-scripts.js';

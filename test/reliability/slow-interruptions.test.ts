@@ -8,6 +8,15 @@ describe.each(INTERRUPTIBLE)('$name leaves nothing behind', (verb) => {
     expect(aborted).toBeGreaterThan(10);
   });
 
+  test.each(['stalls', 'stalls and fails'] as const)(
+    'when it is aborted at a call that %s',
+    async (becomes) => {
+      expect(
+        (await abortAtCalls(verb, scratchFolder(), Number.POSITIVE_INFINITY, becomes)).aborted,
+      ).toBeGreaterThan(0);
+    },
+  );
+
   test('when SIGINT comes at any call: exit 130', async () => {
     const { aborted, done } = await interruptCommand(verb, scratchFolder(), 100);
     expect(aborted).toBeGreaterThan(10);
