@@ -43,6 +43,8 @@ export interface LoadedManifest {
   bodyOffset: number;
   layout: Layout;
   content: Content;
+  /** Resolves its chunks in place of its segments: what was found sound of a damaged checkpoint. */
+  index?: ChunkIndex;
 }
 
 /** Reads and checks a manifest's head. */

@@ -13,7 +13,7 @@ import { ChunkIndex, ObjectWriter } from '../packs/index.js';
 import { publishManifests } from './compact-commit.js';
 import { maxHeight } from './live-encodings.js';
 import { lostChunks } from './lost-parts.js';
-import { reachable, readSegment } from './rescue.js';
+import { reachable, readSegment } from './segment-entries.js';
 
 /**
  * Looks at all checkpoints of which an index names less than they need. One that gets whole with what resolves `saved`, too,

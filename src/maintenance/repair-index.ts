@@ -13,7 +13,7 @@ import { inDecodeOrder, type PackWriter, readRecord } from '../packs/index.js';
 import { asDamage } from './damage-log.js';
 import type { Inventory } from './inventory.js';
 import { readPackTable } from './pack-check.js';
-import { readSegment } from './rescue.js';
+import { readSegment } from './segment-entries.js';
 import { claimOf, SoundRecords } from './sound-records.js';
 
 export class RepairIndex {

@@ -30,7 +30,7 @@ import type { LiveCheckpoint } from './live-store.js';
 import { damagedCheckpoint, isAnythingLost, lostChunks } from './lost-parts.js';
 import { CatalogueRepair } from './repair-catalogue.js';
 import { RepairIndex } from './repair-index.js';
-import { reachable } from './rescue.js';
+import { reachable } from './segment-entries.js';
 
 const RESTARTS_MAX = 3;
 

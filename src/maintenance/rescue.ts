@@ -4,14 +4,15 @@ import {
   type LostParts,
   loadManifest,
   type OperationOptions,
-  readIndexSource,
   type StoreContext,
 } from '../checkpoints/index.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
-import { asDamage } from './damage-log.js';
-import { lostChunks, lostParts } from './lost-parts.js';
+import { Inventory } from './inventory.js';
+import { isAnythingLost, lostChunks, lostParts } from './lost-parts.js';
+import { RepairIndex } from './repair-index.js';
+import { reachable, readSegment } from './segment-entries.js';
 import { SoundRecords } from './sound-records.js';
 
 export interface Rescued {
@@ -24,59 +25,62 @@ export interface Rescued {
   lost: LostParts;
 }
 
-/** Reads a checkpoint as far as it can be read. Where damage hides what it consists of, that is thrown. */
+/** Encodings of chunks, and which of them were read and are sound. */
+interface Encodings {
+  get(id: ChunkId): ChunkEntry | undefined;
+  isSound(entry: ChunkEntry): boolean;
+}
+
+/**
+ * Reads a checkpoint as far as it can be read: with its own segments or, if anything is lost so, with the tables at both ends
+ * of all packs. Where damage hides what it consists of, that is thrown.
+ */
 export async function rescueCheckpoint(
   context: StoreContext,
   manifest: string,
   options: OperationOptions,
 ): Promise<Rescued> {
   const loaded = await loadManifest(context, manifest);
-  const index = new ChunkIndex();
-  const segments: string[] = [];
-  for (const name of loaded.manifest.segments) {
-    const entries = await readSegment(context, name);
-    if (entries === undefined) continue;
-    index.add(name, entries);
-    segments.push(name);
+  let encodings = await ownEncodings(context, loaded, options);
+  let lost = lostOf(context, loaded, encodings);
+  if (isAnythingLost(lost)) {
+    encodings = await allEncodings(context, loaded, options);
+    lost = lostOf(context, loaded, encodings);
   }
-  const needed = reachable(
-    loaded.content.streams.flatMap(({ ids }) => ids),
-    (id) => index.get(id),
-  );
-  const sound = await SoundRecords.read(context, needed.values(), 'verify', options);
-  const isLost = lostChunks(
-    (id) => index.get(id),
-    (entry) => sound.has(entry),
-  );
-  const lost = lostParts(context, loaded, isLost);
-  const all = { ...loaded, manifest: { ...loaded.manifest, segments } };
+  const index = new ChunkIndex();
+  index.add(loaded.name, reachable(idsOf(loaded), encodings.get).values());
+  const all = { ...loaded, index };
   return { all, ...withoutLost(all, lost), lost };
 }
 
-/** Reads what resolves a manifest's chunks; undefined if it is damaged. */
-export async function readSegment(context: StoreContext, source: string): Promise<ChunkEntry[] | undefined> {
-  try {
-    return [...(await readIndexSource(context, source))];
-  } catch (error) {
-    asDamage(error);
-    return undefined;
-  }
+function idsOf({ content }: LoadedManifest): ChunkId[] {
+  return content.streams.flatMap(({ ids }) => ids);
 }
 
-/** Returns the encodings of chunks and of all that decoding them reads, as far as they are on record. */
-export function reachable(
-  ids: Iterable<ChunkId>,
-  get: (id: ChunkId) => ChunkEntry | undefined,
-): Map<ChunkId, ChunkEntry> {
-  const found = new Map<ChunkId, ChunkEntry>();
-  const open = [...ids];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    const entry = get(id);
-    if (entry === undefined || found.has(id)) continue;
-    found.set(id, entry);
-    open.push(...entry.references);
-  }
-  return found;
+function lostOf(context: StoreContext, loaded: LoadedManifest, { get, isSound }: Encodings): LostParts {
+  return lostParts(context, loaded, lostChunks(get, isSound));
+}
+
+async function ownEncodings(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  options: OperationOptions,
+): Promise<Encodings> {
+  const index = new ChunkIndex();
+  for (const name of loaded.manifest.segments) index.add(name, (await readSegment(context, name)) ?? []);
+  const get = (id: ChunkId): ChunkEntry | undefined => index.get(id);
+  const sound = await SoundRecords.read(context, reachable(idsOf(loaded), get).values(), 'verify', options);
+  return { get, isSound: (entry) => sound.has(entry) };
+}
+
+async function allEncodings(
+  context: StoreContext,
+  loaded: LoadedManifest,
+  options: OperationOptions,
+): Promise<Encodings> {
+  const index = new RepairIndex(context, await Inventory.take(context.storage), options);
+  await index.read([loaded], new Set());
+  return { get: (id) => index.get(id), isSound: (entry) => index.isSound(entry) };
 }
 
 function withoutLost(

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryStorage, openStore, type Store } from '../../src/index.js';
+import { MemoryStorage, openStore, type Store, ThetalogError } from '../../src/index.js';
 import { makeStore, openAgain, sizesOf } from '../engine/make-store.js';
 import { trainingState } from '../engine/training-state.js';
 import { DamagedStorage } from './damaged-storage.js';
+import { HookedStorage } from './hooked-storage.js';
 
 /** A store with a chain of three checkpoints `a` (steps 0 to 2) and one of its own, `b` (step 0). Each test damages it. */
 let damaged: DamagedStorage;
@@ -110,6 +111,28 @@ describe('repair', () => {
     expect((await store.repair()).checkpoints).toMatchObject([{ run: 'b', outcome: 'kept' }]);
     expect(await restorable()).toEqual(['a0', 'a1', 'a2']);
     await (await store.run('b').save(states.b0)).committed;
+    expect(await restorable()).toEqual(NAMES);
+    expect(await isSound()).toBe(true);
+  });
+
+  test('where healing fails the save holds; repair heals, and gc takes what healing left behind', async () => {
+    damaged.flipRecord(keyOf('b0', 'packs'));
+    await store.repair();
+    let rootsWritten = 0;
+    const failing = new HookedStorage(damaged, async ({ method, key }) => {
+      if (method === 'putIfMatch' && key === 'root' && ++rootsWritten > 1)
+        throw new ThetalogError('unavailable', 'io-error', 'the disk is gone');
+    });
+    const handle = await (await openAgain(failing, 5)).run('b').save(states.b0);
+    const { warnings } = await handle.committed;
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'older checkpoints could not be healed: the disk is gone',
+    ]);
+    const unreferenced = async () => (await store.check()).unreferenced;
+    expect((await store.repair()).checkpoints.map(({ outcome }) => outcome)).toEqual(['healed']);
+    expect(await unreferenced()).toBeGreaterThan(0);
+    await store.gc();
+    expect(await unreferenced()).toBe(0);
     expect(await restorable()).toEqual(NAMES);
     expect(await isSound()).toBe(true);
   });
