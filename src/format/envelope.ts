@@ -2,7 +2,7 @@
  * The frame of every metadata object: magic, version, flags, lengths, payload, checksum (FORMAT.md, "Envelope").
  * A damaged frame or payload is `corrupt`; a version or flag this build does not know is `unsupported`.
  */
-import { deflateSync, inflateSync } from 'fflate';
+import { deflateSync, Inflate, inflateSync } from 'fflate';
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
@@ -25,6 +25,8 @@ const CHECKSUM_BYTES = 8;
 const DEFLATE_BYTES_MIN = 64;
 /** Bytes that one byte of DEFLATE can stand for: 258 bytes take two bits at least. Guards memory against a length that lies. */
 const INFLATION_MAX = 1032;
+/** Deflated bytes that are inflated at a time; at worst 64 MiB come of them. */
+const PIECE_BYTES = 64 * 1024;
 
 /** Returns the framed payload, deflated where that is smaller. */
 export function sealEnvelope(
@@ -104,18 +106,41 @@ export function openEnvelope(hasher: Hasher, magic: string, bytes: Uint8Array, o
   return payload;
 }
 
-/** Inflates to exactly `length` bytes; never allocates more, nor for a length that no deflated data of this size has. */
+/**
+ * Inflates to exactly `length` bytes; never allocates more, nor for a length that no deflated data of this size has, and
+ * stops soon after that length, whatever the data goes on to.
+ */
 export function inflateExactly(stored: Uint8Array, length: number, object: string): Uint8Array {
   if (length > stored.length * INFLATION_MAX)
     throw corrupt('bad-length', 'deflated data cannot have the length that is stated', object);
+  let inflated: Uint8Array | undefined;
   try {
-    const inflated = inflateSync(stored, { out: new Uint8Array(length) });
-    if (inflated.length === length) return inflated;
+    inflated = stored.length > PIECE_BYTES ? inflatePieces(stored, length) : inflateWhole(stored, length);
   } catch (cause) {
     throw new ThetalogError('corrupt', 'bad-deflate', `${object}: deflated data is damaged`, {
       object,
       cause,
     });
   }
+  if (inflated !== undefined) return inflated;
   throw corrupt('bad-length', 'deflated data has another length than stated', object);
+}
+
+/** Undefined for another length. One byte more than wanted shows what is too long: fflate drops what does not fit. */
+function inflateWhole(stored: Uint8Array, length: number): Uint8Array | undefined {
+  const inflated = inflateSync(stored, { out: new Uint8Array(length + 1) });
+  return inflated.length === length ? inflated : undefined;
+}
+
+/** The same, piece by piece, so that data which inflates to a thousand times its size is given up early. */
+function inflatePieces(stored: Uint8Array, length: number): Uint8Array | undefined {
+  const out = new Uint8Array(length);
+  let end = 0;
+  const stream = new Inflate((bytes) => {
+    if (bytes.length <= length - end) out.set(bytes, end);
+    end += bytes.length;
+  });
+  for (let at = 0; at < stored.length && end <= length; at += PIECE_BYTES)
+    stream.push(stored.subarray(at, at + PIECE_BYTES), at + PIECE_BYTES >= stored.length);
+  return end === length ? out : undefined;
 }

@@ -47,6 +47,10 @@ describe('names that are odd and not hostile come back as they were', () => {
     '-rf',
     ' ',
     'new\nline',
+    'CON',
+    'nul.txt',
+    'LPT1',
+    'ends with a dot.',
     '\u202egnp.exe',
     'x'.repeat(255),
   ];
