@@ -79,7 +79,8 @@ async function allEncodings(
   options: OperationOptions,
 ): Promise<Encodings> {
   const index = new RepairIndex(context, await Inventory.take(context.storage), options);
-  await index.read([loaded], new Set());
+  // Nothing is written that could go on naming what others remove.
+  await index.read([loaded], new Set(), new Set());
   return { get: (id) => index.get(id), isSound: (entry) => index.isSound(entry) };
 }
 
