@@ -43,11 +43,7 @@ export async function benchMachine(
     signal.throwIfAborted();
     const write = total / (await writeSynced(join(place, 'raw'), arrays));
     signal.throwIfAborted();
-    const store = await createStore(join(place, 'store'));
-    const first = await timedSave(store, layers, STEPS_BEFORE, signal);
-    trainStep(layers, STEPS_BEFORE + 1);
-    const next = await timedSave(store, layers, STEPS_BEFORE + 1, signal);
-    await store.close();
+    const { first, next } = await timedSaves(join(place, 'store'), layers, signal);
     const restore = total / (await timedRestore(join(place, 'store')));
     return {
       bytes: total,
@@ -131,7 +127,32 @@ async function writeSynced(path: string, arrays: readonly Float32Array[]): Promi
   return seconds;
 }
 
-async function timedSave(store: Store, layers: readonly Layer[], step: number, signal: AbortSignal) {
+interface TimedSave {
+  seconds: number;
+  storedBytes: number;
+}
+
+async function timedSaves(
+  location: string,
+  layers: readonly Layer[],
+  signal: AbortSignal,
+): Promise<{ first: TimedSave; next: TimedSave }> {
+  const store = await createStore(location);
+  try {
+    const first = await timedSave(store, layers, STEPS_BEFORE, signal);
+    trainStep(layers, STEPS_BEFORE + 1);
+    return { first, next: await timedSave(store, layers, STEPS_BEFORE + 1, signal) };
+  } finally {
+    await store.close();
+  }
+}
+
+async function timedSave(
+  store: Store,
+  layers: readonly Layer[],
+  step: number,
+  signal: AbortSignal,
+): Promise<TimedSave> {
   const model = Object.fromEntries(layers.map(({ weight }, at) => [`layer${at}.weight`, weight]));
   const moments = layers.map(({ exp_avg, exp_avg_sq }) => ({ step, exp_avg, exp_avg_sq }));
   const groups = [{ ...ADAM, params: layers.map((_, at) => at) }];

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { expect, test, vi } from 'vitest';
 import { jsonResult, temporaryFolder } from './command-line.js';
 import { run } from './in-process.js';
 
@@ -26,6 +28,26 @@ test('stopped, it leaves nothing behind either', async () => {
   expect(code).toBe(130);
   expect(await readdir(folder)).toEqual([]);
 });
+
+test('interrupted as by Ctrl-C, a process leaves nothing behind', async () => {
+  const folder = await temporaryFolder();
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const args = [main, 'bench', '--size', '48MiB', '--store', join(folder, 'store')];
+  const child = spawn(process.execPath, args, { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  // The store is made after the raw file: from then on the first save is under way.
+  await vi.waitUntil(
+    async () =>
+      (await readdir(folder, { recursive: true })).some((name) => /packs|thetalog\.json/.test(name)),
+    {
+      timeout: 30_000,
+      interval: 20,
+    },
+  );
+  child.kill('SIGINT');
+  expect(await ended).toBe(130);
+  expect(await readdir(folder)).toEqual([]);
+}, 60_000);
 
 test('a size is a number of bytes with a unit', async () => {
   for (const size of ['0', 'many', '3TB', '-1MiB'])

@@ -94,3 +94,25 @@ test('a small tensor is not cut apart, a large one is', () => {
   expect(units.length).toBeGreaterThan(4);
   for (const { bytes } of units) expect(bytes).toBeLessThanOrEqual(24 * MIB);
 });
+
+test('what takes two chunks has both in its unit, and what many take ties nothing together', () => {
+  const made = new IndexMaker();
+  const pairs: ChunkId[][] = [];
+  made.add('zeros', []);
+  for (const at of numbers(40)) {
+    made.add(`a${at}`, []);
+    made.add(`b${at}`, at % 2 === 0 ? [`a${at}`] : []);
+    pairs.push([id(`a${at}`), id(`b${at}`)], [id('zeros'), id(`b${at}`)]);
+  }
+  const units = decodeUnits(made.index, [pairs], (pair) => pair, 'manifests/m');
+  expect(units.flatMap(({ wanted }) => wanted).length).toBe(pairs.length);
+  for (const { wanted, entries } of units) {
+    const there = new Set(entries.map((entry) => entry.id));
+    expect(wanted.flat().every((needed) => there.has(needed))).toBe(true);
+  }
+  expect(units.length).toBeGreaterThan(3);
+  const decoded = units
+    .flatMap(({ entries }) => entries.map((entry) => entry.id))
+    .filter((one) => one !== 'zeros');
+  expect(new Set(decoded).size).toBe(decoded.length);
+});
