@@ -1,4 +1,7 @@
-/** One SIGKILL ends a process in which 25 stores are each held at another call (killed-process.ts). */
+/**
+ * One SIGKILL ends a process in which 25 stores are each held at another call (killed-process.ts). Seen to fail at every call of
+ * "forget, compact, gc" when objects are written under their final names (`tryPublish` in durable-file.ts): the root is empty.
+ */
 import { expect, test } from 'vitest';
 import { CRASH_SCRIPTS } from './crash-scripts.js';
 import { killAtCalls } from './kills.js';
