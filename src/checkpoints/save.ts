@@ -32,7 +32,7 @@ import {
   writeManifest,
 } from './manifest-store.js';
 import type { SavePlan } from './plan.js';
-import { resolveRef } from './refs.js';
+import { type Located, locate, resolveRef } from './refs.js';
 import { ExplanationLog } from './save-explanation.js';
 import { SaveTimeline } from './save-timeline.js';
 import type { SaveExplanation, SavePhase } from './save-types.js';
@@ -213,7 +213,7 @@ class Save {
     const { context, request } = this;
     const known = root.runs.get(request.run);
     if (request.parent === undefined && (known === undefined || known.pages.length === 0)) return undefined;
-    const { entry } = await resolveRef(context.catalogue, root, request.parent ?? `${request.run}@latest`);
+    const { entry } = await this.findParentEntry(root);
     try {
       const loaded = await loadManifest(context, entry.manifest);
       const index = await loadIndex(context, loaded.manifest.segments);
@@ -228,6 +228,14 @@ class Save {
       this.warn(error);
       return { id: entry.id };
     }
+  }
+
+  private async findParentEntry(root: Root): Promise<Located> {
+    const { catalogue } = this.context;
+    const { run, parent, resumedFrom } = this.request;
+    const resumed = resumedFrom === undefined ? undefined : await locate(catalogue, root, resumedFrom, run);
+    if (parent === undefined && resumed !== undefined) return resumed;
+    return resolveRef(catalogue, root, parent ?? `${run}@latest`);
   }
 
   /** Old damage does not keep a save from going on: what it touches is stored in full. */

@@ -80,6 +80,8 @@ export interface SaveRequest extends SaveOptions {
   run: string;
   /** A name in the label that is not there is written as `none`. */
   labelMayLack?: boolean;
+  /** Id of the checkpoint to build on, unless `parent` is given or it was forgotten. */
+  resumedFrom?: string;
 }
 
 export interface SaveFilesOptions extends SaveRequest {

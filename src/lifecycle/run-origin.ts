@@ -10,6 +10,7 @@ export type Origin = Pick<CatalogueEntry, 'id'> & Partial<Pick<CatalogueEntry, '
 export class RunOrigin {
   private known: Origin | undefined;
   private hasSaved = false;
+  private isParentOfNext = false;
 
   /** Undefined before anything was restored or saved, and for a run that starts from nothing. */
   get checkpoint(): Origin | undefined {
@@ -19,6 +20,12 @@ export class RunOrigin {
   /** Training goes on from this checkpoint: the program has said so. */
   resumed(entry: Origin): void {
     this.known = entry;
+    this.isParentOfNext = true;
+  }
+
+  /** Id of the checkpoint that the next save builds on, be it the run's latest or not: there is one until something was saved. */
+  get parentOfNext(): string | undefined {
+    return this.isParentOfNext ? this.known?.id : undefined;
   }
 
   /** This checkpoint was read. Before the first save training goes on from it; later it may be read for anything. */
@@ -30,5 +37,6 @@ export class RunOrigin {
   saved(parent: string | null): void {
     if (!this.hasSaved && this.known === undefined && parent !== null) this.known = { id: parent };
     this.hasSaved = true;
+    this.isParentOfNext = false;
   }
 }

@@ -154,7 +154,7 @@ export class SaveQueue {
     started: number,
     timeline: SaveTimeline,
   ): Promise<SaveResult> {
-    const request = { ...options, run: this.run };
+    const request = { ...options, run: this.run, resumedFrom: this.origin.parentOfNext };
     const {
       entry,
       storedBytes,

@@ -45,7 +45,7 @@ describe('resume', () => {
     expect(resumed?.state).toHaveProperty('model.w', into.model.w);
   });
 
-  test('a damaged newest checkpoint is left out, and it is said why', async () => {
+  test('a damaged newest checkpoint is left out, and it is said why; the next save builds on the sound one', async () => {
     const { store, storage } = await makeStore();
     const run = store.run('r');
     await saveSteps(run, 1);
@@ -57,8 +57,22 @@ describe('resume', () => {
     const resumed = await again.resume({ into: stateAt(0) });
     expect(resumed?.checkpoint.id).toBe(sound.id);
     expect(resumed?.skipped).toMatchObject([{ step: 2, error: { kind: 'corrupt' } }]);
-    await saveSteps(again, 3);
-    expect((await again.verify(stateAt(3))).equal).toBe(true);
+    await saveSteps(again, 3, 4);
+    const [third, fourth] = (await again.list()).slice(-2);
+    expect(third).toMatchObject({ step: 3, parent: sound.id });
+    expect(fourth).toMatchObject({ step: 4, parent: third.id });
+    expect((await again.verify(stateAt(4))).equal).toBe(true);
+  });
+
+  test('a checkpoint that was forgotten since is no parent any more', async () => {
+    const { store } = await makeStore();
+    const run = store.run('r');
+    await saveSteps(run, 1, 2);
+    await run.resume();
+    await store.forget({ refs: ['r@step:2'] });
+    await saveSteps(run, 3);
+    const [first, last] = await run.list();
+    expect(last).toMatchObject({ step: 3, parent: first.id });
   });
 
   test('all checkpoints damaged: corrupt, naming the object', async () => {
