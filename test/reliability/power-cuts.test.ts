@@ -1,6 +1,6 @@
 /**
- * Seen to fail when objects are linked before they are synced (durable-file.ts), and when the directory of a generation is not
- * synced before the save is acknowledged (generations.ts).
+ * Seen to fail, in every script, without the sync of a file before its link (`file.sync()` in durable-file.ts: the root does not
+ * begin like one), and when the directory of a generation is not synced before the save is acknowledged (generations.ts).
  */
 import { expect, test } from 'vitest';
 import { CRASH_SCRIPTS } from './crash-scripts.js';
