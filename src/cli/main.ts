@@ -5,7 +5,7 @@ import { runCommandLine } from './program.js';
 
 const controller = new AbortController();
 
-/** The first signal asks the operation to stop cleanly, the second does not wait for it. */
+/** The first signal asks the operation to stop cleanly, the second does not wait for it. Afterwards there is nothing to ask. */
 function onSignal(): void {
   if (controller.signal.aborted) process.exit(EXIT_CODES.aborted);
   controller.abort();
@@ -27,12 +27,17 @@ runCommandLine(process.argv.slice(2), {
   env: process.env,
   signal: controller.signal,
   now: () => performance.now(),
-}).then(
-  (exitCode) => {
-    process.exitCode = exitCode;
-  },
-  (error: unknown) => {
-    process.stderr.write(`thetalog: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = EXIT_INTERNAL;
-  },
-);
+})
+  .then(
+    (exitCode) => {
+      process.exitCode = exitCode;
+    },
+    (error: unknown) => {
+      process.stderr.write(`thetalog: ${error instanceof Error ? error.stack : String(error)}\n`);
+      process.exitCode = EXIT_INTERNAL;
+    },
+  )
+  .finally(() => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  });

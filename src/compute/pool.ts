@@ -130,10 +130,11 @@ export class ComputePool {
     const workerData: WorkerData = { kernels: compiledKernels() };
     const worker = new Worker(workerPath(), { workerData });
     const thread: Thread = { worker, tickets: new Map() };
-    worker.unref();
     worker.on('message', (message: ResultMessage) => this.receive(thread, message));
     worker.on('error', (cause) => this.lose(thread, cause));
     worker.on('exit', () => this.lose(thread, undefined));
+    // Last: listening for messages holds the process again, and a thread that never gets a job would hold it for ever.
+    worker.unref();
     this.threads.push(thread);
     return thread;
   }

@@ -11,7 +11,7 @@ threads.Worker = class extends threads.Worker {
   }
 };
 syncBuiltinESMExports();
-const { createStore, MemoryStorage } = await import('../../dist/index.js');
+const { createStore, MemoryStorage, ThetalogError } = await import('../../dist/index.js');
 
 /** 18 MiB, above what threads are started for. */
 const ELEMENTS = 524_288 * 3;
@@ -131,6 +131,14 @@ const scenarios = {
   /** Nobody closes the store, and yet the process ends. */
   async open() {
     const { store } = await newStore({ workers: 2 });
+    return { first: await outcome((await store.run('r').save(state(1))).committed), threads: workers.length };
+  },
+  /** A save that fails before its threads have had a job; nobody closes the store, and yet the process ends. */
+  async idle() {
+    const { storage, store } = await newStore({ workers: 2 });
+    storage.putIfAbsent = async () => {
+      throw new ThetalogError('unavailable', 'storage-failed', 'out of order');
+    };
     return { first: await outcome((await store.run('r').save(state(1))).committed), threads: workers.length };
   },
 };

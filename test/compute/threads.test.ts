@@ -33,6 +33,11 @@ describe('saves in worker threads', () => {
   it('do not keep a process alive whose store nobody closed', async () => {
     expect(await scenario('open')).toEqual({ first: 'saved', threads: 2 });
   });
+
+  // Seen to fail when `ComputePool.start` lets go of a thread before it listens to it.
+  it('do not keep it alive either when the save failed before they had a job', async () => {
+    expect(await scenario('idle')).toEqual({ first: 'unavailable storage-failed', threads: 1 });
+  });
 });
 
 describe('restores in worker threads', () => {
