@@ -46,4 +46,6 @@ export interface Difference {
   tensors: TensorDifference[];
   files: { path: string; change: 'added' | 'removed' | 'changed' | 'equal' }[];
   plain: PlainDifference[];
+  /** Groups that retention dropped from one of the two: their tensors are not compared. */
+  droppedGroups: Group[];
 }

@@ -6,6 +6,7 @@ export { type Environment, systemEnvironment } from './environment.js';
 export { planFiles } from './file-plan.js';
 export { withFreshRoot } from './fresh-root.js';
 export { describe, detail, lineage, listCheckpoints } from './inspect.js';
+export { assertKept, assertWhole, droppedTensorError, keptPart, loadCheckpoint } from './kept-groups.js';
 export { LabelTemplate } from './label.js';
 export { WriterLease } from './lease.js';
 export {

@@ -1,14 +1,14 @@
 /** What is on record of checkpoints: lists, lineage, details. */
-import type { CatalogueEntry, Root } from '../format/index.js';
+import type { CatalogueEntry, FileLayout, Root, TensorLayout } from '../format/index.js';
 import type { StoreContext } from './context.js';
-import type { LoadedManifest } from './manifest-store.js';
 import { type Located, locate } from './refs.js';
 import { tensorBytes } from './tensor-reader.js';
-import type { CheckpointDetail, CheckpointInfo, TensorInfo } from './types.js';
+import type { CheckpointDetail, CheckpointInfo, FileInfo, TensorInfo } from './types.js';
 
 /** Returns the public record of a checkpoint. */
 export function describe(root: Root, run: string, entry: CatalogueEntry): CheckpointInfo {
-  const { id, step, epoch, label, metrics, meta, parent, groups, kind } = entry;
+  const { id, step, epoch, label, metrics, meta, parent, kind, droppedGroups } = entry;
+  const groups = entry.groups.filter((group) => !droppedGroups.includes(group));
   const { createdAt, logicalBytes, storedBytes, height } = entry;
   const tags = [...root.tags].filter(([, mark]) => mark.id === id).map(([name]) => name);
   const pinned = root.pins.some((mark) => mark.id === id);
@@ -22,6 +22,7 @@ export function describe(root: Root, run: string, entry: CatalogueEntry): Checkp
     meta,
     parent,
     groups,
+    droppedGroups,
     kind,
     createdAt,
     logicalBytes,
@@ -65,30 +66,36 @@ export async function lineage(context: StoreContext, root: Root, start: Located)
   return line;
 }
 
-/** Returns a checkpoint with its tensors and files. */
+/** Returns a checkpoint with its tensors and files, and those that retention dropped. */
 export async function detail(context: StoreContext, root: Root, located: Located): Promise<CheckpointDetail> {
-  const loaded = await context.cache.manifest(located.entry.manifest);
-  const files = loaded.layout.files.map((file, index) => ({
-    path: loaded.content.files[index].path,
-    format: file.format,
-    bytes: file.size,
-  }));
-  const info = describe(root, located.run, located.entry);
-  return { ...info, tensors: describeTensors(loaded), files, directories: loaded.content.directories };
+  const { layout, content, dropped } = await context.cache.checkpoint(located.entry);
+  const files = layout.files.map((file, index) => ({ layout: file, path: content.files[index].path }));
+  return {
+    ...describe(root, located.run, located.entry),
+    tensors: describeTensors(layout.tensors),
+    files: files.map(describeFile),
+    directories: content.directories,
+    droppedTensors: describeTensors(dropped?.tensors ?? []),
+    droppedFiles: (dropped?.files ?? []).map(describeFile),
+  };
 }
 
-function describeTensors(loaded: LoadedManifest): TensorInfo[] {
+function describeFile({ path, layout }: { path: string; layout: FileLayout }): FileInfo {
+  return { path, format: layout.format, bytes: layout.size };
+}
+
+function describeTensors(tensors: readonly TensorLayout[]): TensorInfo[] {
   const byPlace = new Map<string, string[]>();
   const placeOf = (index: number): string => {
-    const { dtype, boxes } = loaded.layout.tensors[index];
+    const { dtype, boxes } = tensors[index];
     return JSON.stringify([dtype, boxes]);
   };
-  const places = loaded.layout.tensors.map((tensor, index) => {
+  const places = tensors.map((tensor, index) => {
     const place = tensorBytes(tensor) === 0 ? `empty ${index}` : placeOf(index);
     byPlace.set(place, [...(byPlace.get(place) ?? []), tensor.name]);
     return place;
   });
-  return loaded.layout.tensors.map((tensor, index) => ({
+  return tensors.map((tensor, index) => ({
     name: tensor.name,
     group: tensor.group,
     dtype: tensor.dtype,

@@ -13,6 +13,7 @@ import {
   encodeLayout,
   encodeManifest,
   equalBytes,
+  type FileLayout,
   type Layout,
   type Manifest,
   type OpenedManifest,
@@ -23,16 +24,28 @@ import {
   placeOfSource,
   type SectionReference,
   type StoreConfig,
+  type TensorLayout,
 } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import { ChunkIndex, type ObjectWriter } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
+import type { Group } from '../tensor/index.js';
 
 /** What reading and writing metadata takes: a store's context has it. */
 export interface MetadataSource {
   readonly storage: Storage;
   readonly config: StoreConfig;
   readonly hasher: Hasher;
+}
+
+/** What retention took from a checkpoint. */
+export interface DroppedParts {
+  groups: readonly Group[];
+  /** As it was saved: the plain data of a state goes by the numbers of its tensors. */
+  saved: Layout;
+  tensors: readonly TensorLayout[];
+  /** Files that had such tensors: what is left of them does not make a file. */
+  files: readonly { path: string; layout: FileLayout }[];
 }
 
 /** A manifest and what it describes. */
@@ -45,6 +58,8 @@ export interface LoadedManifest {
   content: Content;
   /** Resolves its chunks in place of its segments: what was found sound of a damaged checkpoint. */
   index?: ChunkIndex;
+  /** What retention took, if anything: `layout` and `content` are then what is left. */
+  dropped?: DroppedParts;
 }
 
 /** Reads and checks a manifest's head. */

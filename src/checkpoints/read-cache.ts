@@ -2,7 +2,9 @@
  * Manifests and indexes that were read of late. Objects never change and names are never used again, so nothing goes stale;
  * what gc took meanwhile shows when its packs are read.
  */
+import type { CatalogueEntry } from '../format/index.js';
 import type { ChunkIndex } from '../packs/index.js';
+import { keptPart } from './kept-groups.js';
 import { type LoadedManifest, loadIndex, loadManifest, type MetadataSource } from './manifest-store.js';
 
 /** Chunk ids and encodings kept in all, about 300 bytes each. */
@@ -27,7 +29,12 @@ export class ReadCache {
     this.source = source;
   }
 
-  /** Returns a manifest; the caller must not change it. */
+  /** Returns what is left of a checkpoint; the caller must not change it. */
+  async checkpoint({ manifest, droppedGroups }: CatalogueEntry): Promise<LoadedManifest> {
+    return keptPart(await this.manifest(manifest), droppedGroups);
+  }
+
+  /** Returns a checkpoint as it was saved, though some of it may be gone; the caller must not change it. */
   manifest(name: string): Promise<LoadedManifest> {
     const idsOf = ({ content }: LoadedManifest): number =>
       content.streams.reduce((sum, { ids }) => sum + ids.length, 1);

@@ -4,6 +4,7 @@ import type { TensorLayout } from '../format/index.js';
 import type { DType } from '../tensor/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
+import { droppedTensorError } from './kept-groups.js';
 import type { LoadedManifest } from './manifest-store.js';
 import type { RestoredFiles, RestoreRequest } from './restore-files.js';
 import { piecesIntoFiles } from './restore-pieces.js';
@@ -40,6 +41,8 @@ export async function restoreTensors(
   const pattern = globPattern(request.tensors);
   const tensors = loaded.layout.tensors.filter((tensor) => pattern.test(tensor.name));
   if (tensors.length === 0) {
+    const dropped = loaded.dropped?.tensors.find((tensor) => pattern.test(tensor.name));
+    if (dropped !== undefined) throw droppedTensorError(dropped, loaded.manifest.checkpoint.slice(0, 12));
     const message = `No tensor of the checkpoint matches "${request.tensors}".`;
     const hint = 'See the names with: thetalog show REF';
     throw new ThetalogError('not-found', 'no-such-tensor', message, { object: request.tensors, hint });

@@ -3,6 +3,7 @@ import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
 import {
   assertRunName,
   type CatalogueEntry,
+  type ChunkEntry,
   encodeSegment,
   limits,
   objectKey,
@@ -22,15 +23,10 @@ import { ChunkPredictions } from './chunk-predictions.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
 import { withFreshRoot } from './fresh-root.js';
+import { loadCheckpoint } from './kept-groups.js';
 import { type LabelFacts, LabelTemplate } from './label.js';
 import { WriterLease } from './lease.js';
-import {
-  type LoadedManifest,
-  loadIndex,
-  loadManifest,
-  sectionHolders,
-  writeManifest,
-} from './manifest-store.js';
+import { type LoadedManifest, loadIndex, sectionHolders, writeManifest } from './manifest-store.js';
 import type { SavePlan } from './plan.js';
 import { type Located, locate, resolveRef } from './refs.js';
 import { ExplanationLog } from './save-explanation.js';
@@ -156,15 +152,8 @@ class Save {
     const files = await digesting;
     await plan.assertUnchanged();
     const content = { streams, files, directories: plan.directories, settings: plan.settings };
-    const segmentOrder = [...(base?.loaded.manifest.segments ?? [])];
-    if (packs.entries.length > 0) {
-      const source = await writeIndex(context, objects, packs);
-      segmentOrder.push(source);
-      index.add(source, packs.entries);
-    }
     const ids = streams.flatMap((stream) => stream.ids);
-    const closure = index.closure(ids, `checkpoint ${this.id}`);
-    const segments = index.segmentsOf(closure.keys(), segmentOrder);
+    const { closure, segments } = await this.writeIndex(index, base, packs, ids);
     const parts = { checkpoint: this.id, layout: plan.layout, content, segments };
     const manifest = await writeManifest(context, objects, parts, base?.loaded);
     const height = Math.max(0, ...new Set([...closure.values()].map((entry) => entry.height)));
@@ -180,6 +169,32 @@ class Save {
     const storedBytes = objects.bytes + rootBytes;
     const { baseWasIncomplete } = this;
     return { entry, storedBytes, baseWasIncomplete, timeline: timeline.phases, ...(explain && { explain }) };
+  }
+
+  /** Returns the encodings of a checkpoint and what resolves its chunks to them. */
+  private async writeIndex(
+    index: ChunkIndex,
+    base: Base | undefined,
+    packs: PackWriter,
+    ids: readonly ChunkId[],
+  ): Promise<{ closure: Map<ChunkId, ChunkEntry>; segments: string[] }> {
+    const { context, objects } = this;
+    const object = `checkpoint ${this.id}`;
+    const order = [...(base?.loaded.manifest.segments ?? [])];
+    if (packs.entries.some(({ id }) => index.hasLeftOut(id))) {
+      // Read in order, the base's segments would lead to what may be gone: this checkpoint gets one of its own for everything.
+      index.add('', packs.entries);
+      const closure = index.closure(ids, object);
+      return { closure, segments: [await writeSegment(context, objects, [...closure.values()])] };
+    }
+    if (packs.entries.length > 0) {
+      const isOne = packs.footers.length === 1;
+      const source = isOne ? packs.footers[0] : await writeSegment(context, objects, packs.entries);
+      order.push(source);
+      index.add(source, packs.entries);
+    }
+    const closure = index.closure(ids, object);
+    return { closure, segments: index.segmentsOf(closure.keys(), order) };
   }
 
   private async begin(root: Root): Promise<[Root, Parent | undefined]> {
@@ -215,11 +230,11 @@ class Save {
     if (request.parent === undefined && (known === undefined || known.pages.length === 0)) return undefined;
     const { entry } = await this.findParentEntry(root);
     try {
-      const loaded = await loadManifest(context, entry.manifest);
+      const loaded = await loadCheckpoint(context, entry);
+      const ids = loaded.content.streams.flatMap((stream) => stream.ids);
       const index = await loadIndex(context, loaded.manifest.segments);
-      index.dropIncomplete();
-      const isMissing = (id: ChunkId): boolean => index.get(id) === undefined;
-      this.baseWasIncomplete = loaded.content.streams.some(({ ids }) => ids.some(isMissing));
+      index.keepSound(ids);
+      this.baseWasIncomplete = ids.some((id) => index.get(id) === undefined);
       return { id: entry.id, base: { loaded, index } };
     } catch (error) {
       if (!isThetalogError(error, 'corrupt')) throw error;
@@ -278,6 +293,7 @@ class Save {
       logicalBytes: plan.logicalBytes,
       storedBytes: this.objects.bytes,
       height,
+      droppedGroups: [],
     };
   }
 
@@ -317,11 +333,14 @@ class Save {
   }
 }
 
-/** Returns what resolves the chunks of a save: a single pack has them in its footer, several take an index segment. */
-async function writeIndex(context: StoreContext, objects: ObjectWriter, packs: PackWriter): Promise<string> {
-  if (packs.footers.length === 1) return packs.footers[0];
+/** Writes an index segment; a single pack takes none, its footer is one. */
+async function writeSegment(
+  context: StoreContext,
+  objects: ObjectWriter,
+  entries: readonly ChunkEntry[],
+): Promise<string> {
   const name = objects.newName();
-  await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, packs.entries)]);
+  await objects.put(objectKey('segments', name), [encodeSegment(context.hasher, entries)]);
   return name;
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../tensor/index.js';
 import type { StoreContext } from './context.js';
 import { findFamilies, linkRanges } from './families.js';
+import { assertKept } from './kept-groups.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type FoundProgress, memorySource, type PlannedRange, type SavePlan, StreamPlanner } from './plan.js';
 import { groupsOf, matchTensors } from './restore-into.js';
@@ -124,19 +125,24 @@ export interface ReadStateOptions extends Pick<RestoreStateOptions, 'groups' | '
   sameGroups?: boolean;
 }
 
-/** Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. */
+/**
+ * Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. Without `lost`, what
+ * retention dropped may not be wanted.
+ */
 export async function readState(
   context: StoreContext,
   loaded: LoadedManifest,
   { groups, into, sameGroups = false }: ReadStateOptions,
-  lost: readonly string[] = [],
+  lost?: readonly string[],
 ): Promise<StateValue> {
+  if (lost === undefined) assertKept(loaded, groups);
   const plain = await readPlain(context, loaded);
-  const { layout } = loaded;
   const object = `manifests/${loaded.name}`;
+  const saved = loaded.dropped?.saved ?? loaded.layout;
+  const left = new Set(loaded.layout.tensors);
   const missing = new Set(lost);
-  const wanted = [...layout.tensors.entries()].filter(
-    ([, { group }]) => groups === undefined || groups.includes(group),
+  const wanted = [...saved.tensors.entries()].filter(
+    ([, tensor]) => left.has(tensor) && (groups === undefined || groups.includes(tensor.group)),
   );
   const tensors = wanted.map(([, tensor]) => tensor);
   const storedGroups = sameGroups ? groupsOfStored(plain, loaded) : undefined;
@@ -152,7 +158,7 @@ export async function readState(
   );
   const values = new Map(kept.map(({ at, place }, index) => [at, { place, bytes: filled[index] }]));
   return unflattenState(plain, object, (slot) => {
-    if (slot.index >= layout.tensors.length)
+    if (slot.index >= saved.tensors.length)
       throw corrupt('bad-slot', 'names a tensor that is not there', object);
     const value = values.get(slot.index);
     return value && (value.place?.view ?? viewOf(slot.dtype, value.bytes));

@@ -30,10 +30,14 @@ export interface CheckpointInfo {
   meta: Record<string, string>;
   /** Id of the checkpoint it was resumed or forked from; it may have been forgotten since. */
   parent: string | null;
+  /** The groups that have tensors. */
   groups: Group[];
+  /** The groups that had some until retention dropped them. */
+  droppedGroups: Group[];
   kind: 'files' | 'state';
   /** Milliseconds since 1970. */
   createdAt: number;
+  /** Bytes that were saved, dropped groups included. */
   logicalBytes: number;
   /** Bytes of packs, index and manifest that saving it added; the catalogue page and the root hold this very record. */
   storedBytes: number;
@@ -134,6 +138,10 @@ export interface CheckpointDetail extends CheckpointInfo {
   tensors: TensorInfo[];
   files: FileInfo[];
   directories: string[];
+  /** The tensors of dropped groups. */
+  droppedTensors: TensorInfo[];
+  /** The files with tensors of dropped groups: they cannot be restored, what is left of their tensors can. */
+  droppedFiles: FileInfo[];
 }
 
 /** A tensor's value: contiguous, row-major, little-endian bytes. */
@@ -255,7 +263,9 @@ export interface ForgetDecision {
   run: string;
   step: number | null;
   forget: boolean;
-  /** Why it stays or goes: `last 3`, `best loss min`, `every 100`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
+  /** The groups that go of a checkpoint that stays. */
+  dropGroups: Group[];
+  /** Why it stays or goes: `last 3`, `best loss min`, `model of last 50`, `tag v1`, `pinned`, `no policy keeps it`, `named`. */
   reasons: string[];
   /** Bytes that saving it added; others may be built on them. */
   storedBytes: number;

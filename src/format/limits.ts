@@ -4,6 +4,8 @@
 export const FORMAT_VERSION = 1;
 /** The version of manifests that name footers of packs beside index segments; others stay at version 1. */
 export const MANIFEST_VERSION = 2;
+/** The version of catalogue pages with checkpoints that have lost groups to retention; others stay at version 1. */
+export const PAGE_VERSION = 2;
 /** Payload of one metadata object. Root, pages and manifests of a million tensors stay below it. */
 export const PAYLOAD_BYTES_MAX = 512 * 2 ** 20;
 /** Longest delta chain: an encoding of this height is read by nothing. */

@@ -38,7 +38,7 @@ export interface Resumed {
 
 /**
  * Restores the newest checkpoint of a run whose every byte is right, going back over damaged ones; undefined if the run has no
- * checkpoint yet. Throws `corrupt` if all are damaged, `conflict` for a state to restore into that differs, and `invalid` for a
+ * checkpoint yet. Throws `corrupt` if all are damaged, `not-found` if retention dropped groups of it that are wanted, `conflict` for a state to restore into that differs, and `invalid` for a
  * checkpoint that was saved from files.
  */
 export async function resumeRun(
@@ -53,7 +53,7 @@ export async function resumeRun(
     skipped.length = 0;
     for await (const entry of context.catalogue.newestFirst(record)) {
       try {
-        const loaded = await context.cache.manifest(entry.manifest);
+        const loaded = await context.cache.checkpoint(entry);
         const state = await readState(context, loaded, { ...options, sameGroups: true });
         return { checkpoint: describe(root, run, entry), state, skipped };
       } catch (error) {

@@ -1,5 +1,6 @@
 /** One run of a store: saving and restoring the state of a training program. */
 import {
+  assertKept,
   type CheckpointInfo,
   listCheckpoints,
   planState,
@@ -109,7 +110,7 @@ export class Run {
 
   /**
    * Returns a stored state. `ref` is `latest` (default), `step:N`, `best:METRIC[:min|max]`, optionally with `~N`, or any ref
-   * of the store. Throws `not-found`, `corrupt`, `invalid` for a checkpoint that was saved from files, or `conflict` for arrays
+   * of the store. Throws `not-found` (also for groups that retention dropped), `corrupt`, `invalid` for a checkpoint that was saved from files, or `conflict` for arrays
    * to restore into that differ from those saved.
    */
   async restore(ref = 'latest', options: RestoreStateOptions = {}): Promise<StateValue> {
@@ -139,7 +140,8 @@ export class Run {
   verify(state: StateValue, ref = 'latest', options: VerifyOptions = {}): Promise<VerifyResult> {
     return withFreshRoot(this.context, async (root) => {
       const { run, entry } = await resolveRef(this.context.catalogue, root, this.own(ref));
-      const loaded = await this.context.cache.manifest(entry.manifest);
+      const loaded = await this.context.cache.checkpoint(entry);
+      assertKept(loaded, options.groups);
       const { differences, bytes } = await compareWithState(this.context, loaded, state, options);
       const { id, step } = entry;
       return { id, run, step, equal: differences.length === 0, differences, bytes };
@@ -175,8 +177,8 @@ export class Run {
 
   private async read(entry: CatalogueEntry, options: RestoreStateOptions): Promise<StateValue> {
     if (options.allowDamaged === undefined)
-      return readState(this.context, await this.context.cache.manifest(entry.manifest), options);
-    const { all, lost } = await rescueCheckpoint(this.context, entry.manifest, {});
+      return readState(this.context, await this.context.cache.checkpoint(entry), options);
+    const { all, lost } = await rescueCheckpoint(this.context, entry, {});
     const state = await readState(this.context, all, options, lost.tensors);
     if (lost.tensors.length > 0) options.allowDamaged(lost.tensors);
     return state;

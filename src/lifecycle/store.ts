@@ -1,6 +1,7 @@
 /** The store as its users see it: every verb of the command line and the library, over one open context. */
 import { stat } from 'node:fs/promises';
 import {
+  assertWhole,
   type CheckpointDetail,
   type CheckpointInfo,
   type CheckReport,
@@ -10,10 +11,10 @@ import {
   type Difference,
   type DiffOptions,
   detail,
+  droppedTensorError,
   type ForgetResult,
   forkRun,
   type GcResult,
-  type KeepPolicy,
   type LoadedManifest,
   lineage,
   listCheckpoints,
@@ -41,13 +42,14 @@ import {
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
-import { assertRunName, type Root } from '../format/index.js';
+import { assertRunName, type CatalogueEntry, type Root } from '../format/index.js';
 import {
   type CompactOptions,
   checkStore,
   collectGarbage,
   compactStore,
   diffCheckpoints,
+  type ForgetOptions,
   forgetCheckpoints,
   repairStore,
   rescueCheckpoint,
@@ -140,7 +142,7 @@ export class Store {
 
   /**
    * Restores the files of a checkpoint, or with `tensors` the matching tensors as one safetensors file. Existing files of
-   * other content are a `conflict` unless `force`; damage is `corrupt` and leaves nothing behind, unless `allowDamaged`.
+   * other content are a `conflict` unless `force`; what retention dropped is `not-found`; damage is `corrupt` and leaves nothing behind, unless `allowDamaged`.
    */
   async restoreFiles(ref: string, options: RestoreFilesOptions): Promise<RestoreResult> {
     const started = this.context.environment.now();
@@ -152,8 +154,8 @@ export class Store {
       const request = { ...options, fileName, tensors: glob };
       const restored =
         options.allowDamaged === true
-          ? await restoreSound(this.context, entry.manifest, request)
-          : await restoreParts(this.context, await this.context.cache.manifest(entry.manifest), request);
+          ? await restoreSound(this.context, entry, request)
+          : await restoreParts(this.context, await this.wanted(entry, options), request);
       return { id: entry.id, run, step: entry.step, ...restored, seconds: this.secondsSince(started) };
     });
   }
@@ -181,9 +183,11 @@ export class Store {
   async readTensor(ref: string, name: string): Promise<TensorData> {
     return withFreshRoot(this.context, async (root) => {
       const { entry } = await resolveRef(this.context.catalogue, root, ref);
-      const loaded = await this.context.cache.manifest(entry.manifest);
+      const loaded = await this.context.cache.checkpoint(entry);
       const tensor = loaded.layout.tensors.find((candidate) => candidate.name === name);
       if (tensor === undefined) {
+        const dropped = loaded.dropped?.tensors.find((candidate) => candidate.name === name);
+        if (dropped !== undefined) throw droppedTensorError(dropped, ref);
         const hint = `See the names with: thetalog show ${ref}`;
         throw new ThetalogError('not-found', 'no-such-tensor', `There is no tensor "${name}" in ${ref}.`, {
           object: name,
@@ -218,15 +222,12 @@ export class Store {
     return repairStore(this.context, options);
   }
 
-  /** Drops checkpoints from the catalogue: those named, or those of a run (or all runs) that no policy keeps. */
-  forget(
-    options: OperationOptions & {
-      refs?: string[];
-      run?: string;
-      keep?: readonly KeepPolicy[];
-      dryRun?: boolean;
-    },
-  ): Promise<ForgetResult> {
+  /**
+   * Drops checkpoints from the catalogue: those named, or those of a run (or all runs) that no policy keeps; and of checkpoints that
+   * stay the groups that no policy keeps, or with `keepGroups` all others of those named. What is dropped is hidden at once and
+   * for ever; gc and compact free its bytes.
+   */
+  forget(options: ForgetOptions): Promise<ForgetResult> {
     return withFreshRoot(this.context, () => forgetCheckpoints(this.context, options));
   }
 
@@ -261,6 +262,13 @@ export class Store {
   /** Starts run `run` with a checkpoint that shares everything with the one it forks from. */
   fork(ref: string, run: string): Promise<CheckpointInfo> {
     return forkRun(this.context, ref, run);
+  }
+
+  /** Returns a checkpoint to be restored; if all of it is wanted, all of it must be there. */
+  private async wanted(entry: CatalogueEntry, { tensors }: RestoreFilesOptions): Promise<LoadedManifest> {
+    const loaded = await this.context.cache.checkpoint(entry);
+    if (tensors === undefined) assertWhole(loaded);
+    return loaded;
   }
 
   private async listNow(root: Root, options: { run?: string; last?: number }): Promise<CheckpointInfo[]> {
@@ -300,10 +308,10 @@ function restoreParts(
 /** Restores what is sound: of files that are lost the tensors that are not, as one safetensors file. */
 async function restoreSound(
   context: StoreContext,
-  manifest: string,
+  entry: CatalogueEntry,
   request: PartsRequest,
 ): Promise<RestoredParts> {
-  const { sound, tensorsOnly, lost } = await rescueCheckpoint(context, manifest, request);
+  const { sound, tensorsOnly, lost } = await rescueCheckpoint(context, entry, request);
   if (request.tensors !== undefined) return { ...(await restoreParts(context, sound, request)), lost };
   const { files, bytes } = await restoreParts(context, sound, request);
   if (lost.files.length === 0 || tensorsOnly.layout.tensors.length === 0) return { files, bytes, lost };

@@ -4,9 +4,10 @@
  */
 
 import { toHex } from '../bytes/index.js';
-import type { StoreContext } from '../checkpoints/index.js';
+import { keptPart, type StoreContext } from '../checkpoints/index.js';
 import { corrupt, type ThetalogError } from '../errors.js';
 import {
+  type CatalogueEntry,
   type ChunkEntry,
   chunkLengths,
   decodeContent,
@@ -75,7 +76,7 @@ export class ClosureCheck {
         this.log.record(entries, dependents);
       }
     }
-    const { ids, description } = await this.checkContent(name, opened, index, dependents);
+    const { ids, description } = await this.checkContent(checkpoint.entry, opened, index, dependents);
     const { needed, faults } = close(ids, index, objectKey('manifests', name));
     for (const fault of faults) {
       if (indexWhole || fault.code !== 'missing-chunk') this.log.record(fault, dependents);
@@ -90,7 +91,7 @@ export class ClosureCheck {
 
   /** Reads all sections and checks that they fit each other and the index; returns the chunk ids that are readable. */
   private async checkContent(
-    name: string,
+    { manifest: name, droppedGroups }: CatalogueEntry,
     opened: OpenedManifest,
     index: ChunkIndex,
     dependents: readonly Dependent[],
@@ -107,12 +108,15 @@ export class ClosureCheck {
     }
     const isWhole =
       layoutBytes !== undefined && facts !== undefined && pages.length === manifest.idPages.length;
-    const description = isWhole
+    const described = isWhole
       ? await this.log.guard(dependents, () => this.describe(name, { layoutBytes, facts, pages }))
       : undefined;
+    const description = described && keptPart(described, droppedGroups);
     if (description !== undefined)
       await this.log.guard(dependents, () => this.checkLengths(name, description, index));
-    return { ids: pages.flatMap(idsOf), description };
+    const isAllKept = droppedGroups.length === 0;
+    const kept = description?.content.streams.flatMap((stream) => stream.ids) ?? [];
+    return { ids: isAllKept ? pages.flatMap(idsOf) : kept, description };
   }
 
   private async readSection(

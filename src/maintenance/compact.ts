@@ -33,7 +33,7 @@ import {
 import { LiveStore, type ResolvedCheckpoint } from './live-store.js';
 import { pivotTasks } from './pivot.js';
 import { type ReencodedChunk, type ReencodeTask, reencode } from './reencode.js';
-import { packsToRewrite, recordsOf } from './repack.js';
+import { freedByRewriting, packsToRewrite, recordsOf } from './repack.js';
 
 const RESTARTS_MAX = 3;
 
@@ -42,7 +42,8 @@ export interface CompactOptions extends OperationOptions, Pick<ChainOptions, 'ma
   run?: string;
   /**
    * Store the latest checkpoint of each run, and those tagged or pinned, in full, so that they are restored as fast as can be:
-   * the only growth there is but for what is over the restore budget. Default: true.
+   * the only growth there is but for what is over the restore budget. Default: true; in a store of which checkpoints have lost
+   * groups only as far as that gives back: dropping groups never makes it grow.
    */
   fullHeads?: boolean;
   /** Chunks with longer chains than this are based on full ones; 0: everything is stored in full. Default: what the budget allows. */
@@ -159,8 +160,13 @@ class Compaction {
         }
       }
     };
-    const full = options.fullHeads === false ? [] : heads.filter((head) => scope.includes(head));
-    await apply(headTasks(full, encodings, places), 'head');
+    const inFull = headTasks(
+      heads.filter((head) => scope.includes(head)),
+      encodings,
+      places,
+    );
+    if (await this.affords(inFull, scope, neededEncodings(checkpoints, encodings)))
+      await apply(inFull, 'head');
     await apply(
       ghostTasks(places, encodings, content, (ghost) => elsewhere.has(ghost)),
       'ghost',
@@ -175,6 +181,20 @@ class Compaction {
     if (maxHeight === 0) return;
     const pivot = { checkpoints, scope, heads, factorMax: factor * ROUNDING, before };
     await apply(pivotTasks(pivot, encodings, places), 'pivot');
+  }
+
+  /** Whether heads are to be stored in full: as told, else unless dropped groups do not make up for it. */
+  private async affords(
+    tasks: readonly ReencodeTask[],
+    scope: readonly ResolvedCheckpoint[],
+    needed: ReadonlyMap<ChunkId, ChunkEntry>,
+  ): Promise<boolean> {
+    const { fullHeads } = this.options;
+    if (fullHeads !== undefined) return fullHeads;
+    if (scope.every(({ entry }) => entry.droppedGroups.length === 0)) return true;
+    const growth = tasks.flatMap(({ chunks }) => chunks).map(({ id }) => growthInFull(needed.get(id)));
+    const freed = await freedByRewriting(this.context.storage, needed.values(), packsOf(scope));
+    return growth.reduce((sum, bytes) => sum + bytes, 0) <= freed;
   }
 
   /** Replaces the encoding of a chunk by a new one, which is at most as high if others read it. */
@@ -198,9 +218,8 @@ class Compaction {
   ): Promise<void> {
     const { context, options } = this;
     const own = new Set(this.packs.entries.map((entry) => entry.pack));
-    const touched = new Set<string>();
-    for (const { closure } of scope) for (const entry of closure.values()) touched.add(entry.pack);
-    const doomed = await packsToRewrite(context.storage, needed.values(), touched, this.log.encodedBytes);
+    const { encodedBytes } = this.log;
+    const doomed = await packsToRewrite(context.storage, needed.values(), packsOf(scope), encodedBytes);
     const moving = new Map([...needed].filter(([, { pack }]) => doomed.has(pack) && !own.has(pack)));
     const heights = trueHeights(moving, needed);
     for (const { length } of moving.values()) this.log.add('pack', length, length);
@@ -226,6 +245,17 @@ class Compaction {
     const { bytes: bytesStored } = this.objects;
     this.options.onProgress?.({ phase: 'compact', bytesRead: this.bytesDone, bytesStored, bytesTotal: 0 });
   }
+}
+
+/** Returns the packs that checkpoints need. */
+function packsOf(scope: readonly ResolvedCheckpoint[]): Set<string> {
+  const packs = new Set<string>();
+  for (const { closure } of scope) for (const entry of closure.values()) packs.add(entry.pack);
+  return packs;
+}
+
+function growthInFull(entry: ChunkEntry | undefined): number {
+  return entry === undefined ? 0 : entry.rawLength - entry.length;
 }
 
 function planned({ id, record, rawLength, height, references }: PackedChunk): ChunkEntry {

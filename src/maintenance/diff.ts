@@ -12,7 +12,7 @@ import {
 import type { ElementSums } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { CatalogueEntry, TensorLayout } from '../format/index.js';
-import { laneReader } from '../tensor/index.js';
+import { type Group, laneReader } from '../tensor/index.js';
 import { plainDifferences } from './plain-differences.js';
 import { compareTensorValues, type TensorPair } from './tensor-comparison.js';
 
@@ -27,7 +27,8 @@ interface Side {
 /**
  * Compares two refs of one store, as one root has them. Elements count as changed where their bytes differ, so -0 and 0
  * do, and two NaN of other payloads; distances leave pairs with a NaN out. Chunks with equal ids are not read, unless for
- * `norms`. Tensors and files come in the order of `b`, those that only `a` has at the end. Throws `not-found` and `corrupt`.
+ * `norms`. Tensors and files come in the order of `b`, those that only `a` has at the end. Groups that retention dropped from either are
+ * left out. Throws `not-found` and `corrupt`.
  */
 export async function diffCheckpoints(
   context: StoreContext,
@@ -38,28 +39,32 @@ export async function diffCheckpoints(
   const root = await context.roots.read();
   const before = (await resolveRef(context.catalogue, root, a)).entry;
   const after = (await resolveRef(context.catalogue, root, b)).entry;
-  const left = await openSide(context, before, options);
-  const right = await openSide(context, after, options);
+  const droppedGroups = [...new Set([...before.droppedGroups, ...after.droppedGroups])];
+  const left = await openSide(context, before, droppedGroups, options);
+  const right = await openSide(context, after, droppedGroups, options);
   return {
     a: before.id,
     b: after.id,
     tensors: await compareTensors(context, left, right, options),
     files: compareFiles(left, right),
     plain: await plainDifferences(context, left, right),
+    droppedGroups,
   };
 }
 
+/** Files are compared by their digests, which are on record whatever was dropped. */
 async function openSide(
   context: StoreContext,
   entry: CatalogueEntry,
+  droppedGroups: readonly Group[],
   { tensors, groups }: DiffOptions,
 ): Promise<Side> {
   const loaded = await context.cache.manifest(entry.manifest);
   const { layout, content } = loaded;
   const pattern = globPattern(tensors ?? '*');
-  const compared = layout.tensors.filter(
-    ({ name, group }) => pattern.test(name) && (groups === undefined || groups.includes(group)),
-  );
+  const isCompared = (group: Group): boolean =>
+    !droppedGroups.includes(group) && groups?.includes(group) !== false;
+  const compared = layout.tensors.filter(({ name, group }) => pattern.test(name) && isCompared(group));
   const sizes = layout.files.map((file) => file.size);
   return {
     entry,

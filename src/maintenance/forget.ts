@@ -1,4 +1,7 @@
-/** Drops checkpoints from the catalogue. Their chunks stay until gc, and beyond as far as others are built on them. */
+/**
+ * Drops checkpoints from the catalogue, or groups of them. Their chunks stay until gc, and beyond as far as others are built on
+ * them.
+ */
 import {
   type ForgetDecision,
   type ForgetResult,
@@ -10,12 +13,15 @@ import {
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { CatalogueEntry, Root } from '../format/index.js';
 import { ObjectWriter } from '../packs/index.js';
+import type { Group } from '../tensor/index.js';
 import { onFullDisk } from './full-disk.js';
-import { assertPolicies, keepReasons } from './retention.js';
+import { assertPolicies, groupsLeft, keepReasons, unwantedGroups } from './retention.js';
 
 export interface ForgetOptions extends OperationOptions {
   /** Checkpoints by name; a tagged or pinned one is a `conflict`. */
   refs?: string[];
+  /** Only these groups of the named checkpoints stay, instead of nothing. */
+  keepGroups?: readonly Group[];
   /** The run that the policies apply to; default: every run, each on its own. */
   run?: string;
   keep?: readonly KeepPolicy[];
@@ -26,7 +32,7 @@ export interface ForgetOptions extends OperationOptions {
   spare?: (entries: readonly CatalogueEntry[]) => ReadonlyMap<string, readonly string[]>;
 }
 
-/** Forgets the named checkpoints, or those that no policy, tag or pin keeps. */
+/** Forgets the named checkpoints, or those that no policy, tag or pin keeps, and of others the groups that none keeps. */
 export async function forgetCheckpoints(
   context: StoreContext,
   options: ForgetOptions,
@@ -42,7 +48,7 @@ async function forget(context: StoreContext, options: ForgetOptions, dryRun: boo
     throwIfAborted(options.signal);
     const named = options.refs !== undefined && options.refs.length > 0;
     const decided = named
-      ? await decideByName(context, root, options.refs ?? [])
+      ? await decideByName(context, root, options.refs ?? [], options.keepGroups)
       : await decideByPolicy(context, root, options);
     decisions = decided.decisions;
     return decided.remaining;
@@ -73,12 +79,17 @@ async function forget(context: StoreContext, options: ForgetOptions, dryRun: boo
 
 interface Decided {
   decisions: ForgetDecision[];
-  /** The entries that stay, for each run that loses some. */
+  /** The entries that stay, as they are then, for each run that loses something. */
   remaining: Map<string, CatalogueEntry[]>;
 }
 
-async function decideByName(context: StoreContext, root: Root, refs: readonly string[]): Promise<Decided> {
-  const doomed = new Map<string, Set<string>>();
+async function decideByName(
+  context: StoreContext,
+  root: Root,
+  refs: readonly string[],
+  keepGroups: readonly Group[] | undefined,
+): Promise<Decided> {
+  const changes = new Map<string, Map<string, CatalogueEntry | undefined>>();
   const decisions: ForgetDecision[] = [];
   for (const ref of refs) {
     const { run, entry } = await resolveRef(context.catalogue, root, ref);
@@ -89,28 +100,54 @@ async function decideByName(context: StoreContext, root: Root, refs: readonly st
         hint: reason === 'pinned' ? 'Unpin it first.' : 'Remove the tag first.',
       });
     }
-    const ids = doomed.get(run) ?? new Set<string>();
-    doomed.set(run, ids);
-    if (ids.has(entry.id)) continue;
-    ids.add(entry.id);
-    decisions.push({
-      id: entry.id,
-      run,
-      step: entry.step,
-      forget: true,
-      reasons: ['named'],
-      storedBytes: entry.storedBytes,
-    });
-  }
-  const remaining = new Map<string, CatalogueEntry[]>();
-  for (const [run, ids] of doomed) {
-    const entries = await context.catalogue.entries(root.runs.get(run) ?? { pages: [] });
-    remaining.set(
-      run,
-      entries.filter((entry) => !ids.has(entry.id)),
+    const changed = changes.get(run) ?? new Map<string, CatalogueEntry | undefined>();
+    changes.set(run, changed);
+    if (changed.has(entry.id)) continue;
+    const dropGroups = keepGroups === undefined ? [] : groupsWithout(entry, keepGroups, ref);
+    changed.set(entry.id, keepGroups === undefined ? undefined : reduced(entry, dropGroups));
+    decisions.push(
+      decisionOf(run, entry, { forget: keepGroups === undefined, dropGroups, reasons: ['named'] }),
     );
   }
+  const remaining = new Map<string, CatalogueEntry[]>();
+  for (const [run, changed] of changes) {
+    const entries = await context.catalogue.entries(root.runs.get(run) ?? { pages: [] });
+    const staying = entries.flatMap((entry) =>
+      changed.has(entry.id) ? (changed.get(entry.id) ?? []) : entry,
+    );
+    if (!isSameList(entries, staying)) remaining.set(run, staying);
+  }
   return { decisions, remaining };
+}
+
+/** Returns the groups that a checkpoint has besides those; it must have one of those. */
+function groupsWithout(entry: CatalogueEntry, keepGroups: readonly Group[], ref: string): Group[] {
+  const left = groupsLeft(entry);
+  if (left.some((group) => keepGroups.includes(group)))
+    return left.filter((group) => !keepGroups.includes(group));
+  const message = `${ref} has none of the groups to keep: ${keepGroups.join(', ')}.`;
+  throw new ThetalogError('invalid', 'no-such-group', message, {
+    object: ref,
+    hint: `It has ${left.join(', ') || 'none'}.`,
+  });
+}
+
+/** Returns an entry without some of its groups. */
+function reduced(entry: CatalogueEntry, dropGroups: readonly Group[]): CatalogueEntry {
+  if (dropGroups.length === 0) return entry;
+  return { ...entry, droppedGroups: [...entry.droppedGroups, ...dropGroups] };
+}
+
+function decisionOf(
+  run: string,
+  { id, step, storedBytes }: CatalogueEntry,
+  decision: Pick<ForgetDecision, 'forget' | 'dropGroups' | 'reasons'>,
+): ForgetDecision {
+  return { id, run, step, ...decision, storedBytes };
+}
+
+function isSameList(a: readonly CatalogueEntry[], b: readonly CatalogueEntry[]): boolean {
+  return a.length === b.length && a.every((entry, at) => entry === b[at]);
 }
 
 async function decideByPolicy(context: StoreContext, root: Root, options: ForgetOptions): Promise<Decided> {
@@ -127,27 +164,19 @@ async function decideByPolicy(context: StoreContext, root: Root, options: Forget
     if (options.run !== undefined && run !== options.run) continue;
     const entries = await context.catalogue.entries(record);
     const kept = keepReasons(entries, policies);
+    const unwanted = unwantedGroups(entries, policies);
     const spared = options.spare?.(entries);
-    const staying = entries.filter((entry) => {
-      const reasons = [
-        ...(kept.get(entry.id) ?? []),
-        ...(spared?.get(entry.id) ?? []),
-        ...protections(root, entry.id),
-      ];
-      if (options.keepAll === true) reasons.push('no policy');
+    const staying = entries.flatMap((entry) => {
+      const protectedBy = [...(spared?.get(entry.id) ?? []), ...protections(root, entry.id)];
+      if (options.keepAll === true) protectedBy.push('no policy');
+      const reasons = [...(kept.get(entry.id) ?? []), ...protectedBy];
       const forget = reasons.length === 0;
       if (forget) reasons.push('no policy keeps it');
-      decisions.push({
-        id: entry.id,
-        run,
-        step: entry.step,
-        forget,
-        reasons,
-        storedBytes: entry.storedBytes,
-      });
-      return !forget;
+      const dropGroups = protectedBy.length > 0 ? [] : (unwanted.get(entry.id) ?? []);
+      decisions.push(decisionOf(run, entry, { forget, dropGroups, reasons }));
+      return forget ? [] : reduced(entry, dropGroups);
     });
-    if (staying.length < entries.length) remaining.set(run, staying);
+    if (!isSameList(entries, staying)) remaining.set(run, staying);
   }
   return { decisions, remaining };
 }
@@ -165,14 +194,12 @@ async function isDone(
   decisions: readonly ForgetDecision[],
 ): Promise<boolean> {
   for (const decision of decisions) {
+    if (!decision.forget && decision.dropGroups.length === 0) continue;
     const run = root.runs.get(decision.run);
-    if (
-      decision.forget &&
-      run !== undefined &&
-      (await context.catalogue.find(run, decision.id)) !== undefined
-    ) {
+    const entry = run && (await context.catalogue.find(run, decision.id));
+    if (entry === undefined) continue;
+    if (decision.forget || decision.dropGroups.some((group) => !entry.droppedGroups.includes(group)))
       return false;
-    }
   }
   return true;
 }

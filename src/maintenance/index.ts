@@ -1,7 +1,7 @@
 export { checkStore } from './check.js';
 export { type CompactOptions, compactStore } from './compact.js';
 export { diffCheckpoints } from './diff.js';
-export { forgetCheckpoints } from './forget.js';
+export { type ForgetOptions, forgetCheckpoints } from './forget.js';
 export { collectGarbage } from './gc.js';
 export { keep } from './keep.js';
 export { readoptChunks } from './readopt.js';

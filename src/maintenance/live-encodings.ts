@@ -1,5 +1,5 @@
 /** Sets of encodings: what live checkpoints resolve to, and what decoding given chunks reads. */
-import type { ChunkEntry } from '../format/index.js';
+import { type ChunkEntry, streamBytes } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { restoreCost } from '../packs/index.js';
 import type { ResolvedCheckpoint } from './live-store.js';
@@ -77,13 +77,18 @@ export function trueHeights(
   return heights;
 }
 
-/** Returns what restoring a checkpoint costs against one of the same size that is stored in full. */
+/**
+ * Returns what restoring a checkpoint costs against one of the same size that is stored in full. Of one that has lost groups this is
+ * what restoring the rest costs against what all of it did: dropping groups never makes the budget demand more bytes.
+ */
 export function restoreFactor(
   { loaded }: ResolvedCheckpoint,
   encodings: ReadonlyMap<ChunkId, ChunkEntry>,
 ): number {
-  const ids = new Set(loaded.content.streams.flatMap((stream) => stream.ids));
-  let raw = 0;
+  const { layout, content } = loaded;
+  const ids = new Set(content.streams.flatMap((stream) => stream.ids));
+  const dropped = layout.streams.filter((_, at) => content.streams[at].ids.length === 0);
+  let raw = dropped.reduce((sum, stream) => sum + streamBytes(stream), 0);
   for (const id of ids) raw += encodings.get(id)?.rawLength ?? 0;
   return raw === 0 ? 1 : restoreCost(encodings, ids) / raw;
 }

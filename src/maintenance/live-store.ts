@@ -4,8 +4,8 @@
  */
 import {
   type LoadedManifest,
+  loadCheckpoint,
   loadIdPages,
-  loadManifest,
   readIndexSource,
   type StoreContext,
   sectionHolders,
@@ -15,6 +15,7 @@ import {
   type CatalogueEntry,
   type ChunkEntry,
   decodeIdPages,
+  type Manifest,
   objectKey,
   type Root,
   sourceKey,
@@ -52,9 +53,9 @@ export class LiveStore {
     return live;
   }
 
-  /** Reads a checkpoint's manifest and resolves all its chunks. */
+  /** Reads a checkpoint's manifest and resolves all its chunks that are left. */
   async resolve(checkpoint: LiveCheckpoint): Promise<ResolvedCheckpoint> {
-    const loaded = await loadManifest(this.context, checkpoint.entry.manifest);
+    const loaded = await loadCheckpoint(this.context, checkpoint.entry);
     const index = new ChunkIndex();
     for (const name of loaded.manifest.segments) index.add(name, await this.segment(name));
     const ids = loaded.content.streams.flatMap((stream) => stream.ids);
@@ -70,7 +71,7 @@ export class LiveStore {
     for (const { entry } of checkpoints) {
       throwIfAborted(signal);
       const name = entry.manifest;
-      const { manifest, idPages } = await loadIdPages(this.context, name);
+      const { manifest, ids } = await this.chunkIds(entry);
       for (const holder of [name, ...sectionHolders(manifest)]) keys.add(objectKey('manifests', holder));
       for (const segment of manifest.segments) {
         keys.add(sourceKey(segment));
@@ -79,10 +80,20 @@ export class LiveStore {
         table.add(segment, await readIndexSource(this.context, segment));
       }
       const key = objectKey('manifests', name);
-      table.addPacks(packs, decodeIdPages(idPages, key), manifest.segments, key);
+      table.addPacks(packs, ids, manifest.segments, key);
     }
     for (const pack of packs) keys.add(objectKey('packs', pack));
     return keys;
+  }
+
+  /** Which chunks are left of a checkpoint only its layout tells; without that, reading all ids is quicker. */
+  private async chunkIds(entry: CatalogueEntry): Promise<{ manifest: Manifest; ids: Iterable<ChunkId> }> {
+    if (entry.droppedGroups.length > 0) {
+      const { manifest, content } = await loadCheckpoint(this.context, entry);
+      return { manifest, ids: content.streams.flatMap((stream) => stream.ids) };
+    }
+    const { manifest, idPages } = await loadIdPages(this.context, entry.manifest);
+    return { manifest, ids: decodeIdPages(idPages, objectKey('manifests', entry.manifest)) };
   }
 
   private segment(name: string): Promise<ChunkEntry[]> {

@@ -1,6 +1,7 @@
 /** Gives checkpoints that have lost chunks the encodings of these that a later save has stored again. */
 import {
   CondemnedError,
+  loadCheckpoint,
   loadManifest,
   readIndexSource,
   rewriteManifest,
@@ -36,19 +37,19 @@ export async function readoptChunks(context: StoreContext, saved: CatalogueEntry
 async function readopt(context: StoreContext, saved: CatalogueEntry, objects: ObjectWriter): Promise<void> {
   const begun = await context.roots.read();
   const { segments } = (await loadManifest(context, saved.manifest)).manifest;
-  const moved = new Map<string, CatalogueEntry>();
+  const moved = new Map<string, { from: string; next: CatalogueEntry }>();
   const required = new Set(segments.map(sourceKey));
   for (const record of begun.runs.values()) {
     for (const entry of await context.catalogue.entries(record)) {
       const next = await adopt(context, entry, segments, objects, required);
-      if (next !== undefined) moved.set(entry.manifest, next);
+      if (next !== undefined) moved.set(entry.id, { from: entry.manifest, next });
     }
   }
   if (moved.size === 0) return;
   for (const key of objects.keys) required.add(key);
-  await publishManifests(context, objects, begun, required, ({ manifest }) => {
-    const move = moved.get(manifest);
-    return move && { manifest: move.manifest, height: move.height };
+  await publishManifests(context, objects, begun, required, ({ id, manifest }) => {
+    const move = moved.get(id);
+    return move?.from === manifest ? { manifest: move.next.manifest, height: move.next.height } : undefined;
   });
 }
 
@@ -60,7 +61,7 @@ async function adopt(
   objects: ObjectWriter,
   required: Set<string>,
 ): Promise<CatalogueEntry | undefined> {
-  const loaded = await loadManifest(context, entry.manifest).catch(() => undefined);
+  const loaded = await loadCheckpoint(context, entry).catch(() => undefined);
   if (loaded === undefined) return undefined;
   const ids = loaded.content.streams.flatMap((stream) => stream.ids);
   const index = new ChunkIndex();

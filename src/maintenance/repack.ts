@@ -26,16 +26,10 @@ export async function packsToRewrite(
   touched: ReadonlySet<string>,
   openBytes: number,
 ): Promise<Set<string>> {
-  const liveBytes = new Map<string, number>();
-  for (const entry of live) liveBytes.set(entry.pack, (liveBytes.get(entry.pack) ?? 0) + entry.length);
   const rewritten = new Set<string>();
   const small: SmallPack[] = [];
   let moving = openBytes;
-  for await (const { key, size } of storage.list('packs/')) {
-    const name = key.slice('packs/'.length);
-    if (key !== objectKey('packs', name) || !touched.has(name)) continue;
-    const bytes = liveBytes.get(name);
-    if (bytes === undefined) continue;
+  for await (const { name, size, bytes } of livePacks(storage, live, touched)) {
     if (bytes < size * LIVE_SHARE_MIN) {
       rewritten.add(name);
       moving += bytes;
@@ -43,6 +37,34 @@ export async function packsToRewrite(
   }
   for (const name of packsToMerge(small, moving)) rewritten.add(name);
   return rewritten;
+}
+
+/** Returns how many bytes rewriting those of the `touched` packs that are mostly dead makes free. */
+export async function freedByRewriting(
+  storage: Storage,
+  live: Iterable<ChunkEntry>,
+  touched: ReadonlySet<string>,
+): Promise<number> {
+  let freed = 0;
+  for await (const { size, bytes } of livePacks(storage, live, touched))
+    if (bytes < size * LIVE_SHARE_MIN) freed += size - bytes;
+  return freed;
+}
+
+/** Yields the sizes of those of the `touched` packs in which anything is live, and the bytes that are. */
+async function* livePacks(
+  storage: Storage,
+  live: Iterable<ChunkEntry>,
+  touched: ReadonlySet<string>,
+): AsyncGenerator<SmallPack & { bytes: number }> {
+  const liveBytes = new Map<string, number>();
+  for (const entry of live) liveBytes.set(entry.pack, (liveBytes.get(entry.pack) ?? 0) + entry.length);
+  for await (const { key, size } of storage.list('packs/')) {
+    const name = key.slice('packs/'.length);
+    const bytes = liveBytes.get(name);
+    if (key === objectKey('packs', name) && touched.has(name) && bytes !== undefined)
+      yield { name, size, bytes };
+  }
 }
 
 export interface SmallPack {

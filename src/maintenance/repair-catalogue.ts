@@ -172,6 +172,7 @@ export class CatalogueRepair {
           : layout.files.reduce((sum, { size }) => sum + size, 0),
         storedBytes: 0,
         height: 0,
+        droppedGroups: [],
       };
     } catch (error) {
       asDamage(error);

@@ -8,7 +8,7 @@ import {
   assertStillThere,
   CondemnedError,
   type LoadedManifest,
-  loadManifest,
+  loadCheckpoint,
   type RepairedCheckpoint,
   type RepairOptions,
   type RepairResult,
@@ -151,18 +151,18 @@ class Repair {
     for (const [run, entries] of await catalogue.runs(root)) {
       for (const entry of entries) {
         throwIfAborted(this.options.signal);
-        let loaded = await this.load(entry.manifest);
-        for (const name of loaded === undefined ? await catalogue.manifestsOf(entry.id) : [])
-          loaded ??= await this.load(name);
+        let loaded = await this.load(entry);
+        for (const manifest of loaded === undefined ? await catalogue.manifestsOf(entry.id) : [])
+          loaded ??= await this.load({ ...entry, manifest });
         patients.push({ run, entry, loaded });
       }
     }
     return patients;
   }
 
-  private async load(manifest: string): Promise<LoadedManifest | undefined> {
+  private async load(entry: CatalogueEntry): Promise<LoadedManifest | undefined> {
     try {
-      return await loadManifest(this.context, manifest);
+      return await loadCheckpoint(this.context, entry);
     } catch (error) {
       asDamage(error);
       return undefined;

@@ -2,11 +2,11 @@
 import {
   type LoadedManifest,
   type LostParts,
-  loadManifest,
+  loadCheckpoint,
   type OperationOptions,
   type StoreContext,
 } from '../checkpoints/index.js';
-import type { ChunkEntry } from '../format/index.js';
+import type { CatalogueEntry, ChunkEntry } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex } from '../packs/index.js';
 import { Inventory } from './inventory.js';
@@ -33,20 +33,26 @@ interface Encodings {
 
 /**
  * Reads a checkpoint as far as it can be read: with its own segments or, if anything is lost so, with the tables at both ends
- * of all packs. Where damage hides what it consists of, that is thrown.
+ * of all packs. What retention dropped counts as lost. Where damage hides what it consists of, that is thrown.
  */
 export async function rescueCheckpoint(
   context: StoreContext,
-  manifest: string,
+  entry: CatalogueEntry,
   options: OperationOptions,
 ): Promise<Rescued> {
-  const loaded = await loadManifest(context, manifest);
+  const loaded = await loadCheckpoint(context, entry);
   let encodings = await ownEncodings(context, loaded, options);
-  let lost = lostOf(context, loaded, encodings);
-  if (isAnythingLost(lost)) {
+  let damaged = lostOf(context, loaded, encodings);
+  if (isAnythingLost(damaged)) {
     encodings = await allEncodings(context, loaded, options);
-    lost = lostOf(context, loaded, encodings);
+    damaged = lostOf(context, loaded, encodings);
   }
+  const { tensors = [], files = [] } = loaded.dropped ?? {};
+  const lost = {
+    ...damaged,
+    tensors: [...damaged.tensors, ...tensors.map(({ name }) => name)],
+    files: [...damaged.files, ...files.map(({ path }) => path)],
+  };
   const index = new ChunkIndex();
   index.add(loaded.name, reachable(idsOf(loaded), encodings.get).values());
   const all = { ...loaded, index };

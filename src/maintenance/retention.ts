@@ -5,6 +5,7 @@
 import type { KeepPolicy } from '../checkpoints/index.js';
 import { ThetalogError } from '../errors.js';
 import type { CatalogueEntry } from '../format/index.js';
+import { GROUPS, type Group } from '../tensor/index.js';
 
 type Entries = readonly CatalogueEntry[];
 
@@ -18,8 +19,38 @@ export function keepReasons(entries: Entries, policies: readonly KeepPolicy[]): 
   return reasons;
 }
 
-/** Returns the entries that a policy wants. */
+/** Returns for each entry that some policy wants the groups that none of these wants, by id. */
+export function unwantedGroups(entries: Entries, policies: readonly KeepPolicy[]): Map<string, Group[]> {
+  const unwanted = new Map<string, Group[]>();
+  for (const policy of policies) {
+    for (const entry of wantedBy(policy, entries)) {
+      const groups = unwanted.get(entry.id) ?? groupsLeft(entry);
+      unwanted.set(
+        entry.id,
+        groups.filter((group) => policy.groups?.includes(group) === false),
+      );
+    }
+  }
+  return unwanted;
+}
+
+/** Returns the groups of which a checkpoint has tensors still. */
+export function groupsLeft({ groups, droppedGroups }: CatalogueEntry): Group[] {
+  return groups.filter((group) => !droppedGroups.includes(group));
+}
+
+/** Returns the entries that a policy wants; one for some groups does not want a checkpoint that has tensors, but none of these. */
 export function wantedBy(policy: KeepPolicy, entries: Entries): Entries {
+  const wanted = wantedByRule(policy, entries);
+  const { groups } = policy;
+  if (groups === undefined) return wanted;
+  return wanted.filter((entry) => {
+    const left = groupsLeft(entry);
+    return left.length === 0 || left.some((group) => groups.includes(group));
+  });
+}
+
+function wantedByRule(policy: KeepPolicy, entries: Entries): Entries {
   switch (policy.keep) {
     case 'last':
       return entries.slice(-policy.count);
@@ -38,6 +69,12 @@ export function wantedBy(policy: KeepPolicy, entries: Entries): Entries {
 
 /** Returns a policy as reasons name it. */
 export function policyName(policy: KeepPolicy): string {
+  return policy.groups === undefined
+    ? ruleName(policy)
+    : `${policy.groups.join(', ')} of ${ruleName(policy)}`;
+}
+
+function ruleName(policy: KeepPolicy): string {
   switch (policy.keep) {
     case 'last':
       return `last ${policy.count}`;
@@ -116,6 +153,9 @@ export function assertPolicies(policies: readonly KeepPolicy[]): void {
 }
 
 function faultOf(policy: KeepPolicy): string | undefined {
+  if (policy.groups?.length === 0) return 'keeps no group';
+  const unknown = policy.groups?.find((group) => !GROUPS.includes(group));
+  if (unknown !== undefined) return `names "${unknown}", which is none of ${GROUPS.join(', ')}`;
   switch (policy.keep) {
     case 'last':
       return isCount(policy.count) ? undefined : 'keeps a whole number of checkpoints, from 1 on';

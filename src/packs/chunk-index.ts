@@ -14,6 +14,7 @@ interface Indexed {
 
 export class ChunkIndex {
   private readonly chunks = new Map<ChunkId, Indexed>();
+  private readonly leftOut = new Set<ChunkId>();
 
   get size(): number {
     return this.chunks.size;
@@ -60,12 +61,30 @@ export class ChunkIndex {
     return needed;
   }
 
-  /** Drops the encodings that read, directly or not, what no segment has: only `repair` leaves such indexes behind. */
-  dropIncomplete(): void {
-    const ascending = [...this.chunks].sort(([, a], [, b]) => a.entry.height - b.entry.height);
-    for (const [id, { entry }] of ascending) {
-      if (!entry.references.every((read) => this.chunks.has(read))) this.chunks.delete(id);
+  /**
+   * Keeps the encodings of the given chunks and of what they read, and of these the ones that can be decoded: segments list
+   * others, too, whose packs may be gone, and `repair` leaves some behind that read what no segment has.
+   */
+  keepSound(ids: Iterable<ChunkId>): void {
+    const reached = new Map<ChunkId, Indexed>();
+    const open = [...ids];
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      const indexed = this.chunks.get(id);
+      if (indexed === undefined || reached.has(id)) continue;
+      reached.set(id, indexed);
+      open.push(...indexed.entry.references);
     }
+    for (const id of this.chunks.keys()) this.leftOut.add(id);
+    this.chunks.clear();
+    const ascending = [...reached].sort(([, a], [, b]) => a.entry.height - b.entry.height);
+    for (const [id, indexed] of ascending)
+      if (indexed.entry.references.every((read) => this.chunks.has(read))) this.chunks.set(id, indexed);
+    for (const id of this.chunks.keys()) this.leftOut.delete(id);
+  }
+
+  /** Whether a segment lists an encoding of a chunk that `keepSound` left out. */
+  hasLeftOut(id: ChunkId): boolean {
+    return this.leftOut.has(id);
   }
 
   /** Returns the segments, in order, that hold the given chunks. */

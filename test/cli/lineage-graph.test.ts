@@ -19,6 +19,7 @@ function lineage(...edges: string[]): CheckpointInfo[] {
       metrics: {},
       meta: {},
       groups: [],
+      droppedGroups: [],
       kind: 'files',
       createdAt: index,
       logicalBytes: 0,

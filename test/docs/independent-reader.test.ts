@@ -1,6 +1,6 @@
 /** Whole stores against a reader written from FORMAT.md alone, in Python; skipped where there is none. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,6 +48,17 @@ describe.skipIf(!hasPython)('a reader written from FORMAT.md', () => {
     expect((await store.gc()).objects).toBeGreaterThan(0);
     cpSync(join(folder, 'store'), join(folder, 'copy'), { recursive: true });
     expectAllRestored('second', 'copy');
+  });
+
+  test('restores what is left where retention dropped a group', async () => {
+    const paths = [join(FIXTURES, 'run/step-120.pth'), join(FIXTURES, 'bf16/step-101.safetensors')];
+    const { id } = await store.saveFiles(paths, { run: 'mixed' });
+    await store.forget({ refs: ['mixed'], keepGroups: ['model'] });
+    await store.compact();
+    await store.gc();
+    originals.set(id, new Map([['step-101.safetensors', paths[1]]]));
+    expectAllRestored('third');
+    expect(readdirSync(join(folder, 'third', id))).toEqual(['step-101.safetensors']);
   });
 
   async function save(run: string, directory: string, file: string): Promise<void> {

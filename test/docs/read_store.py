@@ -126,8 +126,8 @@ def envelope(data, magic, newest=1):
     return payload, r.at
 
 
-def record_map(data, magic):
-    r = Reader(envelope(data, magic)[0])
+def record_map(data, magic, newest=1):
+    r = Reader(envelope(data, magic, newest)[0])
     return r.finish(message_pack(r))
 
 
@@ -175,6 +175,21 @@ def layout_of(r):
     return r.finish({"streams": r.list(stream), "tensors": r.list(tensor), "files": r.list(file)})
 
 
+GROUPS = [None, "model", "optimizer", "scheduler", "rng", "loader", "extra"]
+
+
+def dropped_streams(layout, groups):
+    """Returns the numbers of the streams in which there are tensors, and only of these groups."""
+    assert all(group in GROUPS for group in groups), "unknown group"
+    whole = [tensor for tensor in layout["tensors"] if 0 not in tensor["shape"]]
+    places = [(place[0], GROUPS[tensor["group"]] in groups) for tensor in whole for place, _ in tensor["boxes"]]
+    return {stream for stream, gone in places if gone} - {stream for stream, gone in places if not gone}
+
+
+def is_cut(file, dropped):
+    return any(length > 0 and stream in dropped for stream, _, length in file["pieces"])
+
+
 def setting(r):
     name, kind = r.text(), r.u8()
     assert kind in (1, 2, 3)
@@ -199,8 +214,10 @@ class Store:
     def entries(self):
         for run in self.root["runs"]:
             for page in run["pages"]:
-                found = record_map(self.get("pages/" + page["name"]), b"TLPG")
+                data = self.get("pages/" + page["name"])
+                found = record_map(data, b"TLPG", 2)
                 entries = found["entries"]
+                assert data[4] == 2 or not any(entry.get("droppedGroups") for entry in entries)
                 assert found.get("name", page["name"]) == page["name"]
                 assert len(entries) == page["count"]
                 yield from entries
@@ -230,16 +247,21 @@ class Store:
         facts.finish(facts.list(lambda: facts.list(lambda: setting(facts))))
         ids = Reader(b"".join(self.section(name, page, body) for page in head["idPages"]))
         chunks = self.resolve(head["segments"])
-        streams = []
-        for stream, cut in zip(layout["streams"], lengths):
+        streams, dropped = [], dropped_streams(layout, entry.get("droppedGroups", []))
+        for number, (stream, cut) in enumerate(zip(layout["streams"], lengths)):
             size = stream["elements"] * DTYPE_BYTES[stream["dtype"]]
             piece = 24576 if stream["chunking"] == 2 else self.chunk_elements * DTYPE_BYTES[stream["dtype"]]
             cut = cut if cut is not None else [min(piece, size - at) for at in range(0, size, piece)]
-            parts = [self.chunk(chunks, ids.take(16)) for _ in cut]
+            named = [ids.take(16) for _ in cut]
+            if number in dropped:
+                streams.append(None)
+                continue
+            parts = [self.chunk(chunks, chunk_id) for chunk_id in named]
             assert [len(part) for part in parts] == cut
             streams.append(b"".join(parts))
         ids.finish(None)
-        return {path: self.file(file, streams, digest) for (path, digest), file in zip(files, layout["files"])}
+        found = zip(files, layout["files"])
+        return {p: self.file(f, streams, digest) for (p, digest), f in found if not is_cut(f, dropped)}
 
     def resolve(self, segments):
         chunks = {}

@@ -52,6 +52,7 @@ export const catalogueEntries: fc.Arbitrary<CatalogueEntry[]> = fc.array(
     logicalBytes: count,
     storedBytes: count,
     height: fc.nat(16),
+    droppedGroups: fc.subarray([...GROUPS]),
   }),
   { maxLength: 5 },
 );

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { openEnvelopeAt, sealEnvelope } from '../../src/format/envelope.js';
+import { openEnvelope, openEnvelopeAt, sealEnvelope } from '../../src/format/envelope.js';
 import {
   checkPackHeader,
   decodeLease,
@@ -24,6 +25,8 @@ import {
   packSection,
   placeOfSource,
 } from '../../src/format/index.js';
+import type { Group } from '../../src/tensor/index.js';
+import { catalogueEntries } from './arbitraries.js';
 import { chunk, delta, errorOf, example, hasher, manifest, PACK, packEnd, root } from './examples.js';
 
 const page = { name: 'object', run: 'gpt', entries: [] };
@@ -97,11 +100,34 @@ test.each(objects.filter(([name]) => !/manifest|trailer/.test(name)))(
 
 describe('another version is unsupported, and nothing of it is believed', () => {
   test.each(objects.slice(0, 6))('%s', (name, bytes, decode) => {
-    for (const version of name === 'manifest' ? [0, 3, 255] : [0, 2, 255]) {
+    for (const version of /manifest|page/.test(name) ? [0, 3, 255] : [0, 2, 255]) {
       const newer = bytes.slice();
       newer[4] = version;
       expect(errorOf(() => decode(newer))).toMatchObject({ kind: 'unsupported', code: 'format-version' });
     }
+  });
+
+  test('a page on which a checkpoint has lost groups has version 2, and no other version may say so', () => {
+    const [entry] = fc.sample(catalogueEntries, { seed: 1, numRuns: 50 }).flat();
+    const lost = { ...entry, droppedGroups: ['optimizer'] as Group[] };
+    const bytes = encodePage(hasher, { ...page, entries: [lost] });
+    expect([encodePage(hasher, { ...page, entries: [{ ...lost, droppedGroups: [] }] })[4], bytes[4]]).toEqual(
+      [1, 2],
+    );
+    expect(errorOf(() => openEnvelope(hasher, 'TLPG', bytes, 'object'))).toMatchObject({
+      kind: 'unsupported',
+      message: 'object: format version 2, flags 1 are not known to this build',
+    });
+    const { payload } = openEnvelopeAt(hasher, 'TLPG', bytes, 'object', 2);
+    expect(errorOf(() => decodePage(hasher, sealEnvelope(hasher, 'TLPG', payload), 'object'))).toMatchObject({
+      kind: 'corrupt',
+      code: 'bad-field',
+    });
+    const unknown = encodePage(hasher, {
+      ...page,
+      entries: [{ ...lost, droppedGroups: ['later' as Group] }],
+    });
+    expect(errorOf(() => decodePage(hasher, unknown, 'object'))).toMatchObject({ code: 'unknown-group' });
   });
 
   test('a manifest that names a footer has version 2, and no other version may name one', () => {

@@ -60,6 +60,7 @@ function entryOf({ order, step, loss, second }: Saved): CatalogueEntry {
     meta: {},
     parent: null,
     groups: [],
+    droppedGroups: [],
     createdAt: second * 1000,
     logicalBytes: 0,
     storedBytes: 0,

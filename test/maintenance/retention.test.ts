@@ -15,6 +15,7 @@ function entry(id: string, step: number | null, metrics: Record<string, number> 
     meta: {},
     parent: null,
     groups: [],
+    droppedGroups: [],
     createdAt: 0,
     logicalBytes: 0,
     storedBytes: 0,

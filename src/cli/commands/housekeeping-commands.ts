@@ -11,7 +11,7 @@ interface DryRunFlags {
 interface CompactFlags extends DryRunFlags {
   maxRestoreFactor?: number;
   maxHeight?: number;
-  fullHeads: boolean;
+  fullHeads?: boolean;
 }
 
 const GC_EXAMPLES = `
@@ -55,6 +55,10 @@ export function addCompactCommand(program: Command, host: CommandHost): void {
       parseFactor,
     )
     .option('--max-height <n>', 'longest delta chain to leave; 0: all in full', parseStep)
+    .option(
+      '--full-heads',
+      'store heads in full even where groups were dropped and that makes the store grow',
+    )
     .option('--no-full-heads', 'store nothing in full that is a delta')
     .option('-n, --dry-run', 'only say what would be done')
     .addHelpText('after', COMPACT_EXAMPLES)
