@@ -49,9 +49,12 @@ export interface TestStore {
 }
 
 /** Creates an empty store. */
-export async function makeStore(storage: Storage = new MemoryStorage()): Promise<TestStore> {
+export async function makeStore(
+  storage: Storage = new MemoryStorage(),
+  { chunkElements = CHUNK_ELEMENTS } = {},
+): Promise<TestStore> {
   const environment = new TestEnvironment();
-  const store = await createStore(storage, { chunkElements: CHUNK_ELEMENTS, environment });
+  const store = await createStore(storage, { chunkElements, environment });
   return { store, storage, environment };
 }
 
