@@ -72,7 +72,7 @@ export class RetentionLoop {
 
   private async perform(): Promise<RetentionResult> {
     const decisions = await this.decide(false);
-    this.dropped += decisions.filter(({ forget }) => forget).length;
+    this.dropped += decisions.filter(({ forget, dropGroups }) => forget || dropGroups.length > 0).length;
     if (this.dropped < this.gcInterval) return { decisions };
     this.dropped = 0;
     return { decisions, gc: await withFreshRoot(this.context, () => collectGarbage(this.context)) };
