@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `thetalog` executable: hands the process to the program. Nothing else in this package touches `process`. */
+/** The `thetalog` executable: hands the process to the program. */
 import { EXIT_CODES, EXIT_INTERNAL } from './exit-codes.js';
 import { runCommandLine } from './program.js';
 

@@ -35,6 +35,7 @@ export const CHECKPOINT_COLUMNS: readonly Column[] = [
   { title: 'RUN' },
   { title: 'STEP', align: 'right' },
   { title: 'EPOCH', align: 'right' },
+  { title: 'LABEL' },
   { title: 'METRICS' },
   { title: 'LOGICAL', align: 'right' },
   { title: 'STORED', align: 'right' },
@@ -44,6 +45,11 @@ export const CHECKPOINT_COLUMNS: readonly Column[] = [
   { title: 'MARKS' },
 ];
 
+/** Returns the label, unless it says no more than step or id. */
+function givenLabel({ label, step, id }: CheckpointInfo): string {
+  return label === `step-${step}` || id.startsWith(label) ? '' : label;
+}
+
 /** The row of one checkpoint under CHECKPOINT_COLUMNS. */
 export function checkpointRow(checkpoint: CheckpointInfo): string[] {
   const { id, run, step, epoch, metrics, logicalBytes, storedBytes, height, createdAt } = checkpoint;
@@ -52,6 +58,7 @@ export function checkpointRow(checkpoint: CheckpointInfo): string[] {
     run,
     numberText(step),
     numberText(epoch),
+    givenLabel(checkpoint),
     metricsText(metrics),
     formatBytes(logicalBytes),
     formatBytes(storedBytes),

@@ -146,6 +146,23 @@ describe('forget, compact and gc', () => {
     expect(await steps('base')).toEqual(STEPS);
   });
 
+  test('policies by time, listed steps and octaves of steps', async () => {
+    const wanted = async (...policy: string[]): Promise<Record<string, string>> => {
+      const { decisions } = jsonResult(await command('forget', 'base', ...policy, '--dry-run', '--json'));
+      const kept = (decisions as { step: number; forget: boolean; reasons: string[] }[]).filter(
+        ({ forget, reasons }) => !forget && reasons.some((reason) => !/^tag|^pinned/.test(reason)),
+      );
+      return Object.fromEntries(kept.map(({ step, reasons }) => [step, reasons[0]]));
+    };
+    expect(await wanted('--keep-every-seconds', '2h')).toEqual({ [STEPS[0]]: 'every 7200 s' });
+    expect(await wanted('--keep-steps', '3,5', '--keep-steps', '6')).toEqual({
+      3: 'one of the steps',
+      5: 'one of the steps',
+      6: 'one of the steps',
+    });
+    expect(await wanted('--keep-log-spaced')).toEqual({ 1: 'log-spaced', 2: 'log-spaced', 4: 'log-spaced' });
+  });
+
   test('forget keeps what any policy wants', async () => {
     const { decisions } = jsonResult(await command(...POLICY, '--json'));
     const forgotten = (decisions as { step: number; forget: boolean }[]).filter(

@@ -11,6 +11,7 @@ import {
   thetalog,
   writeWeights,
 } from './command-line.js';
+import { run } from './in-process.js';
 
 let folder = '';
 let env: Record<string, string> = {};
@@ -50,11 +51,29 @@ describe('save, list and restore', () => {
         'storedBytes',
         'seconds',
         'warnings',
+        'timeline',
       ]);
       expect(result).toMatchObject({ run: 'base', step: step + 1, warnings: [] });
       expect(result.logicalBytes).toBe((await readFile(file)).length);
       ids.push(result.id);
     }
+  });
+
+  test('a label is on record and in lists; one that names what is not there exits with 2', async () => {
+    const store = await newStore(folder, 'labels');
+    const save = ['save', first, '--run', 'l', '--step', '7', '--metric', 'val/loss=0.25', '--store', store];
+    expect((await run([...save, '--label', 's{step:03d}-{val/loss:.1f}'])).code).toBe(0);
+    expect((await run(save)).code).toBe(0);
+    const refused = await run([...save, '--label', '{loss}', '--json']);
+    expect(refused.code).toBe(2);
+    expect(jsonError(refused)).toMatchObject({ code: 'unknown-label-key', object: 'loss' });
+    const { stdout } = await run(['list', '--store', store]);
+    expect(stdout).toMatch(/ LABEL .*\n.* s007-0\.3 .*\n/);
+    expect(stdout).not.toContain('step-7');
+    expect((await run(['show', 'l~1', '--store', store])).stdout).toMatch(/^label +s007-0\.3$/m);
+    const out = join(folder, 'labelled');
+    const tensors = await run(['restore', 'l~1', '--tensors', '*', '--out', out, '--store', store, '--json']);
+    expect(jsonResult(tensors).files).toEqual(['l-s007-0.3.safetensors']);
   });
 
   test('list prints one object a checkpoint, oldest first', async () => {

@@ -60,6 +60,9 @@ describe('wrong usage exits with 2', () => {
     ['a metric given twice', ['save', 'file', '--run', 'r', '--metric', 'a=1', '--metric', 'a=2']],
     ['a share of nothing', ['check', '--read-data=0']],
     ['a policy of no metric', ['forget', '--keep-best', '3']],
+    ['a duration without a number', ['forget', '--keep-every-seconds', 'h']],
+    ['no time at all', ['forget', '--keep-every-seconds', '0m']],
+    ['a step that is none', ['forget', '--keep-steps', '1,two']],
   ])('%s', async (_name, args) => {
     const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);

@@ -39,7 +39,7 @@ export function normalised(line: string): string {
     .replace(/\d+(\.\d+)?x\b/g, 'RATIO')
     .replace(/\d+(\.\d+)? (s|ms)\b/g, 'DURATION')
     .replace(/ at \/\S+$/, ' at FOLDER')
-    .replace(/("(storedBytes|seconds)":)[\d.]+/g, '$1N')
+    .replace(/("(storedBytes|seconds|beginMs|endMs)":)[\d.]+/g, '$1N')
     .replace(/ +/g, ' ')
     .trimEnd();
 }

@@ -13,9 +13,11 @@ interface SaveFlags extends Omit<SaveFilesOptions, 'metrics' | 'signal' | 'onPro
 const EXAMPLES = `
 Files come back as DIR/basename, folders as DIR/basename/...; all paths make one checkpoint.
 A damaged or unknown file is stored byte for byte, with a warning; --strict refuses it (exit 5).
+In a label, formats are those of Python: {step:06d}, {val/loss:.2f}, {lr:e}; a name that is not there is refused (exit 2).
 
 Examples:
   $ thetalog save step-1200.pth --run pretrain --step 1200 --metric loss=2.31
+  $ thetalog save step-1200.pth --run pretrain --metric loss=2.31 --label 'step={step:06d}-loss={loss:.2f}'
   $ thetalog save checkpoint-500/ --run finetune --parent pretrain@best:loss --meta lr=1e-5`;
 
 export function addSaveCommand(program: Command, host: CommandHost): void {
@@ -28,6 +30,7 @@ export function addSaveCommand(program: Command, host: CommandHost): void {
     .option('--epoch <n>', 'training epoch', parseEpoch)
     .option('--metric <name=number>', 'a metric such as loss; may be repeated', collectMetric)
     .option('--meta <name=text>', 'a note; may be repeated', collectMeta)
+    .option('--label <template>', 'label: {step}, {epoch}, {run}, metrics and notes; default: step-N')
     .option('--parent <ref>', "what it was resumed from; default: the run's latest checkpoint")
     .option('--strict', 'refuse damaged files')
     .option(
