@@ -53,3 +53,11 @@ export function isTrimmedFrom(shown: readonly string[], real: readonly string[])
   if (rest.length === 0) return true;
   return real.some((_, at) => isTrimmedFrom(rest, real.slice(at)));
 }
+
+/** Returns the rows of the first table below a heading, cell by cell, without its head. */
+export function tableBelow(heading: string): string[][] {
+  const section = readme.slice(readme.indexOf(`\n${heading}\n`) + heading.length + 2);
+  const lines = section.slice(0, section.indexOf('\n## ')).split('\n');
+  const rows = lines.filter((line) => line.startsWith('| ')).map((line) => line.slice(2, -2).split(' | '));
+  return rows.slice(2);
+}
