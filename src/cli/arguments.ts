@@ -68,6 +68,33 @@ export function collectBest(text: string, previous: KeepPolicy[] | undefined): K
   return [...(previous ?? []), keep.best(metric, mode === 'max' ? 'max' : 'min', parseCount(count))];
 }
 
+/** What stays of checkpoints: groups, and of which checkpoints; without a rule of those that are named. */
+export interface KeptGroups {
+  groups: Group[];
+  policy?: KeepPolicy;
+}
+
+/** Parses one `GROUP[,GROUP]...[:RULE]`, where a rule is a --keep option without its dashes: `model:last=50`, `model,rng:best=2:loss`. */
+export function collectKeptGroups(text: string, previous: KeptGroups[] | undefined): KeptGroups[] {
+  const [, names = '', rule] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
+  const groups = names.split(',') as Group[];
+  return [...(previous ?? []), { groups, ...(rule === undefined ? {} : { policy: ruleFor(groups, rule) }) }];
+}
+
+function ruleFor(groups: Group[], rule: string): KeepPolicy {
+  const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(rule) ?? [];
+  const of = keep.groups(groups);
+  if (name === 'last') return of.last(parseCount(value));
+  if (name === 'every') return of.every(parseCount(value));
+  if (name === 'every-seconds') return of.everySeconds(parseSeconds(value));
+  if (name === 'steps') return of.steps(collectSteps(value, undefined));
+  if (name === 'best') return { ...collectBest(value, undefined)[0], groups };
+  if (rule === 'log-spaced') return of.logSpaced();
+  throw new InvalidArgumentError(
+    'Expected GROUPS:last=N, best=N:METRIC, every=N, every-seconds=TIME, steps=N,... or log-spaced.',
+  );
+}
+
 /** Parses `0,512,1000`. */
 export function collectSteps(text: string, previous: number[] | undefined): number[] {
   return [...(previous ?? []), ...text.split(',').map(parseStep)];

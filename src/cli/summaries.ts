@@ -13,9 +13,38 @@ export function checkpointName(checkpoint: { id: string; run: string; step: numb
 
 /** The object of one checkpoint in `list --json`. */
 export function checkpointSummary(checkpoint: CheckpointInfo): object {
-  const { id, run, step, epoch, metrics, parent, label, logicalBytes, storedBytes, height, tags, pinned } =
-    checkpoint;
-  return { id, run, step, epoch, metrics, parent, label, logicalBytes, storedBytes, height, tags, pinned };
+  const {
+    id,
+    run,
+    step,
+    epoch,
+    metrics,
+    parent,
+    label,
+    logicalBytes,
+    storedBytes,
+    height,
+    tags,
+    pinned,
+    groups,
+    droppedGroups,
+  } = checkpoint;
+  return {
+    id,
+    run,
+    step,
+    epoch,
+    metrics,
+    parent,
+    label,
+    logicalBytes,
+    storedBytes,
+    height,
+    tags,
+    pinned,
+    groups,
+    droppedGroups,
+  };
 }
 
 /** Returns `loss=2.31 accuracy=0.5`. */
@@ -25,9 +54,10 @@ export function metricsText(metrics: Record<string, number>): string {
     .join(' ');
 }
 
-/** Returns a checkpoint's tags and whether it is pinned: `v1, best-so-far, pinned`. */
+/** Returns a checkpoint's tags, whether it is pinned, and the groups it has lost: `v1, pinned`, `no optimizer`. */
 export function marksText(checkpoint: CheckpointInfo): string {
-  return [...checkpoint.tags, ...(checkpoint.pinned ? ['pinned'] : [])].join(', ');
+  const dropped = checkpoint.droppedGroups.map((group) => `no ${group}`);
+  return [...checkpoint.tags, ...(checkpoint.pinned ? ['pinned'] : []), ...dropped].join(', ');
 }
 
 export const CHECKPOINT_COLUMNS: readonly Column[] = [
@@ -84,11 +114,16 @@ export function checkpointLines(checkpoint: CheckpointInfo): string[] {
     ['notes', notesText(checkpoint.meta)],
     ['marks', marksText(checkpoint)],
     ['from', checkpoint.kind],
-    ['groups', checkpoint.groups.join(', ')],
+    ['groups', groupsText(checkpoint)],
     ['logical', formatBytes(logicalBytes)],
     ['stored', `${formatBytes(storedBytes)} (${formatRatio(logicalBytes, storedBytes)})`],
     ['height', String(checkpoint.height)],
   ]);
+}
+
+function groupsText({ groups, droppedGroups }: CheckpointInfo): string {
+  const dropped = droppedGroups.length > 0 ? ` (dropped: ${droppedGroups.join(', ')})` : '';
+  return `${groups.join(', ')}${dropped}`;
 }
 
 function notesText(meta: Record<string, string>): string {
