@@ -1,11 +1,14 @@
 /** Chunks of 16-bit floats of which one lane in four to twenty differs: FORMAT.md, "Marked lanes". */
 import { describe, expect, it } from 'vitest';
+import { ByteReader, ByteWriter } from '../../src/bytes/index.js';
 import { createCodec, fromBase } from '../../src/codec/index.js';
 import { loadKernels } from '../../src/kernels/index.js';
 import { sameBytes } from '../kernels/kernel-inputs.js';
 import { sparseUpdate } from './chunk-inputs.js';
 
 const MARKED = 12;
+/** Encoding, dtype, predictor, kind, first exponent and 16 probabilities come before the length of the marks. */
+const LENGTH_AT = 21;
 const codec = createCodec(loadKernels());
 const plain = createCodec(loadKernels('typescript'));
 
@@ -47,6 +50,23 @@ describe('marked lanes', () => {
     const { record } = codec.encode(raw, 'bf16', fromBase(base), 'fast');
     expect(record[3]).toBe(MARKED);
     expect(sameBytes(codec.decode(record, raw.length, [base], 'chunk'), raw)).toBe(true);
+  });
+
+  // Seen to fail without the comparison of `at` and `length` in `readMarks`: blocks follow and are read as they should be.
+  it('are refused with a byte more than they take', () => {
+    const { raw, base } = sparseUpdate(65_536, 10, 5);
+    const { record } = codec.encode(raw, 'bf16', fromBase(base), 'fast');
+    const reader = new ByteReader(record, 'chunk', LENGTH_AT);
+    const length = reader.varint();
+    const marks = record.subarray(reader.offset, reader.offset + 64 + length);
+    const writer = new ByteWriter(record.length + 2);
+    writer.bytes(record.subarray(0, LENGTH_AT));
+    writer.varint(length + 1);
+    for (const part of [marks, Uint8Array.of(0), record.subarray(reader.offset + marks.length)])
+      writer.bytes(part);
+    expect(() => codec.decode(writer.written(), raw.length, base ? [base] : [], 'chunk')).toThrow(
+      /marks do not end/,
+    );
   });
 
   it('are refused where they do not fit', () => {

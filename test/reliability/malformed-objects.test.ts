@@ -29,6 +29,7 @@ test('every encoding and every predictor is among the records that are damaged',
       BLOCK.gaps,
       BLOCK.prefix,
       BLOCK.touched,
+      BLOCK.marked,
     ]),
   );
 });

@@ -36,6 +36,7 @@ const PAIRS: readonly Pair[] = [
   sparseUpdate(4000, 30, 5),
   sparseUpdate(4000, 40, 6),
   sparseUpdate(70_000, 300, 6),
+  sparseUpdate(65_536, 10, 7),
   scaledUpdate('bf16', 3000, 1e-4),
   scaledUpdate('f32', 1500, 1e-5),
   scaledUpdate('f32', 20_000, 1e-4),
