@@ -151,6 +151,35 @@ export interface TensorData {
   data: Uint8Array;
 }
 
+/** Sizes of one checkpoint, or of all checkpoints of a run together. */
+export interface Sizes {
+  logicalBytes: number;
+  /** What saving it added to the store, as `storedBytes` of `list`. */
+  newBytes: number;
+  /** Records of chunks that nothing else needs: free after forgetting it, `compact` and `gc`. */
+  exclusiveBytes: number;
+  /** Objects that nothing else needs, whole: free after forgetting it and `gc`. */
+  reclaimableBytes: number;
+}
+
+export interface CheckpointSizes extends Sizes {
+  id: string;
+  run: string;
+  step: number | null;
+  label: string;
+}
+
+export interface RunSizes extends Sizes {
+  run: string;
+  checkpoints: number;
+}
+
+export interface StoreSizes {
+  /** Run by run, oldest first. */
+  checkpoints: CheckpointSizes[];
+  runs: RunSizes[];
+}
+
 export interface StoreStats {
   checkpoints: number;
   logicalBytes: number;

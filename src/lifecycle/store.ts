@@ -34,6 +34,7 @@ import {
   type SaveFilesOptions,
   type SaveResult,
   type StoreContext,
+  type StoreSizes,
   type StoreStats,
   type TensorData,
   tagCheckpoint,
@@ -53,6 +54,7 @@ import {
   forgetCheckpoints,
   repairStore,
   rescueCheckpoint,
+  storeSizes,
   storeStats,
 } from '../maintenance/index.js';
 import type { Storage } from '../storage/index.js';
@@ -207,6 +209,11 @@ export class Store {
   /** Returns counts and sizes of the store, or of one checkpoint. */
   stats(ref?: string): Promise<StoreStats> {
     return withFreshRoot(this.context, () => storeStats(this.context, ref));
+  }
+
+  /** Returns what each checkpoint and each run takes, and what would be free without it. */
+  sizes(options: Pick<OperationOptions, 'signal'> = {}): Promise<StoreSizes> {
+    return withFreshRoot(this.context, () => storeSizes(this.context, options));
   }
 
   /** Checks the structure of the store, and with `readData` (percent) that stored chunks decode to what they should. */

@@ -1,4 +1,5 @@
 export { checkStore } from './check.js';
+export { storeSizes } from './checkpoint-sizes.js';
 export { type CompactOptions, compactStore } from './compact.js';
 export { diffCheckpoints } from './diff.js';
 export { type ForgetOptions, forgetCheckpoints } from './forget.js';
