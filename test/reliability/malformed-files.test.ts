@@ -1,7 +1,11 @@
 /**
  * Malformed model files: a typed error or a sound segmentation, in bounded time, reading no more than there is; 20,000 for
- * each parser, a million in slow-malformed-inputs.test.ts. Seen to
- * fail when SETITEMS stops asking for a dict, and when views of tensors may reach outside their storage.
+ * each parser, a million in slow-malformed-inputs.test.ts. Seen to fail when SETITEMS stops asking for a dict (torch pickle);
+ * when views of tensors may reach outside their storage; when a storage may be shorter than its pickle says (`placeStorage` in
+ * torch-ranges.ts: torch zip and pickle); when a storage that
+ * no reference names is taken (`placeStorages`: torch legacy); without `checkSize` (safetensors); when a header without a shape
+ * is taken (npy, npz); when an error of JSON.parse is not caught (trainer state); and without the check of bounds in
+ * ByteReader (all but safetensors and trainer state).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';
