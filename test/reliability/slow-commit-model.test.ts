@@ -7,6 +7,7 @@ const next = (state: ModelState) => transitions(state, WHOLE_PROTOCOL);
 
 test.each([
   { actors: ['A', 'B', 'gc', 'gc2'] as const, statesMin: 700_000 },
+  { actors: ['A', 'B', 'compact', 'gc'] as const, statesMin: 400_000 },
   { actors: ['A', 'compact', 'gc', 'gc2'] as const, statesMin: 700_000 },
   { actors: ['A', 'compact', 'compact2', 'gc'] as const, statesMin: 400_000 },
   { actors: ['A', 'compact', 'forget', 'gc', 'reader'] as const, statesMin: 300_000 },
