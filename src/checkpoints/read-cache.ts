@@ -10,11 +10,6 @@ import { type LoadedManifest, loadIndex, loadManifest, type MetadataSource } fro
 /** Chunk ids and encodings kept in all, about 300 bytes each. */
 const ENTRIES_MAX = 2 ** 18;
 
-/** What resolves chunks: an index at hand, else segments. */
-interface IndexedBy extends Pick<LoadedManifest, 'index'> {
-  manifest: Pick<LoadedManifest['manifest'], 'segments'>;
-}
-
 interface Kept<Value> {
   value: Promise<Value>;
   entries: number;
@@ -41,8 +36,8 @@ export class ReadCache {
     return this.manifests.get(name, () => loadManifest(this.source, name), idsOf);
   }
 
-  /** Returns the index of a manifest, or of segments that several have; the caller must not change it. */
-  index({ manifest, index }: IndexedBy): Promise<ChunkIndex> {
+  /** Returns the index of a checkpoint; the caller must not change it. */
+  index({ manifest, index }: Pick<LoadedManifest, 'manifest' | 'index'>): Promise<ChunkIndex> {
     if (index !== undefined) return Promise.resolve(index);
     const load = (): Promise<ChunkIndex> => loadIndex(this.source, manifest.segments);
     return this.indexes.get(manifest.segments.join(' '), load, (index) => index.size);

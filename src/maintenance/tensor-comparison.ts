@@ -21,7 +21,7 @@ import {
 import { corrupt, throwIfAborted } from '../errors.js';
 import { objectKey, type TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { type ChunkIndex, type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
+import { ChunkIndex, type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
 import { ChunkSpans, comparedParts, isUnchanged } from './compared-parts.js';
 
 /** Units that are read while the pool is at others. */
@@ -65,7 +65,7 @@ export async function compareTensorValues(
     if (parts === undefined) scattered.push(subject);
     else groups.push(partsToRead(parts, options));
   }
-  const index = await mergedIndex(context, left, right);
+  const index = await joinedIndex(context, [left, right], groups.flat());
   for await (const found of compareUnits(context, index, groups, objectKey('manifests', right.name), options))
     for (const [subject, more] of found) addSums(sums[subject], more);
   for (const subject of scattered) {
@@ -84,14 +84,24 @@ function partsToRead(parts: ComparedPart[], { norms, onBytes }: ComparisonOption
   return read;
 }
 
-/** Of the encodings that either checkpoint names the lowest is taken, so heights still fall from chunk to base. */
-function mergedIndex(
-  context: StoreContext,
-  left: LoadedManifest,
-  right: LoadedManifest,
+/**
+ * What decoding the parts of either checkpoint needs: its segments list more, in packs that gc may have deleted. Of encodings of
+ * one chunk the lower is taken, so heights still fall from chunk to base.
+ */
+async function joinedIndex(
+  { cache }: StoreContext,
+  [left, right]: readonly [LoadedManifest, LoadedManifest],
+  parts: readonly ComparedPart[],
 ): Promise<ChunkIndex> {
-  const segments = [...new Set([...right.manifest.segments, ...left.manifest.segments])];
-  return context.cache.index({ manifest: { segments } });
+  const joined = new ChunkIndex();
+  for (const [side, ids] of [
+    [right, parts.map(({ b }) => b)],
+    [left, parts.map(({ a }) => a)],
+  ] as const) {
+    const index = await cache.index(side);
+    joined.add(side.name, index.closure(ids, objectKey('manifests', side.name)).values());
+  }
+  return joined;
 }
 
 async function* compareUnits(

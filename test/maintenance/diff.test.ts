@@ -12,6 +12,7 @@ import {
   type StateValue,
   type TensorDifference,
 } from '../../src/index.js';
+import { createStore } from '../../src/lifecycle/store.js';
 import { DTYPES, dtypeInfo } from '../../src/tensor/index.js';
 import { makeStore, openAgain } from '../engine/make-store.js';
 import { randomNumbers } from '../engine/training-state.js';
@@ -327,4 +328,27 @@ test('progress ends at the bytes of the tensors that both have, and an abort end
   await expect(store.diff('r~1', 'r', { signal: AbortSignal.abort() })).rejects.toMatchObject({
     kind: 'aborted',
   });
+});
+
+test('an encoding that only the segments of one side list, in a pack that is gone, is not read', async () => {
+  const large = await createStore(new MemoryStorage());
+  const numbers = (seed: number, count: number): Uint32Array => {
+    const next = randomNumbers(seed);
+    return new Uint32Array(count).map(() => next() * 2 ** 32);
+  };
+  const run = large.run('r');
+  // More than a pack holds, so that the weights are in another one.
+  const moments = numbers(1, 9 * 2 ** 20);
+  const near = moments.map((value, at) => (at % 64 === 0 ? value ^ 1 : value));
+  const save = async (x: Uint32Array, y?: Uint32Array): Promise<void> => {
+    await (await run.save({ ...(y && { optimizer: { y } }), model: { x } })).committed;
+  };
+  await save(new Uint32Array(moments.length), moments);
+  await large.forget({ refs: ['r'], keepGroups: ['model'] });
+  await large.gc();
+  await save(near);
+  await save(moments);
+  const { tensors } = await large.diff('r@latest~2', 'r');
+  expect(tensors.map(({ name, change }) => [name, change])).toEqual([['model.x', 'changed']]);
+  await large.close();
 });
