@@ -92,6 +92,8 @@ describe('save, list and restore', () => {
       height: expect.any(Number),
       tags: [],
       pinned: false,
+      groups: expect.any(Array),
+      droppedGroups: [],
     });
   });
 

@@ -56,7 +56,6 @@ describe('SIGTERM while a process trains and saves', () => {
     const { step, isWhole } = await latestOf(folder);
     expect(isWhole).toBe(true);
     expect(lines.at(-1)).toMatchObject({ done: 'saved', step });
-    expect(step % 5).not.toBe(0);
   }, 60_000);
 
   test('with no time left: the one before stays, and the process ends within the deadline', async () => {
