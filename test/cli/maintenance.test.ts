@@ -1,6 +1,7 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { safetensors } from '../engine/folders.js';
 import {
   jsonError,
   jsonLines,
@@ -207,4 +208,67 @@ describe('forget, compact and gc', () => {
     expect(Math.abs(Number(storedBytes) - sum)).toBeLessThanOrEqual(sum / 100);
     expect((await command('stats')).stdout).toMatch(/^stored +[\d.]+ \w+ \([\d.]+x\)$/m);
   });
+});
+
+describe('forget --keep-groups', () => {
+  const POLICY = ['forget', 'grown', '--keep-last', '1', '--keep-groups', 'model:last=2'];
+  const MOMENT = 'optimizer.h.exp_avg';
+
+  beforeAll(async () => {
+    for (const step of [1, 2, 3]) {
+      const file = join(folder, 'grown.safetensors');
+      const values = Float32Array.from({ length: 2000 }, (_, at) => Math.sin(at + step));
+      await writeFile(file, safetensors({ 'h.weight': values, [MOMENT]: values.map((x) => x * x) }));
+      expect((await command('save', file, '--run', 'grown', '--step', String(step))).code).toBe(0);
+    }
+  });
+
+  test('a dry run says what would be dropped, in words and as JSON, and does nothing', async () => {
+    const { stdout } = await command(...POLICY, '--dry-run');
+    expect(stdout).toMatch(/ +1 +would forget +no policy keeps it\n/);
+    expect(stdout).toMatch(/ +2 +would drop optimizer +model of last 2\n/);
+    expect(stdout).toMatch(/ +3 +would keep +last 1, model of last 2\n/);
+    expect(stdout).toMatch(/\nwould forget 1 checkpoint, keep 2, drop groups of 1 of them\n$/);
+    const { decisions, dryRun } = jsonResult(await command(...POLICY, '--dry-run', '--json'));
+    expect(dryRun).toBe(true);
+    expect(decisions).toMatchObject([
+      { step: 1, forget: true, dropGroups: [] },
+      { step: 2, forget: false, dropGroups: ['optimizer'] },
+      { step: 3, forget: false, dropGroups: [] },
+    ]);
+    expect(await droppedBySteps()).toEqual({ 1: [], 2: [], 3: [] });
+  });
+
+  test('without it, groups are dropped, list and show say so, and the rest restores', async () => {
+    const { stdout } = await command(...POLICY);
+    expect(stdout).toMatch(/ +2 +dropped optimizer +model of last 2\n/);
+    expect(stdout).toMatch(/\nforgot 1 checkpoint, kept 2, dropped groups of 1 of them\nstored /);
+    expect(await droppedBySteps()).toEqual({ 2: ['optimizer'], 3: [] });
+    expect((await command('list', 'grown')).stdout).toMatch(/no optimizer/);
+    expect((await command('show', 'grown@step:2')).stdout).toMatch(/\(dropped: optimizer\)/);
+    expect(jsonResult(await command('show', 'grown@step:2', '--json'))).toMatchObject({
+      groups: ['model'],
+      tensors: [{ name: 'h.weight' }],
+      droppedTensors: [{ name: MOMENT, group: 'optimizer' }],
+      droppedFiles: [{ path: 'grown.safetensors' }],
+    });
+    const out = join(folder, 'grown');
+    const whole = await command('restore', 'grown@step:2', '--out', out, '--json');
+    expect([whole.code, jsonError(whole).code]).toEqual([3, 'group-dropped']);
+    expect((await command('restore', 'grown@step:2', '--out', out, '--tensors', 'h.*')).code).toBe(0);
+    expect((await command('restore', 'grown@step:3', '--out', out)).code).toBe(0);
+  });
+
+  test('of one checkpoint, named; JSON says what was dropped', async () => {
+    const { decisions } = jsonResult(await command('forget', 'grown', '--keep-groups', 'model', '--json'));
+    expect(decisions).toMatchObject([
+      { step: 3, forget: false, dropGroups: ['optimizer'], reasons: ['named'] },
+    ]);
+    expect(await droppedBySteps()).toEqual({ 2: ['optimizer'], 3: ['optimizer'] });
+  });
+
+  async function droppedBySteps(): Promise<Record<string, unknown>> {
+    const listed = jsonLines(await command('list', 'grown', '--json'));
+    return Object.fromEntries(listed.map(({ step, droppedGroups }) => [step, droppedGroups]));
+  }
 });
