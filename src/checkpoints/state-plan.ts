@@ -126,16 +126,16 @@ export interface ReadStateOptions extends Pick<RestoreStateOptions, 'groups' | '
 }
 
 /**
- * Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. Without `lost`, what
- * retention dropped may not be wanted.
+ * Reads a stored state back; tensors of other groups than those given are left out, and those that are lost. What retention dropped
+ * may not be wanted.
  */
 export async function readState(
   context: StoreContext,
   loaded: LoadedManifest,
   { groups, into, sameGroups = false }: ReadStateOptions,
-  lost?: readonly string[],
+  lost: readonly string[] = [],
 ): Promise<StateValue> {
-  if (lost === undefined) assertKept(loaded, groups);
+  assertKept(loaded, groups);
   const plain = await readPlain(context, loaded);
   const object = `manifests/${loaded.name}`;
   const saved = loaded.dropped?.saved ?? loaded.layout;

@@ -112,6 +112,8 @@ export interface RestoreResult {
   files: string[];
   bytes: number;
   seconds: number;
+  /** Groups that retention dropped from the checkpoint: they are not among what was restored, and not `lost`. */
+  droppedGroups: Group[];
   /** With the option `allowDamaged`: what could not be restored. */
   lost?: LostParts;
 }

@@ -158,7 +158,15 @@ export class Store {
         options.allowDamaged === true
           ? await restoreSound(this.context, entry, request)
           : await restoreParts(this.context, await this.wanted(entry, options), request);
-      return { id: entry.id, run, step: entry.step, ...restored, seconds: this.secondsSince(started) };
+      const seconds = this.secondsSince(started);
+      return {
+        id: entry.id,
+        run,
+        step: entry.step,
+        droppedGroups: entry.droppedGroups,
+        ...restored,
+        seconds,
+      };
     });
   }
 
@@ -312,7 +320,7 @@ function restoreParts(
   return restoreTensors(context, loaded, { ...request, tensors });
 }
 
-/** Restores what is sound: of files that are lost the tensors that are not, as one safetensors file. */
+/** Restores what is sound: of files that are lost, or that retention dropped, the tensors that are not, as one safetensors file. */
 async function restoreSound(
   context: StoreContext,
   entry: CatalogueEntry,
@@ -321,7 +329,8 @@ async function restoreSound(
   const { sound, tensorsOnly, lost } = await rescueCheckpoint(context, entry, request);
   if (request.tensors !== undefined) return { ...(await restoreParts(context, sound, request)), lost };
   const { files, bytes } = await restoreParts(context, sound, request);
-  if (lost.files.length === 0 || tensorsOnly.layout.tensors.length === 0) return { files, bytes, lost };
+  const incomplete = lost.files.length + (sound.dropped?.files.length ?? 0);
+  if (incomplete === 0 || tensorsOnly.layout.tensors.length === 0) return { files, bytes, lost };
   const tensors = await restoreParts(context, tensorsOnly, { ...request, tensors: '*' });
   return { files: [...files, ...tensors.files], bytes: bytes + tensors.bytes, lost };
 }

@@ -33,7 +33,7 @@ interface Encodings {
 
 /**
  * Reads a checkpoint as far as it can be read: with its own segments or, if anything is lost so, with the tables at both ends
- * of all packs. What retention dropped counts as lost. Where damage hides what it consists of, that is thrown.
+ * of all packs. What retention dropped is not there, but not lost. Where damage hides what it consists of, that is thrown.
  */
 export async function rescueCheckpoint(
   context: StoreContext,
@@ -42,17 +42,11 @@ export async function rescueCheckpoint(
 ): Promise<Rescued> {
   const loaded = await loadCheckpoint(context, entry);
   let encodings = await ownEncodings(context, loaded, options);
-  let damaged = lostOf(context, loaded, encodings);
-  if (isAnythingLost(damaged)) {
+  let lost = lostOf(context, loaded, encodings);
+  if (isAnythingLost(lost)) {
     encodings = await allEncodings(context, loaded, options);
-    damaged = lostOf(context, loaded, encodings);
+    lost = lostOf(context, loaded, encodings);
   }
-  const { tensors = [], files = [] } = loaded.dropped ?? {};
-  const lost = {
-    ...damaged,
-    tensors: [...damaged.tensors, ...tensors.map(({ name }) => name)],
-    files: [...damaged.files, ...files.map(({ path }) => path)],
-  };
   const index = new ChunkIndex();
   index.add(loaded.name, reachable(idsOf(loaded), encodings.get).values());
   const all = { ...loaded, index };

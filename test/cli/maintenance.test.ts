@@ -256,6 +256,11 @@ describe('forget --keep-groups', () => {
     const whole = await command('restore', 'grown@step:2', '--out', out, '--json');
     expect([whole.code, jsonError(whole).code]).toEqual([3, 'group-dropped']);
     expect((await command('restore', 'grown@step:2', '--out', out, '--tensors', 'h.*')).code).toBe(0);
+    const left = await command('restore', 'grown@step:2', '--out', `${out}-left`, '--allow-damaged');
+    expect([left.code, left.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^without optimizer: dropped by retention\nrestored /),
+    ]);
     expect((await command('restore', 'grown@step:3', '--out', out)).code).toBe(0);
   });
 

@@ -13,6 +13,7 @@ const EXAMPLES = `
 Files appear whole or not at all. Files of equal content are left alone; a file of other content is a
 conflict (exit 4) without --force. If anything is damaged, nothing is written (exit 5); with --allow-damaged whatever
 is sound is: whole files, and the sound tensors of the others as one safetensors file. The rest is named (exit 5).
+Of what retention dropped groups from, --tensors restores what is left, and so does --allow-damaged (no damage: exit 0).
 
 Examples:
   $ thetalog restore pretrain --out ./resume
@@ -38,7 +39,9 @@ export function addRestoreCommand(program: Command, host: CommandHost): void {
 }
 
 function restoredLines(result: RestoreResult, out: string): string[] {
+  const { droppedGroups } = result;
   return [
+    ...(droppedGroups.length > 0 ? [`without ${droppedGroups.join(', ')}: dropped by retention`] : []),
     ...(isAnythingLost(result.lost) ? [`lost: ${lostText(result.lost)}`] : []),
     restoredLine(result, out),
   ];
