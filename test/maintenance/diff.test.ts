@@ -330,6 +330,7 @@ test('progress ends at the bytes of the tensors that both have, and an abort end
   });
 });
 
+/** Seen to fail when the segments of both sides are joined, whatever of them is needed. */
 test('an encoding that only the segments of one side list, in a pack that is gone, is not read', async () => {
   const large = await createStore(new MemoryStorage());
   const numbers = (seed: number, count: number): Uint32Array => {
