@@ -248,9 +248,9 @@ class Save {
   private async findParentEntry(root: Root): Promise<Located> {
     const { catalogue } = this.context;
     const { run, parent, resumedFrom } = this.request;
+    if (parent !== undefined) return resolveRef(catalogue, root, parent);
     const resumed = resumedFrom === undefined ? undefined : await locate(catalogue, root, resumedFrom, run);
-    if (parent === undefined && resumed !== undefined) return resumed;
-    return resolveRef(catalogue, root, parent ?? `${run}@latest`);
+    return resumed ?? resolveRef(catalogue, root, `${run}@latest`);
   }
 
   /** Old damage does not keep a save from going on: what it touches is stored in full. */

@@ -80,6 +80,7 @@ export interface SaveOptions extends OperationOptions, ChainOptions {
   explain?: boolean;
 }
 
+/** What the library itself asks for. */
 export interface SaveRequest extends SaveOptions {
   run: string;
   /** A name in the label that is not there is written as `none`. */
@@ -88,7 +89,8 @@ export interface SaveRequest extends SaveOptions {
   resumedFrom?: string;
 }
 
-export interface SaveFilesOptions extends SaveRequest {
+export interface SaveFilesOptions extends SaveOptions {
+  run: string;
   /** Refuse damaged or lying files (kind `corrupt`) instead of storing them as opaque bytes. */
   strict?: boolean;
 }

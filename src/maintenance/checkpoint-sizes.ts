@@ -50,8 +50,8 @@ class Needs {
 }
 
 /**
- * Returns the sizes of all checkpoints and runs; `Sizes` says what each figure is. It takes about 250 bytes of memory for each chunk
- * that is needed. Throws `corrupt` where damage hides what is live.
+ * Returns the sizes of all checkpoints and runs; `Sizes` says what each figure is. It holds every record that is needed in memory.
+ * Throws `corrupt` where damage hides what is live.
  */
 export async function storeSizes(
   context: StoreContext,

@@ -40,7 +40,7 @@ interface Pair {
 
 /**
  * Reads every tensor of the groups, some at a time, and compares its bytes with those in memory; then the plain data, in which
- * NaN equals NaN and 0 is not -0. Returns what differs, in the order of the checkpoint.
+ * NaN equals NaN and 0 is not -0. Returns what differs: first tensors that cannot be compared, then bytes, then plain data.
  */
 export async function compareWithState(
   context: StoreContext,
