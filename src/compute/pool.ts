@@ -1,6 +1,6 @@
 /**
- * Worker threads that do jobs. They start when there is work worth it; where they cannot (the sources run as they are, or
- * everything was put into one file) or shall not, jobs are done on this thread. What comes out is the same.
+ * Worker threads that do jobs. They start when there is work worth it; where they cannot (the sources run as they are,
+ * everything was put into one file, or the system refuses) or shall not, jobs are done on this thread. What comes out is the same.
  */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -41,6 +41,8 @@ interface Thread {
 export class ComputePool {
   private readonly tools: ChunkTools;
   private readonly size: number;
+  /** Threads that can be had: fewer once the system has refused one. */
+  private room: number;
   private threads: Thread[] = [];
   private readonly queue: Ticket[] = [];
   private started = false;
@@ -50,6 +52,7 @@ export class ComputePool {
   constructor(tools: ChunkTools, workers: number | undefined) {
     this.tools = tools;
     this.size = Math.min(WORKERS_MAX, workers ?? availableParallelism());
+    this.room = this.size;
   }
 
   /** Whether jobs go to another thread, so that all that they use must be handed over or shared. */
@@ -66,8 +69,8 @@ export class ComputePool {
   expect(bytes: number): void {
     if (this.size === 0 || bytes < WORTH_THREADS_BYTES || !existsSync(workerPath())) return;
     this.started = true;
-    const wanted = Math.min(this.size, Math.floor(bytes / WORTH_THREADS_BYTES));
-    while (this.threads.length < wanted) this.start();
+    const wanted = Math.floor(bytes / WORTH_THREADS_BYTES);
+    while (this.threads.length < Math.min(this.room, wanted)) this.start();
   }
 
   /** Does a job; what it throws is thrown. A thread that dies is `unavailable`, and its jobs are lost. */
@@ -87,6 +90,7 @@ export class ComputePool {
   /** Ends the threads; jobs under way are lost. The pool may be used again. */
   async close(): Promise<void> {
     this.started = false;
+    this.room = this.size;
     const { threads } = this;
     this.threads = [];
     for (const { reject } of this.queue.splice(0)) reject(workerLost('was closed'));
@@ -96,9 +100,11 @@ export class ComputePool {
   private dispatch(): void {
     while (this.queue.length > 0) {
       const thread = this.idlest();
-      if (thread === undefined) return;
+      if (thread === undefined && this.threads.length > 0) return;
       const next = this.queue.shift();
-      if (next !== undefined) this.send(thread, next);
+      if (next === undefined) return;
+      if (thread === undefined) setImmediate(() => this.performHere(next));
+      else this.send(thread, next);
     }
   }
 
@@ -106,7 +112,7 @@ export class ComputePool {
   private idlest(): Thread | undefined {
     const [first] = [...this.threads].sort((a, b) => a.tickets.size - b.tickets.size);
     if (first !== undefined && first.tickets.size === 0) return first;
-    if (this.threads.length < this.size) return this.start();
+    if (this.threads.length < this.room) return this.start() ?? this.idlest();
     const isShort = ![...(first?.tickets.values() ?? [])].some(({ job }) => job.kind === 'digest');
     return first !== undefined && isShort && first.tickets.size < JOBS_PER_WORKER ? first : undefined;
   }
@@ -125,10 +131,23 @@ export class ComputePool {
     }
   }
 
-  /** A thread keeps the process alive only while it has jobs. */
-  private start(): Thread {
-    const workerData: WorkerData = { kernels: compiledKernels() };
-    const worker = new Worker(workerPath(), { workerData });
+  /** Does a job where not a single thread can be had. */
+  private performHere({ job, options, resolve, reject }: Ticket): void {
+    try {
+      throwIfAborted(options.signal);
+      resolve(perform(this.tools, job).result);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  /** Undefined if the system refuses a thread. One keeps the process alive only while it has jobs. */
+  private start(): Thread | undefined {
+    const worker = newWorker();
+    if (worker === undefined) {
+      this.room = this.threads.length;
+      return undefined;
+    }
     const thread: Thread = { worker, tickets: new Map() };
     worker.on('message', (message: ResultMessage) => this.receive(thread, message));
     worker.on('error', (cause) => this.lose(thread, cause));
@@ -154,6 +173,16 @@ export class ComputePool {
     thread.tickets.clear();
     for (const { reject } of lost) reject(workerLost('ended', cause));
     this.dispatch();
+  }
+}
+
+/** Undefined if the system refuses a thread: no memory or no process is left (`EAGAIN`). */
+function newWorker(): Worker | undefined {
+  const workerData: WorkerData = { kernels: compiledKernels() };
+  try {
+    return new Worker(workerPath(), { workerData });
+  } catch {
+    return undefined;
   }
 }
 

@@ -4,8 +4,11 @@ import { syncBuiltinESMExports } from 'node:module';
 import threads from 'node:worker_threads';
 
 const workers = [];
+/** Threads that can be had before the system refuses. */
+let threadsLeft = Number.POSITIVE_INFINITY;
 threads.Worker = class extends threads.Worker {
   constructor(...args) {
+    if (threadsLeft-- <= 0) throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
     super(...args);
     workers.push(this);
   }
@@ -118,6 +121,19 @@ const scenarios = {
     await store.close();
     return { first, second, restored };
   },
+  /** The system refuses threads after the first `count`; if there was one, it dies, too. */
+  async refused(count) {
+    threadsLeft = Number(count);
+    const { store } = await newStore({ workers: 2 });
+    const run = store.run('r');
+    const first = await outcome((await run.save(state(1))).committed);
+    const dying = await run.save(state(2), { onProgress: () => workers[0]?.terminate() });
+    const second = await outcome(dying.committed);
+    const third = await outcome((await run.save(state(3))).committed);
+    const restored = isSame(await run.restore(), state(3));
+    await store.close();
+    return { first, second, third, restored, threads: workers.length };
+  },
   async aborted() {
     const { store } = await newStore({ workers: 2 });
     const abort = new AbortController();
@@ -132,6 +148,18 @@ const scenarios = {
   async open() {
     const { store } = await newStore({ workers: 2 });
     return { first: await outcome((await store.run('r').save(state(1))).committed), threads: workers.length };
+  },
+  /** A save that is aborted at some moment; nobody closes the store, and yet the process ends. */
+  async abandoned(moment, count) {
+    const { store } = await newStore({ workers: Number(count) });
+    const abort = new AbortController();
+    const run = store.run('r');
+    if (moment === 'delta') await (await run.save(state(0))).committed;
+    const onProgress = () => abort.abort();
+    const saving = run.save(state(1), { signal: abort.signal, ...(moment !== 'staged' && { onProgress }) });
+    const { committed } = await saving;
+    if (moment === 'staged') abort.abort();
+    return { first: await outcome(committed), threads: workers.length };
   },
   /** A save that fails before its threads have had a job; nobody closes the store, and yet the process ends. */
   async idle() {

@@ -26,12 +26,30 @@ describe('saves in worker threads', () => {
     expect(await scenario('lost')).toEqual(result);
   });
 
+  // Seen to fail when `ComputePool` lets the refusal through: the save fails, untyped, or the process ends by it.
+  it.each([
+    ['0', { second: 'saved', third: 'saved', threads: 0 }],
+    ['1', { second: 'unavailable worker-lost', third: 'saved', threads: 1 }],
+  ])('work when the system refuses threads: after %s of them', async (count, outcomes) => {
+    expect(await scenario('refused', count)).toEqual({ first: 'saved', restored: true, ...outcomes });
+  });
+
   it('can be aborted, and the next save works', async () => {
     expect(await scenario('aborted')).toEqual({ first: 'aborted aborted', second: 'saved', restored: true });
   });
 
   it('do not keep a process alive whose store nobody closed', async () => {
     expect(await scenario('open')).toEqual({ first: 'saved', threads: 2 });
+  });
+
+  // Seen to fail when `ComputePool.receive` never lets go of a thread.
+  it.each([
+    ['staged', '2'],
+    ['first', '2'],
+    ['delta', '2'],
+    ['delta', '0'],
+  ])('do not keep it alive either when aborted: %s, %s threads', async (moment, count) => {
+    expect(await scenario('abandoned', moment, count)).toMatchObject({ first: 'aborted aborted' });
   });
 
   // Seen to fail when `ComputePool.start` lets go of a thread before it listens to it.
