@@ -1,4 +1,8 @@
-/** A file far larger than memory allows for: neither command keeps more of it than it must. */
+/**
+ * A file far larger than memory allows for: neither command keeps more of it than it must. Seen to fail, with a file of 4 GiB and
+ * 1 MiB, when offsets in the user's files are cut to 32 bits (`position >>> 0` in `readOnce`, compute/file-parts.ts): restoring
+ * ends with `corrupt`. That is seen only because a chunk lies across 4 GiB, so what comes back is compared with the file, too.
+ */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -39,6 +43,23 @@ function residentMegabytes(folder: string, ...args: string[]): number {
   return Number(readFileSync(told, 'utf8')) / 1024;
 }
 
+/** Whether two files have the same bytes. */
+async function isSame(path: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([open(path), open(other)]);
+  try {
+    const sizes = await Promise.all([a.stat(), b.stat()]);
+    if (sizes[0].size !== sizes[1].size) return false;
+    const [left, right] = [Buffer.alloc(MIB), Buffer.alloc(MIB)];
+    for (let at = 0; at < sizes[0].size; at += MIB) {
+      const [{ bytesRead }] = await Promise.all([a.read(left, 0, MIB, at), b.read(right, 0, MIB, at)]);
+      if (!left.subarray(0, bytesRead).equals(right.subarray(0, bytesRead))) return false;
+    }
+    return true;
+  } finally {
+    await Promise.all([a.close(), b.close()]);
+  }
+}
+
 test('8 GiB are saved and restored within 512 MB', async (context) => {
   const folder = await makeFolder();
   const { bavail, bsize } = statfsSync(folder);
@@ -48,6 +69,6 @@ test('8 GiB are saved and restored within 512 MB', async (context) => {
   residentMegabytes(folder, 'init', join(folder, 'store'));
   expect(residentMegabytes(folder, 'save', path, '--run', 'r')).toBeLessThan(RESIDENT_MB_MAX);
   const out = join(folder, 'out');
-  // Restoring compares the digest of the whole file with the one that was saved.
   expect(residentMegabytes(folder, 'restore', 'r@latest', '--out', out)).toBeLessThan(RESIDENT_MB_MAX);
+  expect(await isSame(path, join(out, 'large.bin'))).toBe(true);
 });
