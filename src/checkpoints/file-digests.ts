@@ -2,6 +2,7 @@
 import type { ComputePool } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { FileContent } from '../format/index.js';
+import type { SavePlan } from './plan.js';
 import type { SourceFile } from './source-files.js';
 
 /** Files are digested together up to so many bytes and so many of them: each of them is open meanwhile. */
@@ -11,6 +12,33 @@ const BATCH_FILES = 8;
 interface DigestedFile {
   path: string;
   file: SourceFile;
+}
+
+/**
+ * Digests a plan's files while `work` is done; returns what comes of both. If either fails nothing reads the files any more when
+ * this rejects: they are closed then, and their descriptors may soon be those of others.
+ */
+export async function digestDuring<Done>(
+  plan: SavePlan,
+  compute: ComputePool,
+  signal: AbortSignal | undefined,
+  work: () => Promise<Done>,
+): Promise<{ files: FileContent[]; done: Done }> {
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort);
+  const digesting = plan.files(compute, stop.signal);
+  try {
+    digesting.catch(() => {});
+    const done = await work();
+    return { files: await digesting, done };
+  } catch (error) {
+    stop.abort();
+    await digesting.catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Returns the paths and digests of the files, in order. */

@@ -22,6 +22,7 @@ import {
 import { ChunkPredictions } from './chunk-predictions.js';
 import { assertStillThere, CondemnedError } from './commit-guard.js';
 import type { StoreContext } from './context.js';
+import { digestDuring } from './file-digests.js';
 import { withFreshRoot } from './fresh-root.js';
 import { loadCheckpoint } from './kept-groups.js';
 import { type LabelFacts, LabelTemplate } from './label.js';
@@ -136,20 +137,22 @@ class Save {
     const log = this.request.explain === true ? new ExplanationLog() : undefined;
     const chains = chainLimits(this.request, context.chainLimits);
     const writer = this.makeWriter(index, packs, chains.maxHeight, log);
-    const digesting = plan.files(context.compute, this.request.signal);
-    digesting.catch(() => {});
+    const predictions = new ChunkPredictions(plan, base?.loaded, new ChainPolicy(index, chains));
     timeline.begin('encode');
-    const streams = await storeStreams(
-      context,
+    const { files, done: streams } = await digestDuring(
       plan,
-      writer,
-      new ChunkPredictions(plan, base?.loaded, new ChainPolicy(index, chains)),
-      (bytes) => this.report(bytes, writer),
+      context.compute,
+      this.request.signal,
+      async () => {
+        const stored = await storeStreams(context, plan, writer, predictions, (bytes) =>
+          this.report(bytes, writer),
+        );
+        timeline.begin('write');
+        context.spareMemory.rest();
+        await packs.finish();
+        return stored;
+      },
     );
-    timeline.begin('write');
-    context.spareMemory.rest();
-    await packs.finish();
-    const files = await digesting;
     await plan.assertUnchanged();
     const content = { streams, files, directories: plan.directories, settings: plan.settings };
     const ids = streams.flatMap((stream) => stream.ids);

@@ -4,6 +4,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import threads from 'node:worker_threads';
 
 const workers = [];
+/** Jobs under way. */
+let jobs = 0;
 /** Threads that can be had before the system refuses. */
 let threadsLeft = Number.POSITIVE_INFINITY;
 threads.Worker = class extends threads.Worker {
@@ -11,6 +13,12 @@ threads.Worker = class extends threads.Worker {
     if (threadsLeft-- <= 0) throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
     super(...args);
     workers.push(this);
+    this.on('message', () => jobs--);
+  }
+
+  postMessage(...args) {
+    super.postMessage(...args);
+    jobs++;
   }
 };
 syncBuiltinESMExports();
@@ -120,6 +128,19 @@ const scenarios = {
     const restored = isSame(await store.run('r').restore(), state(2));
     await store.close();
     return { first, second, restored };
+  },
+  /** A save of a file, given by its path, that fails long before the file is digested. */
+  async digesting(path) {
+    const { store } = await newStore({ workers: 2 });
+    let begun = 0;
+    const onProgress = () => {
+      begun = jobs;
+      throw new ThetalogError('unavailable', 'enough', 'no more');
+    };
+    const first = await outcome(store.saveFiles([path], { run: 'r', onProgress }));
+    const left = jobs;
+    await store.close();
+    return { first, begun: begun > 0, left };
   },
   /** The system refuses threads after the first `count`; if there was one, it dies, too. */
   async refused(count) {

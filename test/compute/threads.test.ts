@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { makeFolder } from '../engine/folders.js';
 
 const run = promisify(execFile);
 
@@ -40,6 +42,16 @@ describe('saves in worker threads', () => {
 
   it('do not keep a process alive whose store nobody closed', async () => {
     expect(await scenario('open')).toEqual({ first: 'saved', threads: 2 });
+  });
+
+  // Seen to fail when a failed save does not stop or not await its digests (`digestDuring` in file-digests.ts).
+  it('leave no job under way that reads the files of a save that has failed', async () => {
+    const path = join(await makeFolder(), 'large.bin');
+    await writeFile(path, '');
+    // Digesting it would take minutes.
+    await truncate(path, 2 ** 38);
+    const result = { first: 'unavailable enough', begun: true, left: 0 };
+    expect(await scenario('digesting', path)).toEqual(result);
   });
 
   // Seen to fail when `ComputePool.receive` never lets go of a thread.
