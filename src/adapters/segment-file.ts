@@ -7,6 +7,7 @@ import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import { dtypeInfo } from '../tensor/index.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
+import { ggufAdapter } from './gguf.js';
 import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
 import { safetensorsAdapter } from './safetensors.js';
@@ -22,6 +23,7 @@ const ADAPTERS: readonly Adapter[] = [
   torchZipAdapter,
   torchLegacyAdapter,
   npyAdapter,
+  ggufAdapter,
 ];
 
 /** Enough for every magic number and for the first record name of a zip. */

@@ -5,6 +5,7 @@ import { segmentFile } from '../../src/adapters/index.js';
 import { expectSound, inMemory } from '../adapters/sources.js';
 import { Dice, damaged, EDGES, littleEndian } from './dice.js';
 import { recordEvidence } from './evidence.js';
+import { malformedGguf } from './malformed-gguf.js';
 import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
@@ -61,6 +62,7 @@ export const FILE_PARSERS: readonly FileParser[] = [
   { part: 'torch legacy', name: 'model.pth', make: malformedLegacy },
   { part: 'npy', name: 'array.npy', make: malformedNpy },
   { part: 'npz', name: 'arrays.npz', make: malformedNpz },
+  { part: 'gguf', name: 'model.gguf', make: malformedGguf },
   { part: 'trainer state', name: 'trainer_state.json', make: (dice) => damaged(TRAINER_STATE, dice) },
 ];
 
