@@ -3,6 +3,7 @@
  * ranges is the file's skeleton, kept verbatim by the engine. A wrong parse can cost ratio, never a byte.
  */
 import type { DType, Group, ParameterFacts } from '../tensor/index.js';
+import type { FolderFiles } from './folder-files.js';
 
 export type { Group };
 
@@ -55,10 +56,13 @@ export interface Segmentation {
   parameters?: ParameterFacts[];
 }
 
-/** A format. `segment` throws ThetalogErrors of kind `corrupt` or `unsupported` with the offset of what is wrong. */
+/**
+ * A format. `segment` throws ThetalogErrors of kind `corrupt` or `unsupported` with the offset of what is wrong, in the file or in
+ * another of its folder.
+ */
 export interface Adapter {
   readonly format: string;
   /** Looks at the first bytes and the name; cheap and without failing. */
   recognises(head: Uint8Array, name: string): boolean;
-  segment(source: RandomAccess): Promise<Segmentation>;
+  segment(source: RandomAccess, folder: FolderFiles): Promise<Segmentation>;
 }

@@ -1,4 +1,5 @@
 export type { Adapter, Group, RandomAccess, Segmentation, TensorRange, TensorView } from './adapter.js';
+export { FolderFiles } from './folder-files.js';
 export { type CheckpointFile, linkParameters } from './link-parameters.js';
 export { type SegmentedFile, segmentFile } from './segment-file.js';
 export { parametersOfState, type StateTensor } from './state-parameters.js';

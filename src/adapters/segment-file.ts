@@ -7,6 +7,7 @@ import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import { dtypeInfo } from '../tensor/index.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
+import { FolderFiles } from './folder-files.js';
 import { ggufAdapter } from './gguf.js';
 import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
@@ -36,20 +37,20 @@ export interface SegmentedFile {
 }
 
 /**
- * Segments a file. Never throws for what the file holds: damaged and unsupported content gives the opaque segmentation
+ * Segments a file; `folder` has those that lie beside it. Never throws for what the file holds: damaged and unsupported content gives the opaque segmentation
  * and the typed error with object and offset. Failures of the file itself (unreadable disk, abort) are thrown as they are.
  */
-export async function segmentFile(source: RandomAccess): Promise<SegmentedFile> {
+export async function segmentFile(source: RandomAccess, folder = new FolderFiles()): Promise<SegmentedFile> {
   const bounded = new BoundedSource(source);
   try {
     const head = await bounded.read(0, Math.min(source.size, HEAD_BYTES));
     const adapter = ADAPTERS.find((candidate) => candidate.recognises(head, source.name));
     if (adapter === undefined) return { segmentation: opaque() };
-    const segmentation = await adapter.segment(bounded);
+    const segmentation = await adapter.segment(bounded, folder);
     checkRanges(segmentation.ranges, source);
     return { segmentation };
   } catch (error) {
-    const problem = contentProblem(error, bounded);
+    const problem = contentProblem(error, bounded, folder);
     if (problem === undefined) throw error;
     return { segmentation: opaque(), problem };
   }
@@ -60,9 +61,13 @@ function opaque(): Segmentation {
 }
 
 /** The typed error for what is wrong with the content; undefined when the content is not to blame. */
-function contentProblem(error: unknown, source: BoundedSource): ThetalogError | undefined {
+function contentProblem(
+  error: unknown,
+  source: BoundedSource,
+  folder: FolderFiles,
+): ThetalogError | undefined {
   if (isThetalogError(error, 'corrupt', 'unsupported')) return error;
-  if (source.failure !== undefined && error === source.failure) return undefined;
+  if ((source.failure !== undefined && error === source.failure) || folder.threw(error)) return undefined;
   const reason = error instanceof Error ? error.message : String(error);
   return corrupt(
     'unreadable-content',

@@ -1,5 +1,11 @@
 /** Turns files into a save plan: tensor ranges become streams, everything between them the file's skeleton. */
-import { linkParameters, type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
+import {
+  FolderFiles,
+  linkParameters,
+  type Segmentation,
+  segmentFile,
+  type TensorRange,
+} from '../adapters/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { FileLayout, FilePiece, TensorLayout } from '../format/index.js';
 import { dtypeInfo, GROUPS } from '../tensor/index.js';
@@ -15,7 +21,7 @@ import {
   StreamPlanner,
 } from './plan.js';
 import { type SourceFile, SourceFiles } from './source-files.js';
-import { findSources } from './source-tree.js';
+import { findSources, type SourceTree } from './source-tree.js';
 import type { Warning } from './types.js';
 
 interface SegmentedFile {
@@ -39,17 +45,18 @@ export async function planFiles(paths: readonly string[], options: FilePlanOptio
   try {
     const warnings: Warning[] = [...tree.warnings];
     const segmented: SegmentedFile[] = [];
-    for (const { source, path } of tree.files) {
+    const opened = await openAll(tree.files, files, options.signal);
+    const folders = findFolders(opened);
+    for (const { path, file } of opened) {
       throwIfAborted(options.signal);
-      const file = await files.open(source);
-      const { segmentation, problem } = await segmentFile(file);
+      const { segmentation, problem } = await segmentFile(file, folders.get(folderOf(path)));
       if (problem !== undefined && options.strict === true) throw problem;
       if (problem !== undefined) {
-        const { code, message, offset } = problem;
+        const { code, message, offset, object } = problem;
         warnings.push({
           code,
-          message: `${message}; stored as opaque bytes`,
-          object: source,
+          message: `${message}; ${object === file.name ? '' : `${file.name} `}stored as opaque bytes`,
+          object: object ?? file.name,
           offset: offset ?? null,
         });
       }
@@ -60,6 +67,40 @@ export async function planFiles(paths: readonly string[], options: FilePlanOptio
     await files.close();
     throw error;
   }
+}
+
+interface OpenedFile {
+  path: string;
+  file: SourceFile;
+}
+
+async function openAll(
+  found: SourceTree['files'],
+  files: SourceFiles,
+  signal: AbortSignal | undefined,
+): Promise<OpenedFile[]> {
+  const opened: OpenedFile[] = [];
+  for (const { source, path } of found) {
+    throwIfAborted(signal);
+    opened.push({ path, file: await files.open(source) });
+  }
+  return opened;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/') + 1);
+}
+
+/** Files by the folder that they have in the checkpoint. */
+function findFolders(opened: readonly OpenedFile[]): Map<string, FolderFiles> {
+  const names = new Map<string, Map<string, SourceFile>>();
+  for (const { path, file } of opened) {
+    const folder = folderOf(path);
+    const members = names.get(folder) ?? new Map<string, SourceFile>();
+    names.set(folder, members);
+    members.set(path.slice(folder.length), file);
+  }
+  return new Map([...names].map(([folder, members]) => [folder, new FolderFiles(members)]));
 }
 
 function buildPlan(
