@@ -19,12 +19,13 @@ const ROOMS = [
   'maintenance',
   'lifecycle',
   'index',
+  'tfjs',
   'cli',
   'server',
 ];
 
 /** Programs use the library as anybody else would. */
-const PROGRAMS = ['cli', 'server'];
+const PROGRAMS = ['tfjs', 'cli', 'server'];
 
 const sources = readSources();
 const imports = sources.flatMap(importsOf);

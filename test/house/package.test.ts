@@ -4,6 +4,8 @@ import { importsOf, readSources } from './source-tree.js';
 
 /** Each with a reason in the README. */
 const DEPENDENCIES = ['commander', 'fflate', 'msgpackr', 'xxhash-wasm'];
+/** Optional: what a program that has them may use the package with. */
+const PEERS = ['@tensorflow/tfjs'];
 const DEVELOPMENT = [
   '@biomejs/biome',
   '@types/node',
@@ -27,7 +29,15 @@ describe('dependencies', () => {
     expect(Object.keys(description.dependencies).sort()).toEqual(DEPENDENCIES);
     expect(Object.keys(description.devDependencies).sort()).toEqual(DEVELOPMENT);
     expect(Object.keys(description)).not.toContain('optionalDependencies');
-    expect(Object.keys(description)).not.toContain('peerDependencies');
+    expect(Object.keys(description.peerDependencies)).toEqual(PEERS);
+  });
+
+  test('that come from the program are optional, and nothing imports them', () => {
+    expect(description.peerDependenciesMeta).toEqual(
+      Object.fromEntries(PEERS.map((name) => [name, { optional: true }])),
+    );
+    const imported = readSources().flatMap(importsOf);
+    expect(imported.filter(({ specifier }) => PEERS.includes(specifier))).toEqual([]);
   });
 
   test('have exact versions', () => {
@@ -46,7 +56,9 @@ describe('dependencies', () => {
   test('are justified in the README', () => {
     const readme = readFileSync(new URL('README.md', root), 'utf8');
     const section = /^## Dependencies$(.*?)^## /ms.exec(readme)?.[1] ?? '';
-    expect([...DEPENDENCIES, ...DEVELOPMENT].filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
+    expect(
+      [...DEPENDENCIES, ...PEERS, ...DEVELOPMENT].filter((name) => !section.includes(`\`${name}\``)),
+    ).toEqual([]);
   });
 });
 

@@ -18,7 +18,13 @@ const DRAWER_NAMES = /(^|[-/])(utils?|helpers?|common|core|misc|shared|stuff)([-
 const KEBAB_CASE = /^[a-z][a-z0-9]*(-[a-z0-9]+)*\.ts$/;
 
 /** Files that something other than an import starts. */
-const ENTRIES = ['index.ts', 'cli/main.ts', 'compute/worker.ts', 'kernels/assembly/index.ts'];
+const ENTRIES = [
+  'index.ts',
+  'tfjs/index.ts',
+  'cli/main.ts',
+  'compute/worker.ts',
+  'kernels/assembly/index.ts',
+];
 
 const sources = readSources();
 const typescript = sources.filter((file) => !isAssembly(file));
