@@ -3,7 +3,6 @@
  * ranges is the file's skeleton, kept verbatim by the engine. A wrong parse can cost ratio, never a byte.
  */
 import type { DType, Group, ParameterFacts } from '../tensor/index.js';
-import type { FolderFiles } from './folder-files.js';
 
 export type { Group };
 
@@ -15,6 +14,19 @@ export interface RandomAccess {
   readonly size: number;
   /** Reads exactly `length` bytes at `offset`; throws `corrupt` (code `truncated`) if they are not all there. */
   read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** The files of one folder of a checkpoint: in some formats one of them says what the others hold. */
+export interface Folder {
+  /** Names of all files, without the folder, in no order that means anything. */
+  names(): string[];
+  /** Returns the size of a file in bytes; undefined if there is none of this name. */
+  sizeOf(name: string): number | undefined;
+  /**
+   * Returns what `parse`, the same function for all who ask, makes of a file; undefined if there is none of this name. A
+   * file is parsed once, however many others ask for it.
+   */
+  parse<T>(name: string, parse: (file: RandomAccess) => Promise<T>): Promise<T | undefined>;
 }
 
 /** One contiguous piece of a file that holds elements of one type: a torch storage, a safetensors tensor, an array. */
@@ -64,5 +76,5 @@ export interface Adapter {
   readonly format: string;
   /** Looks at the first bytes and the name; cheap and without failing. */
   recognises(head: Uint8Array, name: string): boolean;
-  segment(source: RandomAccess, folder: FolderFiles): Promise<Segmentation>;
+  segment(source: RandomAccess, folder: Folder): Promise<Segmentation>;
 }

@@ -1,13 +1,10 @@
-import type { RandomAccess } from './adapter.js';
+import type { Folder, RandomAccess } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
 
 type Parse<T> = (file: RandomAccess) => Promise<T>;
 
-/**
- * The files of one folder of a checkpoint: in some formats one of them says what the others hold. Each is parsed once,
- * however many files ask for it.
- */
-export class FolderFiles {
+/** The folder of a file as adapters see it, and what its files threw. */
+export class FolderFiles implements Folder {
   private readonly files: ReadonlyMap<string, RandomAccess>;
   private readonly parsed = new Map<string, Map<Parse<unknown>, Promise<unknown>>>();
   private readonly opened: BoundedSource[] = [];
@@ -17,17 +14,14 @@ export class FolderFiles {
     this.files = files;
   }
 
-  /** Names of all files, in no order that means anything. */
   names(): string[] {
     return [...this.files.keys()];
   }
 
-  /** Returns the size of a file in bytes; undefined if there is none of this name. */
   sizeOf(name: string): number | undefined {
     return this.files.get(name)?.size;
   }
 
-  /** Returns what `parse`, the same function for all who ask, makes of a file; undefined if there is none of this name. */
   async parse<T>(name: string, parse: Parse<T>): Promise<T | undefined> {
     const file = this.files.get(name);
     if (file === undefined) return undefined;
