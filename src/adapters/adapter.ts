@@ -64,6 +64,8 @@ export interface Segmentation {
   epoch?: number;
   /** Numbers that training code stores beside the tensors, for example a loss. */
   metrics?: Record<string, number>;
+  /** What an export took from the front of the tensors' names. */
+  namePrefix?: string;
   /** What its optimizers say of the parameters they train. */
   parameters?: ParameterFacts[];
 }

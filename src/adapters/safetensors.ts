@@ -87,7 +87,15 @@ export const safetensorsAdapter: Adapter = {
     }
     const ranges = orderRanges(placeEntries(entries, header.dataOffset, source));
     const parameters = await parametersByName(ranges, source);
-    return { format: 'safetensors', ranges, parameters, ...progressOf(metadata) };
+    addTied(ranges, metadata);
+    const namePrefix = metadata.get('thetalog.prefix')?.value;
+    return {
+      format: 'safetensors',
+      ranges,
+      parameters,
+      ...progressOf(metadata),
+      ...(typeof namePrefix === 'string' && { namePrefix }),
+    };
   },
 };
 
@@ -203,6 +211,15 @@ function rangeOf({ name, dtype, shape, begin, end }: Entry, dataOffset: number):
     key: name,
     tensors: [tensor],
   };
+}
+
+/** Adds the names of tensors that share another's memory: only the metadata has them, `name -> name of the other`. */
+function addTied(ranges: readonly TensorRange[], metadata: JsonObject): void {
+  const rangeOf = new Map(ranges.map((range) => [range.tensors[0].name, range]));
+  for (const [name, { value }] of metadata) {
+    const range = typeof value === 'string' ? rangeOf.get(value) : undefined;
+    if (range !== undefined && !rangeOf.has(name)) range.tensors.push({ ...range.tensors[0], name });
+  }
 }
 
 /** Progress that training code leaves in `__metadata__`, whose values are always strings. */

@@ -1,8 +1,10 @@
 /** Where the chunks of a stored checkpoint belong: stream ranges are turned into parts of chunks. */
+import { type Cast, castLength } from '../compute/index.js';
 import { corrupt } from '../errors.js';
 import { chunkLengths, objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { ChunkIndex } from '../packs/index.js';
+import { dtypeInfo } from '../tensor/index.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 
@@ -16,6 +18,8 @@ export interface Piece {
   target: number;
   /** In the target, in bytes. */
   position: number;
+  /** Only into files: the type that its elements are written in. */
+  cast?: Cast;
 }
 
 /** Part of a chunk and where it belongs. */
@@ -25,6 +29,7 @@ export interface ChunkPlace {
   length: number;
   target: number;
   position: number;
+  cast?: Cast;
 }
 
 export interface ChunkPlaces {
@@ -48,6 +53,7 @@ export function placeChunks(
     startsOf.set(piece.stream, starts);
     const { ids } = loaded.content.streams[piece.stream];
     const end = piece.offset + piece.length;
+    const { target, position, cast } = piece;
     const group: ChunkId[] = [];
     for (let at = chunkAt(starts, piece.offset), done = 0; done < piece.length; at++) {
       const id = ids[at];
@@ -55,7 +61,14 @@ export function placeChunks(
       const from = piece.offset + done - starts[at];
       const length = Math.min(end, starts[at + 1]) - starts[at] - from;
       const known = places.placesOf.get(id) ?? [];
-      known.push({ from, length, target: piece.target, position: piece.position + done });
+      if (cast !== undefined) checkWhole(cast, from, length, id);
+      known.push({
+        from,
+        length,
+        target,
+        position: position + castLength(done, cast),
+        ...(cast && { cast }),
+      });
       places.placesOf.set(id, known);
       group.push(id);
       done += length;
@@ -87,6 +100,13 @@ export function chunkAt(starts: readonly number[], offset: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** Chunks of a stream of numbers are cut between them. */
+function checkWhole({ from: dtype }: Cast, from: number, length: number, id: ChunkId): void {
+  const { bytes } = dtypeInfo(dtype);
+  if (from % bytes !== 0 || length % bytes !== 0)
+    throw corrupt('chunk-length', `is cut inside of an element of ${dtype}`, `chunk ${id}`);
 }
 
 function checkLength(index: ChunkIndex, id: ChunkId, expected: number, object: string): void {

@@ -24,7 +24,8 @@ import { type SourceFile, SourceFiles } from './source-files.js';
 import { findSources, type SourceTree } from './source-tree.js';
 import type { Warning } from './types.js';
 
-interface SegmentedFile {
+/** A file, what is in it, and its path inside the checkpoint. */
+export interface SegmentedFile {
   path: string;
   file: SourceFile;
   segmentation: Segmentation;
@@ -109,6 +110,35 @@ function buildPlan(
   directories: string[],
   warnings: Warning[],
 ): SavePlan {
+  const { planner, placementOf, facts } = planRanges(segmented);
+  const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
+  const tensors = layOutTensors(segmented, placementOf);
+  return {
+    kind: 'files',
+    layout: { streams: planner.streams, tensors, files: layoutFiles },
+    sources: planner.sources,
+    files: (compute, signal) => digestFiles(compute, segmented, signal),
+    assertUnchanged: async () => {
+      for (const { file } of segmented) await file.assertUnchanged();
+    },
+    directories,
+    ...facts,
+    progress: findProgress(segmented),
+    logicalBytes: segmented.reduce((sum, { file }) => sum + file.size, 0),
+    warnings,
+    close: () => files.close(),
+  };
+}
+
+/** The streams of files' tensor ranges, and where each range is in them. */
+export interface PlannedRanges {
+  planner: StreamPlanner;
+  placementOf: Map<TensorRange, Placement>;
+  facts: Pick<SavePlan, 'settings' | 'families' | 'groups'>;
+}
+
+/** Plans the streams of all ranges, and what predicts what among them. */
+export function planRanges(segmented: readonly SegmentedFile[]): PlannedRanges {
   const planner = new StreamPlanner();
   const ranges = segmented.flatMap(({ file, segmentation }, at) =>
     segmentation.ranges.map((range) => ({ range, at, source: slice(file, range.offset, range.length) })),
@@ -120,26 +150,9 @@ function buildPlan(
   const linked = linkRanges(planned, parameters, copies);
   const placements = planner.addRanges(planned);
   const placementOf = new Map(ranges.map(({ range }, index) => [range, placements[index]]));
-  const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
-  const tensors = layOutTensors(segmented, placementOf);
   const groups = GROUPS.filter((group) => ranges.some(({ range }) => range.group === group));
-  return {
-    kind: 'files',
-    layout: { streams: planner.streams, tensors, files: layoutFiles },
-    sources: planner.sources,
-    files: (compute, signal) => digestFiles(compute, segmented, signal),
-    assertUnchanged: async () => {
-      for (const { file } of segmented) await file.assertUnchanged();
-    },
-    directories,
-    settings: linked.settings,
-    families: findFamilies(planned, placements, linked),
-    groups,
-    progress: findProgress(segmented),
-    logicalBytes: segmented.reduce((sum, { file }) => sum + file.size, 0),
-    warnings,
-    close: () => files.close(),
-  };
+  const families = findFamilies(planned, placements, linked);
+  return { planner, placementOf, facts: { settings: linked.settings, families, groups } };
 }
 
 function layOutFile(
@@ -179,7 +192,8 @@ function layOutFile(
   return { ...facts, skeleton, pieces };
 }
 
-function layOutTensors(
+/** Returns the tensors of files, in the order of the files and their ranges; a name that is taken gets the file's path. */
+export function layOutTensors(
   segmented: readonly SegmentedFile[],
   placementOf: Map<TensorRange, Placement>,
 ): TensorLayout[] {
@@ -207,7 +221,8 @@ function layOutTensors(
   return tensors;
 }
 
-function findProgress(segmented: readonly SegmentedFile[]): FoundProgress {
+/** Returns what the first file that says anything says of its progress. */
+export function findProgress(segmented: readonly SegmentedFile[]): FoundProgress {
   const found: FoundProgress = { step: null, epoch: null, metrics: {} };
   for (const { segmentation } of segmented) {
     found.step ??= segmentation.step ?? null;

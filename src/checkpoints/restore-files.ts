@@ -1,24 +1,18 @@
 /** Restores the files of a checkpoint: each is written beside its place, verified, and appears whole, by rename. */
 import { join, sep } from 'node:path';
-import { inOrder } from '../compute/index.js';
 import { corrupt, ThetalogError, throwIfAborted } from '../errors.js';
 import type { FileContent, FileLayout } from '../format/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { piecesIntoFiles } from './restore-pieces.js';
 import type { StagedFile } from './staged-file.js';
 import { digestOf, StagedFiles } from './target-files.js';
-import type { Progress } from './types.js';
+import type { OperationOptions } from './types.js';
+import { fillFiles } from './written-files.js';
 
-/** Written files that are read once more and made durable at a time. */
-const FILES_FINISHED_AT_ONCE = 4;
-
-export interface RestoreRequest {
+export interface RestoreRequest extends OperationOptions {
   out: string;
   force?: boolean;
-  signal?: AbortSignal;
-  onProgress?: (progress: Progress) => void;
 }
 
 export interface RestoredFiles {
@@ -74,43 +68,12 @@ async function stageFiles(
 ): Promise<void> {
   const targets: StagedFile[] = [];
   for (const { path, layout } of files) targets.push(await staged.create(path, layout.mode));
-  const finish = async (number: number): Promise<void> => {
-    throwIfAborted(request.signal);
-    const { path, digest } = files[number];
-    if ((await targets[number].finish()) !== digest)
-      throw corrupt('file-digest', 'does not come out as the file that was saved', path);
-  };
-  const limits = { ahead: FILES_FINISHED_AT_ONCE, bytesMax: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
-  for await (const _ of inOrder(writtenFiles(context, loaded, files, targets, request), limits, finish));
-}
-
-/** Writes the files; yields the number of each once all of its bytes are in it. */
-async function* writtenFiles(
-  context: StoreContext,
-  loaded: LoadedManifest,
-  files: readonly FileToRestore[],
-  targets: readonly StagedFile[],
-  { signal, onProgress }: RestoreRequest,
-): AsyncGenerator<number> {
   const pieces = files.flatMap((file, target) => filePieces(file, target));
-  const missing = files.map(() => 0);
-  for (const { target, length } of pieces) missing[target] += length;
-  for (const [number, bytes] of missing.entries()) if (bytes === 0) yield number;
-  const bytesTotal = bytesOf(files);
-  const places = targets.map(({ path, final }) => ({ path, name: final }));
-  let written = 0;
-  for await (const parts of piecesIntoFiles(context, loaded, pieces, places, signal)) {
-    const complete: number[] = [];
-    for (const { target, position, length } of parts) {
-      targets[target].wrote(position, length);
-      written += length;
-      missing[target] -= length;
-      if (missing[target] === 0) complete.push(target);
-    }
-    throwIfAborted(signal);
-    onProgress?.({ phase: 'restore', bytesRead: written, bytesStored: written, bytesTotal });
-    yield* complete;
-  }
+  const finished = (number: number, digest: string): void => {
+    if (digest !== files[number].digest)
+      throw corrupt('file-digest', 'does not come out as the file that was saved', files[number].path);
+  };
+  await fillFiles(context, loaded, { targets, pieces, bytesTotal: bytesOf(files), finished }, request);
 }
 
 function filePieces({ path, layout }: FileToRestore, target: number): Piece[] {

@@ -65,6 +65,15 @@ export class StagedFiles {
     return file;
   }
 
+  /** Removes a file that is not to be published. */
+  async drop(file: StagedFile): Promise<void> {
+    this.staged.splice(this.staged.indexOf(file), 1);
+    await file.close();
+    await rm(file.path, { force: true }).catch((cause: unknown) => {
+      throw targetError(file.final, cause);
+    });
+  }
+
   async makeDirectory(path: string): Promise<void> {
     await this.ensure(join(this.root, path));
   }
@@ -137,7 +146,8 @@ async function statusOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes durable which names a directory has. */
+export async function syncDirectory(path: string): Promise<void> {
   try {
     const handle = await open(path, 'r');
     try {

@@ -95,6 +95,10 @@ export interface SaveFilesOptions extends SaveOptions {
   strict?: boolean;
 }
 
+export interface ImportOptions extends SaveOptions {
+  run: string;
+}
+
 export interface RestoreFilesOptions extends OperationOptions {
   /** The folder to write into; made if absent. */
   out: string;

@@ -126,6 +126,11 @@ export function collectGroup(text: string, previous: Group[] | undefined): Group
   return [...(previous ?? []), group];
 }
 
+/** Takes one glob over names. */
+export function collectGlob(text: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
 const BYTE_UNITS: Record<string, number> = {
   '': 1,
   kb: 1e3,

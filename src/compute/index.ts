@@ -1,4 +1,5 @@
 export { WORD_BYTES } from './aligned-copies.js';
+export { CAST_DTYPES, type Cast, type CastDType, castElements, castLength } from './cast-elements.js';
 export {
   type ChunkTools,
   DecodedChunks,

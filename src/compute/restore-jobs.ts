@@ -1,8 +1,9 @@
 /** Decodes chunks and puts their bytes where they belong: into files, or into memory. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import type { ChunkId } from '../hash/index.js';
-import type { Arena } from '../kernels/index.js';
+import type { Kernels } from '../kernels/index.js';
 import { copyInto } from './aligned-copies.js';
+import { type Cast, castElements } from './cast-elements.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
 import { targetError } from './target-error.js';
 
@@ -23,6 +24,8 @@ export interface RestorePart {
   /** Number of the target. */
   readonly target: number;
   readonly position: number;
+  /** Only into files: the part is whole elements, and the other type is what is written. */
+  readonly cast?: Cast;
 }
 
 export interface RestoreJob {
@@ -40,8 +43,7 @@ export interface RestoreOutcome {
 
 /** Throws `corrupt` for damage, naming object and offset, and `unavailable` for a file that cannot be written. */
 export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): RestoreOutcome {
-  const { arena } = tools.kernels;
-  const places = new OpenTargets(targets, arena);
+  const places = new OpenTargets(targets, tools.kernels);
   const partsOf = groupParts(parts);
   const uses = countUses(records);
   try {
@@ -92,22 +94,27 @@ class OpenTargets {
   readonly made = new Map<number, Uint8Array>();
   private readonly files = new Map<number, number>();
 
-  private readonly arena: Arena;
+  private readonly kernels: Kernels;
 
-  constructor(targets: readonly RestoreTarget[], arena: Arena) {
+  constructor(targets: readonly RestoreTarget[], kernels: Kernels) {
     this.targets = targets;
-    this.arena = arena;
+    this.kernels = kernels;
     for (const [at, target] of targets.entries())
       if (target.kind === 'new') this.made.set(at, new Uint8Array(target.length));
   }
 
-  write({ from, length, target: at, position }: RestorePart, raw: Uint8Array): void {
+  write({ from, length, target: at, position, cast }: RestorePart, raw: Uint8Array): void {
     const bytes = raw.subarray(from, from + length);
     const target = this.targets[at];
-    if (target.kind === 'memory')
-      copyInto(target.bytes.subarray(position, position + length), bytes, this.arena);
+    const { arena } = this.kernels;
+    if (target.kind === 'memory') copyInto(target.bytes.subarray(position, position + length), bytes, arena);
     else if (target.kind === 'new') this.made.get(at)?.set(bytes, position);
-    else this.writeFile(at, target.path, target.name, bytes, position);
+    else {
+      const mark = arena.mark();
+      const written = cast === undefined ? bytes : castElements(this.kernels, bytes, cast);
+      this.writeFile(at, target.path, target.name, written, position);
+      arena.release(mark);
+    }
   }
 
   /** Returns what went wrong. */

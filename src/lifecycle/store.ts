@@ -12,9 +12,13 @@ import {
   type DiffOptions,
   detail,
   droppedTensorError,
+  type ExportOptions,
+  type ExportResult,
+  exportTensors,
   type ForgetResult,
   forkRun,
   type GcResult,
+  type ImportOptions,
   type LoadedManifest,
   lineage,
   listCheckpoints,
@@ -23,6 +27,7 @@ import {
   openContext,
   pinCheckpoint,
   planFiles,
+  planImport,
   type RepairOptions,
   type RepairResult,
   type RestoreFilesOptions,
@@ -32,6 +37,7 @@ import {
   restoreFiles,
   restoreTensors,
   type SaveFilesOptions,
+  type SavePlan,
   type SaveResult,
   type StoreContext,
   type StoreSizes,
@@ -122,24 +128,16 @@ export class Store {
    * directory as its basename with all below it.
    */
   async saveFiles(paths: string[], options: SaveFilesOptions): Promise<SaveResult> {
-    const started = this.context.environment.now();
-    const plan = await planFiles(paths, options);
-    try {
-      const { entry, storedBytes, timeline, explain } = await savePlan(this.context, plan, options);
-      return {
-        id: entry.id,
-        run: options.run,
-        step: entry.step,
-        logicalBytes: entry.logicalBytes,
-        storedBytes,
-        seconds: this.secondsSince(started),
-        warnings: plan.warnings,
-        timeline,
-        ...(explain && { explain }),
-      };
-    } finally {
-      await plan.close();
-    }
+    return this.savePlanned(planFiles(paths, options), options);
+  }
+
+  /**
+   * Saves the tensors of safetensors files as ONE checkpoint, as `run.save` would those of a state: by name, however they are
+   * distributed over files. A folder stands for the model that readers find in it (`model.safetensors`, or the shards of its index).
+   * The names in the files follow `model.`, or what `export` took away. Damaged files are `corrupt`, others `unsupported`.
+   */
+  async import(paths: string[], options: ImportOptions): Promise<SaveResult> {
+    return this.savePlanned(planImport(paths, options), options);
   }
 
   /**
@@ -167,6 +165,23 @@ export class Store {
         ...restored,
         seconds,
       };
+    });
+  }
+
+  /**
+   * Writes tensors of a checkpoint as safetensors: one file, or with `shardSize` shards and the index that Hugging Face's readers
+   * take. Plain data is not part of it. An element type that the format lacks is `unsupported`; another model in the folder is a
+   * `conflict` unless `force`.
+   */
+  async export(ref: string, options: ExportOptions): Promise<ExportResult> {
+    const started = this.context.environment.now();
+    return withFreshRoot(this.context, async (root) => {
+      const { run, entry } = await resolveRef(this.context.catalogue, root, ref);
+      const { id, step, droppedGroups } = entry;
+      const loaded = await this.context.cache.checkpoint(entry);
+      const exported = await exportTensors(this.context, loaded, { id, run, step }, options);
+      const missing = droppedGroups.filter((group) => options.groups?.includes(group) !== false);
+      return { id, run, step, ...exported, droppedGroups: missing, seconds: this.secondsSince(started) };
     });
   }
 
@@ -296,6 +311,27 @@ export class Store {
     }
     const runs = options.run === undefined ? [...root.runs.keys()].sort() : [options.run];
     return listCheckpoints(this.context, root, { runs, last: options.last });
+  }
+
+  private async savePlanned(planned: Promise<SavePlan>, options: ImportOptions): Promise<SaveResult> {
+    const started = this.context.environment.now();
+    const plan = await planned;
+    try {
+      const { entry, storedBytes, timeline, explain } = await savePlan(this.context, plan, options);
+      return {
+        id: entry.id,
+        run: options.run,
+        step: entry.step,
+        logicalBytes: entry.logicalBytes,
+        storedBytes,
+        seconds: this.secondsSince(started),
+        warnings: plan.warnings,
+        timeline,
+        ...(explain && { explain }),
+      };
+    } finally {
+      await plan.close();
+    }
   }
 
   private secondsSince(started: number): number {

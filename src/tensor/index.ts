@@ -11,6 +11,7 @@ export {
 export {
   type FoundTensor,
   flattenState,
+  plainOfTensors,
   type StateValue,
   type Tensor,
   type TensorSlot,

@@ -103,9 +103,7 @@ class Flattener {
   private text(value: string, path: string[]): void {
     if (SURROGATES.test(value) && /\p{Surrogate}/u.test(value))
       throw invalid(path, 'is a text with a lone surrogate');
-    const bytes = utf8.encode(value);
-    this.writer.varint(bytes.length);
-    this.writer.bytes(bytes);
+    writeString(this.writer, value);
   }
 
   private list(value: unknown[], path: string[]): void {
@@ -154,11 +152,7 @@ class Flattener {
     const name = path.join('.');
     if (this.names.has(name)) throw invalid(path, 'has the same name as another tensor once dots are joined');
     this.names.add(name);
-    this.writer.u8(tag);
-    this.writer.varint(this.tensors.length);
-    this.writer.u8(dtypeInfo(tensor.dtype).id);
-    this.writer.varint(tensor.shape.length);
-    for (const length of tensor.shape) this.writer.varint(length);
+    writeSlot(this.writer, tag, this.tensors.length, tensor);
     const { buffer, byteOffset, byteLength } = tensor.data;
     const data = new Uint8Array(buffer, byteOffset, byteLength);
     this.tensors.push({ path, name, dtype: tensor.dtype, shape: [...tensor.shape], data, view: tensor.data });
@@ -171,6 +165,55 @@ export interface TensorSlot {
   path: string[];
   dtype: DType;
   shape: number[];
+}
+
+/**
+ * Returns the plain data of a state that consists of nothing but tensors, listed in this order, at paths of one or two segments.
+ */
+export function plainOfTensors(slots: readonly Omit<TensorSlot, 'index'>[]): Uint8Array {
+  const writer = new ByteWriter(1024);
+  const top = new Map<string, [key: string | undefined, index: number][]>();
+  for (const [index, { path }] of slots.entries()) {
+    const members = top.get(path[0]) ?? [];
+    members.push([path[1], index]);
+    top.set(path[0], members);
+  }
+  const tensor = (index: number): void => writeSlot(writer, TAG.tensor, index, slots[index]);
+  writer.u8(TAG.map);
+  writer.varint(top.size);
+  for (const [key, members] of top) {
+    writeString(writer, key);
+    if (members[0][0] === undefined) {
+      tensor(members[0][1]);
+      continue;
+    }
+    writer.u8(TAG.map);
+    writer.varint(members.length);
+    for (const [inner = '', index] of members) {
+      writeString(writer, inner);
+      tensor(index);
+    }
+  }
+  return writer.finish();
+}
+
+function writeSlot(
+  writer: ByteWriter,
+  tag: number,
+  index: number,
+  { dtype, shape }: Pick<Tensor, 'dtype' | 'shape'>,
+): void {
+  writer.u8(tag);
+  writer.varint(index);
+  writer.u8(dtypeInfo(dtype).id);
+  writer.varint(shape.length);
+  for (const length of shape) writer.varint(length);
+}
+
+function writeString(writer: ByteWriter, text: string): void {
+  const bytes = utf8.encode(text);
+  writer.varint(bytes.length);
+  writer.bytes(bytes);
 }
 
 type TensorSource = (slot: TensorSlot) => ArrayBufferView | undefined;

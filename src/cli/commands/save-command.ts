@@ -6,7 +6,7 @@ import type { CommandHost } from '../session.js';
 import { checkpointName } from '../summaries.js';
 import { formatBytes, formatDuration, formatRatio } from '../units.js';
 
-interface SaveFlags extends Omit<SaveFilesOptions, 'metrics' | 'signal' | 'onProgress'> {
+export interface SaveFlags extends Omit<SaveFilesOptions, 'metrics' | 'signal' | 'onProgress'> {
   metric?: Record<string, number>;
 }
 
@@ -21,10 +21,25 @@ Examples:
   $ thetalog save checkpoint-500/ --run finetune --parent pretrain@best:loss --meta lr=1e-5`;
 
 export function addSaveCommand(program: Command, host: CommandHost): void {
-  program
+  const command = program
     .command('save')
     .description('save files and folders as one checkpoint')
-    .argument('<path...>', 'files (safetensors, torch, npy, anything else) and folders')
+    .argument('<path...>', 'files (safetensors, torch, npy, anything else) and folders');
+  addSaveOptions(command)
+    .option('--strict', 'refuse damaged files')
+    .addHelpText('after', EXAMPLES)
+    .action(async (paths: string[], flags: SaveFlags, command: Command) => {
+      const session = host.openSession(command);
+      const options = { ...saveOptionsOf(flags), ...session.operation() };
+      const result = await session.withStore((store) => store.saveFiles(paths, options));
+      for (const warning of result.warnings) session.output.warn(warning);
+      session.output.print({ json: [result], quiet: [result.id], text: () => savedLines(result) });
+    });
+}
+
+/** Adds the options of every command that makes a checkpoint. */
+export function addSaveOptions(command: Command): Command {
+  return command
     .requiredOption('--run <name>', 'the run: letters, digits, dot, dash, underscore')
     .option('--step <n>', 'training step; default: the one found in the files', parseStep)
     .option('--epoch <n>', 'training epoch', parseEpoch)
@@ -32,26 +47,22 @@ export function addSaveCommand(program: Command, host: CommandHost): void {
     .option('--meta <name=text>', 'a note; may be repeated', collectMeta)
     .option('--label <template>', 'label: {step}, {epoch}, {run}, metrics and notes; default: step-N')
     .option('--parent <ref>', "what it was resumed from; default: the run's latest checkpoint")
-    .option('--strict', 'refuse damaged files')
     .option(
       '--max-restore-factor <n>',
       'work of a restore against that of a full checkpoint (default: 8)',
       parseFactor,
     )
     .option('--max-height <n>', 'longest delta chain (default: 16)', parseStep)
-    .option('--explain', 'say what each part was predicted from, and what it cost')
-    .addHelpText('after', EXAMPLES)
-    .action(async (paths: string[], flags: SaveFlags, command: Command) => {
-      const session = host.openSession(command);
-      const { metric: metrics, ...given } = flags;
-      const options = { ...given, ...(metrics === undefined ? {} : { metrics }), ...session.operation() };
-      const result = await session.withStore((store) => store.saveFiles(paths, options));
-      for (const warning of result.warnings) session.output.warn(warning);
-      session.output.print({ json: [result], quiet: [result.id], text: () => savedLines(result) });
-    });
+    .option('--explain', 'say what each part was predicted from, and what it cost');
 }
 
-function savedLines(result: SaveResult): string[] {
+/** Returns what the library takes. */
+export function saveOptionsOf({ metric: metrics, ...given }: SaveFlags): SaveFilesOptions {
+  return { ...given, ...(metrics === undefined ? {} : { metrics }) };
+}
+
+/** Returns what is said of a new checkpoint. */
+export function savedLines(result: SaveResult): string[] {
   return [savedLine(result), ...(result.explain === undefined ? [] : explanationLines(result.explain))];
 }
 
