@@ -1,6 +1,7 @@
 /**
  * Seen to fail, in every script, without the sync of a file before its link (`file.sync()` in durable-file.ts: the root does not
- * begin like one), and when the directory of a generation is not synced before the save is acknowledged (generations.ts).
+ * begin like one), when the root is published before packs are durable (without `await Promise.all(this.uploads)` in pack-writer.ts:
+ * missing or torn packs, found since large files take longer to sync in simulated-files.ts), and when the directory of a generation is not synced before the save is acknowledged (generations.ts).
  */
 import { expect, test } from 'vitest';
 import { CRASH_SCRIPTS } from './crash-scripts.js';
