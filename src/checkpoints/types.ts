@@ -254,8 +254,11 @@ export interface RepairOptions extends OperationOptions {
 
 /** What became of a checkpoint that damage concerned. */
 export interface RepairedCheckpoint extends DamagedCheckpoint {
-  /** `healed`: whole again; `kept`: with what is left of it; `dropped`. */
-  outcome: 'healed' | 'kept' | 'dropped';
+  /**
+   * `healed`: whole again; `kept`: with what is left of it; `dropped`; `reduced`: of some of its groups nothing is there and all
+   * else is sound, and the catalogue page that would say whether retention dropped them is lost: from now on it does.
+   */
+  outcome: 'healed' | 'kept' | 'dropped' | 'reduced';
 }
 
 export interface RepairResult {

@@ -30,6 +30,10 @@ export class CatalogueRepair {
   private recovered: Map<string, CatalogueEntry[]> | undefined;
   private manifests: Map<string, string[]> | undefined;
   private pages: FoundPage[] | undefined;
+  /** Whether the root was lost, so that no page is known to be the newest. */
+  private rebuilt = false;
+  /** Checkpoints of damaged pages: what is known of them may be old. */
+  private readonly recoveredIds = new Set<string>();
 
   constructor(context: StoreContext, inventory: Inventory) {
     this.context = context;
@@ -39,6 +43,7 @@ export class CatalogueRepair {
   /** Returns a root in the place of one that is damaged; it names every page there is, forgotten checkpoints included. */
   async rebuiltRoot(): Promise<Root> {
     const { environment } = this.context;
+    this.rebuilt = true;
     const root = emptyRoot(environment.randomHex(8));
     // The lost root had smaller numbers: a writer that knew it must see that things have changed.
     root.generation = environment.now();
@@ -81,10 +86,22 @@ export class CatalogueRepair {
     return this.manifests.get(checkpoint) ?? [];
   }
 
-  /** Compaction may have left an entry of the same checkpoint in an older page, with a manifest that is gone. */
+  /** Whether the newest page that told of a checkpoint may be lost: groups may have been dropped, and nothing says so. */
+  mayBeOld(checkpoint: string): boolean {
+    return this.rebuilt || this.recoveredIds.has(checkpoint);
+  }
+
+  /**
+   * An older page may have an entry of the same checkpoint, with a manifest that is gone since compaction, or with groups that
+   * were dropped since: what any page says was dropped stays so.
+   */
   private addEntry(byId: Map<string, CatalogueEntry>, entry: CatalogueEntry): void {
+    const other = byId.get(entry.id);
     const isThere = this.inventory.holds(objectKey('manifests', entry.manifest), 1);
-    if (isThere || !byId.has(entry.id)) byId.set(entry.id, entry);
+    const chosen = isThere ? entry : (other ?? entry);
+    const droppedGroups = [...new Set([...(other?.droppedGroups ?? []), ...entry.droppedGroups])];
+    const isAll = droppedGroups.length === chosen.droppedGroups.length;
+    byId.set(entry.id, isAll ? chosen : { ...chosen, droppedGroups });
   }
 
   private async readPage(name: string): Promise<FoundPage | undefined> {
@@ -119,6 +136,7 @@ export class CatalogueRepair {
       if (known.has(entry.id)) return;
       const entries = found.get(run) ?? new Map<string, CatalogueEntry>();
       found.set(run, entries);
+      this.recoveredIds.add(entry.id);
       this.addEntry(entries, entry);
     };
     for (const { run, entries } of await this.allPages())

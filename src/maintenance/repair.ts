@@ -7,6 +7,8 @@
 import {
   assertStillThere,
   CondemnedError,
+  type DamagedCheckpoint,
+  keptPart,
   type LoadedManifest,
   loadCheckpoint,
   type RepairedCheckpoint,
@@ -66,7 +68,8 @@ interface Patient extends LiveCheckpoint {
 }
 
 /** What the catalogue is to say of a checkpoint. */
-type Change = { from: string } & ({ drop: true } | { drop: false; manifest: string; height: number });
+type Change = { from: string } & ({ drop: true } | ({ drop: false } & Kept));
+type Kept = Pick<CatalogueEntry, 'manifest' | 'height' | 'droppedGroups'>;
 
 class Repair {
   private readonly context: StoreContext;
@@ -106,7 +109,7 @@ class Repair {
     });
     const readable = patients.flatMap(({ loaded }) => (loaded === undefined ? [] : [loaded]));
     await index.read(readable, new Set(root.condemned), unfinished);
-    for (const patient of patients) await this.assess(patient, index);
+    for (const patient of patients) await this.assess(patient, index, catalogue.mayBeOld(patient.entry.id));
     const unhealed = this.outcomes.find(({ outcome }) => outcome !== 'healed');
     if (unhealed !== undefined && (await this.isOvertaken())) throw new CondemnedError(unhealed.id);
     const used = this.reindexed.flatMap(({ loaded }) => [...closure(loaded, index).values()]);
@@ -170,7 +173,7 @@ class Repair {
   }
 
   /** Decides what becomes of a checkpoint. */
-  private async assess(patient: Patient, index: RepairIndex): Promise<void> {
+  private async assess(patient: Patient, index: RepairIndex, mayBeOld: boolean): Promise<void> {
     throwIfAborted(this.options.signal);
     if (this.options.dryRun !== true) await this.lease.keep();
     const { loaded, entry } = patient;
@@ -181,11 +184,27 @@ class Repair {
     );
     const found = damagedCheckpoint(this.context, patient, loaded, isLost);
     const healed = found.readable && !isAnythingLost(found.lost);
+    const left = healed || loaded === undefined || !mayBeOld ? undefined : leftOf(loaded, index, isLost);
+    if (left !== undefined) return this.reduce({ ...patient, loaded: left }, found, index);
     const dropped = !healed && this.options.dropDamaged === true;
     this.outcomes.push({ ...found, outcome: healed ? 'healed' : dropped ? 'dropped' : 'kept' });
     if (dropped) this.changes.set(entry.id, { from: entry.manifest, drop: true });
     else if (loaded !== undefined && (await this.needsIndex(loaded, entry, index)))
       this.reindexed.push({ ...patient, loaded });
+  }
+
+  /** Keeps what is left of a checkpoint as one whose other groups retention has dropped. */
+  private async reduce(
+    { run, entry, loaded }: Patient & { loaded: LoadedManifest },
+    found: DamagedCheckpoint,
+    index: RepairIndex,
+  ): Promise<void> {
+    this.outcomes.push({ ...found, outcome: 'reduced' });
+    const { manifest, height } = entry;
+    const droppedGroups = [...entry.droppedGroups, ...(loaded.dropped?.groups ?? [])];
+    if (await this.needsIndex(loaded, entry, index))
+      this.reindexed.push({ run, entry: { ...entry, droppedGroups }, loaded });
+    else this.changes.set(entry.id, { from: manifest, drop: false, manifest, height, droppedGroups });
   }
 
   /** Whether another index would say anything else: what repair did before, it does not do again. */
@@ -214,7 +233,8 @@ class Repair {
       const used = new Set([...closures[at].keys()].map((id) => segments.get(id) ?? ''));
       const manifest = await rewriteManifest(context, objects, loaded, [...used]);
       const height = maxHeight(closures[at].values());
-      this.changes.set(entry.id, { from: entry.manifest, drop: false, manifest, height });
+      const { manifest: from, droppedGroups } = entry;
+      this.changes.set(entry.id, { from, drop: false, manifest, height, droppedGroups });
       for (const name of [loaded.name, ...sectionHolders(loaded.manifest)])
         this.required.add(objectKey('manifests', name));
       for (const { pack } of closures[at].values()) this.required.add(objectKey('packs', pack));
@@ -263,7 +283,9 @@ class Repair {
   private entryAfter(entry: CatalogueEntry): CatalogueEntry[] {
     const change = this.changes.get(entry.id);
     if (change === undefined || change.from !== entry.manifest) return [entry];
-    return change.drop ? [] : [{ ...entry, manifest: change.manifest, height: change.height }];
+    if (change.drop) return [];
+    const { manifest, height, droppedGroups } = change;
+    return [{ ...entry, manifest, height, droppedGroups }];
   }
 }
 
@@ -273,6 +295,30 @@ function closure({ content }: LoadedManifest, index: RepairIndex): Map<ChunkId, 
     content.streams.flatMap(({ ids }) => ids),
     (id) => index.get(id),
   );
+}
+
+/**
+ * Returns a checkpoint without the groups of which nothing is there any more, if that leaves something and all of it is sound.
+ * What kept chunks are decoded from does not count: it stays when a group is dropped. Where some chunk of a group is there,
+ * damage cannot be told from a group that was dropped, and the chunk may be worth something.
+ */
+function leftOf(
+  loaded: LoadedManifest,
+  index: RepairIndex,
+  isLost: (id: ChunkId) => boolean,
+): LoadedManifest | undefined {
+  const groups = [...new Set(loaded.layout.tensors.map(({ group }) => group))];
+  const gone = groups.filter((group) => {
+    const kept = keptPart(loaded, [group]);
+    const needed = closure(kept, index);
+    const own = loaded.content.streams.flatMap(({ ids }, at) => {
+      return kept.content.streams[at].ids.length === 0 ? ids.filter((id) => !needed.has(id)) : [];
+    });
+    return own.length > 0 && own.every(isLost);
+  });
+  if (gone.length === 0 || gone.length === groups.length) return undefined;
+  const left = keptPart(loaded, gone);
+  return left.content.streams.some(({ ids }) => ids.some(isLost)) ? undefined : left;
 }
 
 /** Returns the index that a checkpoint has; undefined if a segment of it is damaged. */

@@ -36,11 +36,18 @@ export function addRepairCommand(program: Command, host: CommandHost): void {
     });
 }
 
+const VERBS = {
+  healed: 'whole again',
+  kept: 'kept',
+  dropped: 'dropped',
+  reduced: 'kept as if retention had dropped groups',
+};
+
 function repairLines(result: RepairResult): string[] {
   const { dryRun, records, damagedRecords, movedRecords, reindexed, pagesRebuilt, checkpoints } = result;
   const would = dryRun ? 'would be ' : '';
   const lines = checkpoints.map((checkpoint) => {
-    const verb = { healed: 'whole again', kept: 'kept', dropped: 'dropped' }[checkpoint.outcome];
+    const verb = VERBS[checkpoint.outcome];
     return checkpoint.outcome === 'healed'
       ? `${would}${verb}: ${remainsText(checkpoint)}`
       : `${would}${verb}, left: ${remainsText(checkpoint)}`;
