@@ -306,7 +306,8 @@ class Save {
     throwIfAborted(request.signal);
     let firstTry = true;
     const publish = async (root: Root): Promise<boolean> => {
-      if (!firstTry && (await this.isIn(root))) return false;
+      // Not one that a repair made of this save's manifest: that has no step, metrics or label.
+      if (!firstTry && (await this.entryIn(root))?.createdAt === entry.createdAt) return false;
       firstTry = false;
       if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, needed);
       await context.catalogue.append(root, request.run, entry, objects);
@@ -324,15 +325,15 @@ class Save {
   /** Returns whether the root has this checkpoint, or cannot be read. */
   private async isPublished(): Promise<boolean> {
     try {
-      return await this.isIn(await this.context.roots.read());
+      return (await this.entryIn(await this.context.roots.read())) !== undefined;
     } catch {
       return true;
     }
   }
 
-  private async isIn(root: Root): Promise<boolean> {
+  private async entryIn(root: Root): Promise<CatalogueEntry | undefined> {
     const run = root.runs.get(this.request.run);
-    return run !== undefined && (await this.context.catalogue.find(run, this.id)) !== undefined;
+    return run && this.context.catalogue.find(run, this.id);
   }
 }
 
