@@ -72,9 +72,13 @@ export {
   type SkippedCheckpoint,
   type StateDifference,
   type Store,
+  type TakenCheckpoint,
   type TrainingProgress,
   type VerifyOptions,
   type VerifyResult,
+  type WatchOptions,
+  type WatchProblem,
+  type WatchResult,
 } from './lifecycle/index.js';
 export {
   MemoryStorage,

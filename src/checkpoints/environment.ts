@@ -7,13 +7,16 @@ export interface Environment {
   now(): number;
   /** Returns `bytes` random bytes as hexadecimal digits. */
   randomHex(bytes: number): string;
-  sleep(milliseconds: number): Promise<void>;
+  /** Resolves after that time, or as soon as the signal fires. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemEnvironment: Environment = {
   now: () => Date.now(),
   randomHex: (bytes) => randomBytes(bytes).toString('hex'),
-  sleep: async (milliseconds) => {
-    await delay(milliseconds);
+  sleep: async (milliseconds, signal) => {
+    await delay(milliseconds, undefined, { signal }).catch((error: unknown) => {
+      if (signal?.aborted !== true) throw error;
+    });
   },
 };

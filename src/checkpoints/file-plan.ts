@@ -6,7 +6,7 @@ import {
   segmentFile,
   type TensorRange,
 } from '../adapters/index.js';
-import { throwIfAborted } from '../errors.js';
+import { type ThetalogError, throwIfAborted } from '../errors.js';
 import type { FileLayout, FilePiece, TensorLayout } from '../format/index.js';
 import { dtypeInfo, GROUPS } from '../tensor/index.js';
 import { findFamilies, linkRanges } from './families.js';
@@ -32,14 +32,12 @@ export interface SegmentedFile {
 }
 
 export interface FilePlanOptions {
-  strict?: boolean;
+  /** Throw what is wrong with a file instead of planning it as opaque bytes: any problem, or only damage. */
+  refuse?: 'all' | 'damaged';
   signal?: AbortSignal;
 }
 
-/**
- * Plans a checkpoint of files and directories. Damaged files are planned as opaque bytes with a warning, or thrown as
- * they are if `strict`.
- */
+/** Plans a checkpoint of files and directories. What is wrong with a file is a warning, unless it is to be refused. */
 export async function planFiles(paths: readonly string[], options: FilePlanOptions): Promise<SavePlan> {
   const tree = await findSources(paths);
   const files = new SourceFiles();
@@ -51,7 +49,7 @@ export async function planFiles(paths: readonly string[], options: FilePlanOptio
     for (const { path, file } of opened) {
       throwIfAborted(options.signal);
       const { segmentation, problem } = await segmentFile(file, folders.get(folderOf(path)));
-      if (problem !== undefined && options.strict === true) throw problem;
+      if (problem !== undefined && isRefused(problem, options)) throw problem;
       if (problem !== undefined) {
         const { code, message, offset, object } = problem;
         warnings.push({
@@ -102,6 +100,10 @@ function findFolders(opened: readonly OpenedFile[]): Map<string, FolderFiles> {
     members.set(path.slice(folder.length), file);
   }
   return new Map([...names].map(([folder, members]) => [folder, new FolderFiles(members)]));
+}
+
+function isRefused({ kind }: ThetalogError, { refuse }: FilePlanOptions): boolean {
+  return refuse === 'all' || (refuse === 'damaged' && kind === 'corrupt');
 }
 
 function buildPlan(

@@ -31,6 +31,7 @@ export { restoreTensors } from './restore-tensors.js';
 export { assertRequest, type SavedCheckpoint, saveCheckpoint } from './save.js';
 export { SaveTimeline } from './save-timeline.js';
 export type * from './save-types.js';
+export { findSources } from './source-tree.js';
 export { StagingMemory } from './staged-state.js';
 export {
   PLAIN_KEY,
@@ -42,3 +43,4 @@ export {
 } from './state-plan.js';
 export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
 export type * from './types.js';
+export { hasSameFiles, verifyFiles } from './verify-files.js';

@@ -51,7 +51,7 @@ export async function restoreFiles(
   return { files: wanted.map((file) => file.path), bytes: bytesOf(wanted) };
 }
 
-interface FileToRestore extends FileContent {
+export interface FileToRestore extends FileContent {
   layout: FileLayout;
 }
 
@@ -76,7 +76,8 @@ async function stageFiles(
   await fillFiles(context, loaded, { targets, pieces, bytesTotal: bytesOf(files), finished }, request);
 }
 
-function filePieces({ path, layout }: FileToRestore, target: number): Piece[] {
+/** Returns where the bytes of a file are in the streams. */
+export function filePieces({ path, layout }: FileToRestore, target: number): Piece[] {
   let position = 0;
   let skeletonOffset = 0;
   return layout.pieces.map((piece): Piece => {

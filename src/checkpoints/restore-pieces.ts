@@ -17,14 +17,15 @@ const UNITS_AHEAD = 2;
 /** Decoded bytes of all units under way, what they need on the way included. */
 const BYTES_AHEAD_MAX = 160 * 2 ** 20;
 
-/** A file to be written to, which is there already. */
+/** A file to be written to, which is there already, or one that must have the bytes already. */
 export interface TargetFile {
+  kind: 'file' | 'equal-file';
   path: string;
   /** For messages. */
   name: string;
 }
 
-/** Writes the pieces into files; yields what was written, unit by unit. */
+/** Writes the pieces into files, or compares them with these; yields what was done, unit by unit. */
 export async function* piecesIntoFiles(
   context: StoreContext,
   loaded: LoadedManifest,
@@ -36,7 +37,7 @@ export async function* piecesIntoFiles(
     const used = [...new Set(parts.map(({ target }) => target))];
     const numbers = new Map(used.map((target, number) => [target, number]));
     return {
-      targets: used.map((target) => ({ kind: 'file', ...files[target] })),
+      targets: used.map((target) => files[target]),
       parts: parts.map((part) => ({ ...part, target: numbers.get(part.target) ?? 0 })),
       finish: () => {},
     };

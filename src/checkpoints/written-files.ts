@@ -4,7 +4,7 @@ import { throwIfAborted } from '../errors.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { piecesIntoFiles } from './restore-pieces.js';
+import { piecesIntoFiles, type TargetFile } from './restore-pieces.js';
 import type { StagedFile } from './staged-file.js';
 import type { OperationOptions } from './types.js';
 
@@ -48,7 +48,7 @@ async function* writtenFiles(
   const missing = targets.map(() => 0);
   for (const { target, length } of pieces) missing[target] += length;
   for (const [number, bytes] of missing.entries()) if (bytes === 0) yield number;
-  const places = targets.map(({ path, final }) => ({ path, name: final }));
+  const places = targets.map(({ path, final }): TargetFile => ({ kind: 'file', path, name: final }));
   let written = bytesWritten;
   for await (const parts of piecesIntoFiles(context, loaded, pieces, places, signal)) {
     const complete: number[] = [];

@@ -110,6 +110,11 @@ export function parseSeconds(text: string): number {
   return seconds;
 }
 
+/** Parses a duration or `0` as milliseconds. */
+export function parseMilliseconds(text: string): number {
+  return text === '0' ? 0 : parseSeconds(text) * 1000;
+}
+
 const GROUPS = Object.keys({
   model: true,
   optimizer: true,

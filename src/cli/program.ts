@@ -21,6 +21,7 @@ import { addRestoreCommand } from './commands/restore-command.js';
 import { addSaveCommand } from './commands/save-command.js';
 import { addShowCommand } from './commands/show-command.js';
 import { addStatsCommand } from './commands/stats-command.js';
+import { addWatchCommand } from './commands/watch-command.js';
 import { EXIT_OK, exitCodeOf } from './exit-codes.js';
 import { type Host, Output } from './output.js';
 import { type CommandHost, Session } from './session.js';
@@ -94,6 +95,7 @@ export function createProgram({ stdout, stderr }: Host, commandHost: CommandHost
   program.commandsGroup('Checkpoints:');
   addInitCommand(program, commandHost);
   addSaveCommand(program, commandHost);
+  addWatchCommand(program, commandHost);
   addRestoreCommand(program, commandHost);
   addExportCommand(program, commandHost);
   addImportCommand(program, commandHost);

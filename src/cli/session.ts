@@ -54,6 +54,11 @@ export class Session {
     };
   }
 
+  /** Takes progress off the screen, so that a line can be printed. */
+  hideProgress(): void {
+    this.#progress.finish();
+  }
+
   /** Opens the store for one action; afterwards progress is off the screen. */
   async withStore<T>(action: (store: Store) => Promise<T>): Promise<T> {
     const store = await openStore(this.location());

@@ -1,7 +1,7 @@
 /** How checkpoints are named and summed up, in text and in JSON. */
-import type { CheckpointInfo } from '../index.js';
+import type { CheckpointInfo, SaveResult } from '../index.js';
 import { type Column, keyValueLines, printable, shortId } from './tables.js';
-import { formatBytes, formatRatio, formatTime } from './units.js';
+import { formatBytes, formatDuration, formatRatio, formatTime } from './units.js';
 
 const METRIC_DIGITS = 6;
 
@@ -9,6 +9,14 @@ const METRIC_DIGITS = 6;
 export function checkpointName(checkpoint: { id: string; run: string; step: number | null }): string {
   const step = checkpoint.step === null ? '' : `, step ${checkpoint.step}`;
   return `${shortId(checkpoint.id)} (${printable(checkpoint.run)}${step})`;
+}
+
+/** Returns what a save did, in one line. */
+export function savedLine(result: SaveResult): string {
+  const { logicalBytes, storedBytes, seconds } = result;
+  const ratio = formatRatio(logicalBytes, storedBytes);
+  const sizes = `${formatBytes(logicalBytes)}, stored ${formatBytes(storedBytes)} (${ratio})`;
+  return `saved ${checkpointName(result)}: ${sizes} in ${formatDuration(seconds)}`;
 }
 
 /** The object of one checkpoint in `list --json`. */

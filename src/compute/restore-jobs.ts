@@ -1,18 +1,20 @@
-/** Decodes chunks and puts their bytes where they belong: into files, or into memory. */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+/** Decodes chunks and puts their bytes where they belong: into files, or into memory; or compares them with what is there. */
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { corrupt, isThetalogError } from '../errors.js';
 import type { ChunkId } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
 import { copyInto } from './aligned-copies.js';
 import { type Cast, castElements } from './cast-elements.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
+import { fileError } from './file-parts.js';
 import { targetError } from './target-error.js';
 
 /**
- * Where bytes belong: a file that is there already, with the name to be used in messages; memory that both sides use; or new
- * memory.
+ * Where bytes belong: a file that is there already, with the name to be used in messages, or one that must have them already;
+ * memory that both sides use; or new memory.
  */
 export type RestoreTarget =
-  | { readonly kind: 'file'; readonly path: string; readonly name: string }
+  | { readonly kind: 'file' | 'equal-file'; readonly path: string; readonly name: string }
   | { readonly kind: 'memory'; readonly bytes: Uint8Array }
   | { readonly kind: 'new'; readonly length: number };
 
@@ -41,7 +43,10 @@ export interface RestoreOutcome {
   readonly made: Uint8Array[];
 }
 
-/** Throws `corrupt` for damage, naming object and offset, and `unavailable` for a file that cannot be written. */
+/**
+ * Throws `corrupt` for damage, naming object and offset, and for a file that has other bytes; `unavailable` for a file that cannot be
+ * written or read.
+ */
 export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): RestoreOutcome {
   const places = new OpenTargets(targets, tools.kernels);
   const partsOf = groupParts(parts);
@@ -112,7 +117,7 @@ class OpenTargets {
     else {
       const mark = arena.mark();
       const written = cast === undefined ? bytes : castElements(this.kernels, bytes, cast);
-      this.writeFile(at, target.path, target.name, written, position);
+      this.reachFile(at, target, written, position);
       arena.release(mark);
     }
   }
@@ -143,18 +148,41 @@ class OpenTargets {
 
   private nameOf(at: number): string {
     const target = this.targets[at];
-    return target.kind === 'file' ? target.name : '';
+    return 'name' in target ? target.name : '';
   }
 
-  private writeFile(at: number, path: string, name: string, bytes: Uint8Array, position: number): void {
+  private reachFile(at: number, target: FileTarget, bytes: Uint8Array, position: number): void {
+    const { kind, path, name } = target;
     this.makeRoom(at);
     try {
-      const file = this.files.get(at) ?? openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      const flags = kind === 'file' ? constants.O_WRONLY | constants.O_NOFOLLOW : constants.O_RDONLY;
+      const file = this.files.get(at) ?? openSync(path, flags);
       this.files.set(at, file);
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(file, bytes, done, bytes.length - done, position + done);
+      if (kind === 'file') writeAll(file, bytes, position);
+      else assertEqual(file, bytes, position, name);
     } catch (cause) {
-      throw targetError(name, cause);
+      if (isThetalogError(cause)) throw cause;
+      throw kind === 'file' ? targetError(name, cause) : fileError(name, cause);
     }
+  }
+}
+
+type FileTarget = Extract<RestoreTarget, { path: string }>;
+
+function writeAll(file: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(file, bytes, done, bytes.length - done, position + done);
+}
+
+/** Bytes compared at a time: they stay in the cache. */
+const COMPARED_BYTES = 256 * 1024;
+
+function assertEqual(file: number, bytes: Uint8Array, position: number, name: string): void {
+  const window = Buffer.allocUnsafe(Math.min(COMPARED_BYTES, bytes.length));
+  for (let done = 0; done < bytes.length; ) {
+    const read = readSync(file, window, 0, Math.min(window.length, bytes.length - done), position + done);
+    if (read === 0 || window.compare(bytes, done, done + read, 0, read) !== 0)
+      throw corrupt('other-bytes', 'what was stored of it decodes to other bytes', name, position + done);
+    done += read;
   }
 }

@@ -9,3 +9,4 @@ export type { OnBusy } from './save-queue.js';
 export type { SaveInterval, TrainingProgress } from './save-schedule.js';
 export type { SignalOptions, SignalOutcome, SignalWatch } from './signal-watch.js';
 export { createStore, openStore, type Store } from './store.js';
+export type { TakenCheckpoint, WatchOptions, WatchProblem, WatchResult } from './watch-types.js';

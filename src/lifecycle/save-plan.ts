@@ -3,6 +3,7 @@ import {
   type SavedCheckpoint,
   type SavePlan,
   type SaveRequest,
+  type SaveResult,
   type SaveTimeline,
   type StoreContext,
   saveCheckpoint,
@@ -28,4 +29,30 @@ export async function savePlan(
     plan.warnings.push({ code, message, object: object ?? '', offset: offset ?? null });
   }
   return saved;
+}
+
+/** Saves a plan of files once it is made, and closes it. */
+export async function saveFilePlan(
+  context: StoreContext,
+  planned: Promise<SavePlan>,
+  request: SaveRequest,
+): Promise<SaveResult> {
+  const started = context.environment.now();
+  const plan = await planned;
+  try {
+    const { entry, storedBytes, timeline, explain } = await savePlan(context, plan, request);
+    return {
+      id: entry.id,
+      run: request.run,
+      step: entry.step,
+      logicalBytes: entry.logicalBytes,
+      storedBytes,
+      seconds: (context.environment.now() - started) / 1000,
+      warnings: plan.warnings,
+      timeline,
+      ...(explain && { explain }),
+    };
+  } finally {
+    await plan.close();
+  }
 }

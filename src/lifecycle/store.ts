@@ -37,7 +37,6 @@ import {
   restoreFiles,
   restoreTensors,
   type SaveFilesOptions,
-  type SavePlan,
   type SaveResult,
   type StoreContext,
   type StoreSizes,
@@ -65,8 +64,10 @@ import {
 } from '../maintenance/index.js';
 import type { Storage } from '../storage/index.js';
 import { throwAll } from './failures.js';
+import { FolderWatch } from './folder-watch.js';
 import { Run } from './run.js';
-import { savePlan } from './save-plan.js';
+import { saveFilePlan } from './save-plan.js';
+import type { WatchOptions, WatchResult } from './watch-types.js';
 
 /** Characters of a file's name before its extension; file systems take 255. */
 const FILE_NAME_LENGTH_MAX = 240;
@@ -128,7 +129,9 @@ export class Store {
    * directory as its basename with all below it.
    */
   async saveFiles(paths: string[], options: SaveFilesOptions): Promise<SaveResult> {
-    return this.savePlanned(planFiles(paths, options), options);
+    const { signal, strict } = options;
+    const planned = planFiles(paths, { signal, ...(strict === true && { refuse: 'all' }) });
+    return saveFilePlan(this.context, planned, options);
   }
 
   /**
@@ -137,7 +140,15 @@ export class Store {
    * The names in the files follow `model.`, or what `export` took away. Damaged files are `corrupt`, others `unsupported`.
    */
   async import(paths: string[], options: ImportOptions): Promise<SaveResult> {
-    return this.savePlanned(planImport(paths, options), options);
+    return saveFilePlan(this.context, planImport(paths, options), options);
+  }
+
+  /**
+   * Takes in the checkpoints that a training program leaves in a folder, each once and when it is whole, reads each back and compares
+   * it with its files. Ends when the signal fires, or with `once` when all that is there was tried.
+   */
+  watch(folder: string, options: WatchOptions): Promise<WatchResult> {
+    return new FolderWatch(this.context, folder, options).perform();
   }
 
   /**
@@ -311,27 +322,6 @@ export class Store {
     }
     const runs = options.run === undefined ? [...root.runs.keys()].sort() : [options.run];
     return listCheckpoints(this.context, root, { runs, last: options.last });
-  }
-
-  private async savePlanned(planned: Promise<SavePlan>, options: ImportOptions): Promise<SaveResult> {
-    const started = this.context.environment.now();
-    const plan = await planned;
-    try {
-      const { entry, storedBytes, timeline, explain } = await savePlan(this.context, plan, options);
-      return {
-        id: entry.id,
-        run: options.run,
-        step: entry.step,
-        logicalBytes: entry.logicalBytes,
-        storedBytes,
-        seconds: this.secondsSince(started),
-        warnings: plan.warnings,
-        timeline,
-        ...(explain && { explain }),
-      };
-    } finally {
-      await plan.close();
-    }
   }
 
   private secondsSince(started: number): number {

@@ -3,8 +3,7 @@ import type { SaveFilesOptions, SaveResult } from '../../index.js';
 import { collectMeta, collectMetric, parseEpoch, parseFactor, parseStep } from '../arguments.js';
 import { explanationLines } from '../save-table.js';
 import type { CommandHost } from '../session.js';
-import { checkpointName } from '../summaries.js';
-import { formatBytes, formatDuration, formatRatio } from '../units.js';
+import { savedLine } from '../summaries.js';
 
 export interface SaveFlags extends Omit<SaveFilesOptions, 'metrics' | 'signal' | 'onProgress'> {
   metric?: Record<string, number>;
@@ -64,11 +63,4 @@ export function saveOptionsOf({ metric: metrics, ...given }: SaveFlags): SaveFil
 /** Returns what is said of a new checkpoint. */
 export function savedLines(result: SaveResult): string[] {
   return [savedLine(result), ...(result.explain === undefined ? [] : explanationLines(result.explain))];
-}
-
-function savedLine(result: SaveResult): string {
-  const { logicalBytes, storedBytes, seconds } = result;
-  const ratio = formatRatio(logicalBytes, storedBytes);
-  const sizes = `${formatBytes(logicalBytes)}, stored ${formatBytes(storedBytes)} (${ratio})`;
-  return `saved ${checkpointName(result)}: ${sizes} in ${formatDuration(seconds)}`;
 }

@@ -1,0 +1,197 @@
+/** Takes one checkpoint of a folder into the store: saved, read back, compared with its files, and, if asked for, deleted. */
+import { basename } from 'node:path';
+import {
+  hasSameFiles,
+  type LoadedManifest,
+  locate,
+  planFiles,
+  type SavePlan,
+  type SaveResult,
+  type StoreContext,
+  verifyFiles,
+  withFreshRoot,
+} from '../checkpoints/index.js';
+import { fileChanged, fileError } from '../compute/index.js';
+import { isThetalogError, ThetalogError } from '../errors.js';
+import { type FolderCheckpoint, inspect } from './checkpoint-folder.js';
+import { progressOf } from './checkpoint-order.js';
+import { saveFilePlan } from './save-plan.js';
+import { writtenNow } from './settling.js';
+import { removeSources } from './source-removal.js';
+import { WatchLedger } from './watch-ledger.js';
+import { NOT_VERIFIED } from './watch-problems.js';
+import type { WatchOptions, WatchResult } from './watch-types.js';
+
+export class FolderIntake {
+  private readonly context: StoreContext;
+  private readonly folder: string;
+  private readonly options: WatchOptions;
+  private readonly ledger: WatchLedger;
+  private readonly takenIds = new Set<string>();
+  private readonly presentIds = new Set<string>();
+  private logicalBytes = 0;
+  private storedBytes = 0;
+
+  /** Finds out what a run has already. */
+  static async open(context: StoreContext, folder: string, options: WatchOptions): Promise<FolderIntake> {
+    return new FolderIntake(context, folder, options, await WatchLedger.read(context, options.run));
+  }
+
+  private constructor(context: StoreContext, folder: string, options: WatchOptions, ledger: WatchLedger) {
+    this.context = context;
+    this.folder = folder;
+    this.options = options;
+    this.ledger = ledger;
+  }
+
+  get counts(): Pick<WatchResult, 'taken' | 'present' | 'logicalBytes' | 'storedBytes'> {
+    const { logicalBytes, storedBytes } = this;
+    return { taken: this.takenIds.size, present: this.presentIds.size, logicalBytes, storedBytes };
+  }
+
+  /** Returns whether a checkpoint is not in the store as it is. */
+  isNew(checkpoint: FolderCheckpoint): boolean {
+    return this.ledger.idOf(checkpoint) === undefined;
+  }
+
+  /** Returns whether there is something to be done with it. */
+  needs(checkpoint: FolderCheckpoint): boolean {
+    const id = this.ledger.idOf(checkpoint);
+    if (id === undefined) return true;
+    if (!this.takenIds.has(id)) this.presentIds.add(id);
+    return this.options.removeSourceFiles === true || this.ledger.isUnverified(id);
+  }
+
+  /** Does it. Throws `conflict` (`file-changed`) for one that its writer is not done with, `corrupt` for one that is cut off. */
+  async take(checkpoint: FolderCheckpoint): Promise<void> {
+    const known = this.ledger.idOf(checkpoint) ?? (await this.findEqual(checkpoint));
+    if (known !== undefined) {
+      if (!this.takenIds.has(known)) this.presentIds.add(known);
+      if (await this.verify(checkpoint, known)) await this.remove(checkpoint);
+      return;
+    }
+    const saved = await this.save(checkpoint);
+    this.ledger.stored(checkpoint, saved.id);
+    this.takenIds.add(saved.id);
+    this.logicalBytes += saved.logicalBytes;
+    this.storedBytes += saved.storedBytes;
+    const verified = await this.verify(checkpoint, saved.id);
+    const removed = verified && (await this.remove(checkpoint));
+    this.options.onCheckpoint?.({ ...saved, source: checkpoint.name, verified, removed });
+  }
+
+  /** Returns the id of what was last made of this entry, if that had the same content: touched, or copied. */
+  private async findEqual(checkpoint: FolderCheckpoint): Promise<string | undefined> {
+    const id = this.ledger.latestOf(checkpoint);
+    if (id === undefined) return undefined;
+    const { signal } = this.options;
+    try {
+      const isEqual = await this.withStored(id, async (loaded) => {
+        return isOf(loaded, checkpoint) && hasSameFiles(this.context, loaded, this.folder, signal);
+      });
+      if (!isEqual) return undefined;
+    } catch (error) {
+      // What cannot be read any more is stored again.
+      if (!isThetalogError(error, 'corrupt')) throw error;
+      return undefined;
+    }
+    this.ledger.add(checkpoint, id);
+    return id;
+  }
+
+  private save(checkpoint: FolderCheckpoint): Promise<SaveResult> {
+    const { run, signal, onProgress } = this.options;
+    const meta = WatchLedger.notesOf(checkpoint);
+    return saveFilePlan(this.context, this.plan(checkpoint), { run, meta, signal, onProgress });
+  }
+
+  /** Plans it in such a way that it is not committed if any of it is not as it was found. */
+  private async plan(checkpoint: FolderCheckpoint): Promise<SavePlan> {
+    const plan = await planFiles(checkpoint.paths, { signal: this.options.signal, refuse: 'damaged' });
+    const { step, epoch } = progressOf(checkpoint, plan.progress);
+    return {
+      ...plan,
+      progress: { ...plan.progress, step, epoch },
+      assertUnchanged: async () => {
+        await plan.assertUnchanged();
+        if (await this.hasChanged(checkpoint)) throw fileChanged(checkpoint.name);
+      },
+    };
+  }
+
+  /** Reads a checkpoint back; returns whether it is equal to its files: not if these changed, or if it was forgotten meanwhile. */
+  private async verify(checkpoint: FolderCheckpoint, id: string): Promise<boolean> {
+    const { signal, onProgress } = this.options;
+    let isWhole = false;
+    try {
+      isWhole = await this.withStored(id, async (loaded) => {
+        if (!isOf(loaded, checkpoint)) return false;
+        await verifyFiles(this.context, loaded, this.folder, { signal, onProgress });
+        return true;
+      });
+    } catch (error) {
+      if (!isThetalogError(error) || error.kind === 'aborted') throw error;
+      if (!(await this.hasChanged(checkpoint))) throw notVerified(checkpoint, error);
+    }
+    this.ledger.verified(id);
+    return isWhole && !(await this.hasChanged(checkpoint));
+  }
+
+  private async remove(checkpoint: FolderCheckpoint): Promise<boolean> {
+    if (this.options.removeSourceFiles !== true) return false;
+    const { paths, version, inodes } = checkpoint;
+    try {
+      return await removeSources(paths, async (aside) => {
+        const names = new Map(aside.map((path, at) => [basename(path), basename(paths[at])]));
+        const pathOf = (path: string): string => {
+          const [entry, ...inner] = path.split('/');
+          return [names.get(entry) ?? entry, ...inner].join('/');
+        };
+        const { hasher } = this.context;
+        const now = await inspect(this.folder, checkpoint.name, [...names.keys()], {}, hasher, pathOf);
+        const isSame = now?.version === version && now.inodes.join() === inodes.join();
+        return isSame && (await writtenNow([{ ...now, paths: [...aside] }])).size === 0;
+      });
+    } catch (error) {
+      throw isThetalogError(error) ? error : fileError(paths[0], error);
+    }
+  }
+
+  private async hasChanged({ name, paths, state }: FolderCheckpoint): Promise<boolean> {
+    const entries = paths.map((path) => basename(path));
+    const now = await inspect(this.folder, name, entries, {}, this.context.hasher);
+    return now?.state !== state;
+  }
+
+  /** False if the checkpoint was forgotten. */
+  private async withStored(
+    id: string,
+    action: (loaded: LoadedManifest) => Promise<boolean>,
+  ): Promise<boolean> {
+    const { context } = this;
+    return withFreshRoot(context, async (root) => {
+      const found = await locate(context.catalogue, root, id, this.options.run);
+      return found !== undefined && action(await context.cache.checkpoint(found.entry));
+    });
+  }
+}
+
+function notVerified({ name }: FolderCheckpoint, cause: ThetalogError): ThetalogError {
+  const { object, offset, message } = cause;
+  return new ThetalogError(
+    'corrupt',
+    NOT_VERIFIED,
+    `${name} is stored, but could not be read back: ${message}`,
+    {
+      object,
+      offset,
+      hint: 'Its files are left alone. See what is wrong with: thetalog check --read-data',
+      cause,
+    },
+  );
+}
+
+/** Returns whether a stored checkpoint has these files, none of them dropped since. */
+function isOf({ content }: LoadedManifest, { files }: FolderCheckpoint): boolean {
+  return content.files.length === files.length && content.files.every(({ path }, at) => path === files[at]);
+}
