@@ -80,6 +80,7 @@ const TYPES = [
   'StoreSizes',
   'StoreStats',
   'StoredObject',
+  'TakenCheckpoint',
   'Tensor',
   'TensorData',
   'TensorDifference',
@@ -90,6 +91,9 @@ const TYPES = [
   'VerifyResult',
   'Versioned',
   'Warning',
+  'WatchOptions',
+  'WatchProblem',
+  'WatchResult',
 ];
 
 /** The same of `thetalog/tfjs`. */
