@@ -63,12 +63,14 @@ class StateFinder {
     this.tensors = tensors;
     this.state = state;
     const models = this.collectModels();
-    this.models = [...models]
-      .sort(([a], [b]) => Number(AVERAGE.test(a)) - Number(AVERAGE.test(b)))
-      .map(([, model]) => model);
-    for (const place of this.models.flat()) {
-      for (const spelled of [spell(place.name), spell(place.key)])
-        if (!this.byName.has(spelled)) this.byName.set(spelled, place);
+    const sorted = [...models].sort(([a], [b]) => Number(AVERAGE.test(a)) - Number(AVERAGE.test(b)));
+    this.models = sorted.map(([, model]) => model);
+    for (const [key, model] of sorted) {
+      for (const place of model) {
+        const name = spell(place.name);
+        for (const spelled of [name, spell(place.key), spell(`${key}.${name}`)])
+          if (!this.byName.has(spelled)) this.byName.set(spelled, place);
+      }
     }
   }
 
@@ -161,9 +163,11 @@ class StateFinder {
     });
   }
 
-  /** Of several models with the same names, the one that the optimizer is called by. */
+  /** Of several models with the same names, the one that the optimizer is called by or that lies beside it. */
   private findFor(container: readonly string[], name: string): Weights | undefined {
-    return this.find(`${container[container.length - 1]}.${name}`) ?? this.find(name);
+    const last = container[container.length - 1];
+    const model = groupOfKey(last) === 'optimizer' ? container[0] : last;
+    return this.find(`${model}.${name}`) ?? this.find(name);
   }
 
   private find(name: string): Weights | undefined {

@@ -49,6 +49,8 @@ function invalid(object: string, message: string): ThetalogError {
 
 /** Returns a name for each weight of a model, in the order of its layers. */
 function nameWeights(model: TfLayersModel): Map<TfLayerVariable, string> {
+  if (!Array.isArray(model.layers))
+    throw invalid('model', 'The model has no layers: hand over its variables.');
   const names = new Map<TfLayerVariable, string>();
   const taken = new Set<string>();
   nameLayers(model.layers, '', names, taken);

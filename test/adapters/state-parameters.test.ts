@@ -138,6 +138,11 @@ describe('mirrors of the model', () => {
       optimizers: { generator: { m: one() }, discriminator: { m: one() } },
     });
     expect(gan.map(({ weights }) => weights)).toEqual(['generator.w', 'discriminator.w']);
+    const nested = factsOf({
+      generator: { model: one(), optimizer: { state: { w: { m: f32(2) } } } },
+      discriminator: { model: one(), optimizer: { state: { w: { m: f32(2) } } } },
+    });
+    expect(nested.map(({ weights }) => weights)).toEqual(['generator.model.w', 'discriminator.model.w']);
     const averaged = factsOf({ ema: one(), model: one(), optimizer: { m: one() } });
     expect(averaged).toMatchObject([{ weights: 'model.w' }]);
     const own = factsOf({

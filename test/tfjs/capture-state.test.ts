@@ -150,6 +150,12 @@ describe('what cannot be captured is refused by name', () => {
     );
   });
 
+  test('models that are no layers models', () => {
+    expect(() => captureState({ model: { predict: () => 1 } as never })).toThrow(
+      expect.objectContaining({ kind: 'invalid', object: 'model' }),
+    );
+  });
+
   test('complex variables, and tensors that are no variables', () => {
     const complex = Object.assign(variable('z', [1]), { dtype: 'complex64' });
     expect(() => captureState({ variables: { z: complex } })).toThrow(
