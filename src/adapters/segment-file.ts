@@ -12,6 +12,7 @@ import { ggufAdapter } from './gguf.js';
 import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
 import { safetensorsAdapter } from './safetensors.js';
+import { bundleDataAdapter, bundleIndexAdapter } from './tensor-bundle.js';
 import { torchLegacyAdapter } from './torch-legacy.js';
 import { torchZipAdapter } from './torch-zip.js';
 import { trainerStateAdapter } from './trainer-state.js';
@@ -19,6 +20,8 @@ import { trainerStateAdapter } from './trainer-state.js';
 /** In the order of asking: those that go by name before those that go by content. */
 const ADAPTERS: readonly Adapter[] = [
   trainerStateAdapter,
+  bundleIndexAdapter,
+  bundleDataAdapter,
   safetensorsAdapter,
   npzAdapter,
   torchZipAdapter,

@@ -98,4 +98,10 @@ export class ByteReader {
     const start = this.take(count);
     return this.bytes.subarray(start, start + count);
   }
+
+  /** A reader of the next `count` bytes, which are passed over here; errors name places in the same object. */
+  inner(count: number): ByteReader {
+    const start = this.take(count);
+    return new ByteReader(this.bytes, this.object, start, start + count, this.origin);
+  }
 }
