@@ -5,7 +5,8 @@
  * torch-ranges.ts: torch zip and pickle); when a storage that
  * no reference names is taken (`placeStorages`: torch legacy); without `checkSize` (safetensors); when a header without a shape
  * is taken (npy, npz); when an error of JSON.parse is not caught (trainer state); and without the check of bounds in
- * ByteReader (all but safetensors and trainer state). When a name that is no UTF-8 is not caught (gguf).
+ * ByteReader (all but safetensors and trainer state).
+ * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';

@@ -1,10 +1,11 @@
 /** Malformed files of every format that is looked into, made one from another seed, and what must hold of each. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { segmentFile } from '../../src/adapters/index.js';
+import { FolderFiles, type RandomAccess, segmentFile } from '../../src/adapters/index.js';
 import { expectSound, inMemory } from '../adapters/sources.js';
 import { Dice, damaged, EDGES, littleEndian } from './dice.js';
 import { recordEvidence } from './evidence.js';
+import { BUNDLE_DATA, malformedBundle } from './malformed-bundle.js';
 import { malformedGguf } from './malformed-gguf.js';
 import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
@@ -53,6 +54,8 @@ export interface FileParser {
   readonly part: string;
   readonly name: string;
   readonly make: (dice: Dice) => Uint8Array;
+  /** A sound file that what is made says the names of. */
+  readonly described?: { readonly name: string; readonly bytes: Uint8Array };
 }
 
 export const FILE_PARSERS: readonly FileParser[] = [
@@ -63,6 +66,12 @@ export const FILE_PARSERS: readonly FileParser[] = [
   { part: 'npy', name: 'array.npy', make: malformedNpy },
   { part: 'npz', name: 'arrays.npz', make: malformedNpz },
   { part: 'gguf', name: 'model.gguf', make: malformedGguf },
+  {
+    part: 'tensor bundle',
+    name: 'ckpt.index',
+    make: malformedBundle,
+    described: { name: 'ckpt.data-00000-of-00001', bytes: BUNDLE_DATA },
+  },
   { part: 'trainer state', name: 'trainer_state.json', make: (dice) => damaged(TRAINER_STATE, dice) },
 ];
 
@@ -74,7 +83,7 @@ export interface Outcomes {
 
 /** Tries `count` inputs from consecutive seeds and writes down that they held. */
 export async function tryFiles(
-  { part, name, make }: FileParser,
+  { part, name, make, described }: FileParser,
   seed: number,
   count: number,
 ): Promise<Outcomes> {
@@ -82,7 +91,7 @@ export async function tryFiles(
   for (let number = seed; number < seed + count; number++) {
     const bytes = make(new Dice(number));
     try {
-      if (await holds(name, bytes)) outcomes.segmented++;
+      if (await holds(name, bytes, described)) outcomes.segmented++;
       else outcomes.refused++;
     } catch (error) {
       throw new Error(`${part}, seed ${number}: ${Buffer.from(bytes.subarray(0, 4000)).toString('latin1')}`, {
@@ -95,18 +104,20 @@ export async function tryFiles(
 }
 
 /** Returns whether tensors were found; throws for whatever must not be. */
-async function holds(name: string, bytes: Uint8Array): Promise<boolean> {
-  const source = inMemory(name, bytes);
+async function holds(name: string, bytes: Uint8Array, described: FileParser['described']): Promise<boolean> {
   let readBytes = 0;
-  const counted = {
-    ...source,
-    read(offset: number, length: number) {
+  const counted = (file: RandomAccess): RandomAccess => ({
+    ...file,
+    read(offset, length) {
       readBytes += length;
-      return source.read(offset, length);
+      return file.read(offset, length);
     },
-  };
+  });
+  const made = inMemory(name, bytes);
+  const source = described === undefined ? made : inMemory(described.name, described.bytes);
+  const folder = new FolderFiles(new Map([[name, counted(made)]]));
   const started = performance.now();
-  const result = await segmentFile(counted);
+  const result = await segmentFile(counted(source), folder);
   const milliseconds = performance.now() - started;
   if (milliseconds > CASE_MS) expect.fail(`${milliseconds} ms for ${bytes.length} bytes`);
   if (readBytes > READ_BYTES_BASE + 4 * bytes.length)
@@ -117,8 +128,8 @@ async function holds(name: string, bytes: Uint8Array): Promise<boolean> {
   const typed = problem.kind === 'corrupt' || problem.kind === 'unsupported';
   // The code of a reader that threw something else than a typed error.
   if (!typed || problem.code === 'unreadable-content') throw problem;
-  if ((problem.offset ?? 0) > bytes.length)
-    expect.fail(`an error at ${problem.offset} of ${bytes.length} bytes`);
+  const size = problem.object === name ? bytes.length : source.size;
+  if ((problem.offset ?? 0) > size) expect.fail(`an error at ${problem.offset} of ${size} bytes`);
   if (segmentation.ranges.length > 0) expect.fail('refused, and tensors all the same');
   return false;
 }
