@@ -5,7 +5,7 @@
 import { type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
-import { groupOfPath, plainOfTensors } from '../tensor/index.js';
+import { GROUPS, groupOfPath, plainOfTensors } from '../tensor/index.js';
 import { findProgress, layOutTensors, planRanges, type SegmentedFile } from './file-plan.js';
 import { assertPromised, findImportSources } from './import-sources.js';
 import { memorySource, type SavePlan } from './plan.js';
@@ -86,10 +86,10 @@ function assertNamedOnce(segmented: readonly SegmentedFile[]): void {
 
 function buildPlan(files: SourceFiles, segmented: readonly SegmentedFile[]): SavePlan {
   const { planner, placementOf, facts } = planRanges(segmented);
-  const tensors = layOutTensors(segmented, placementOf).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const ranges = segmented.flatMap(({ segmentation }) => segmentation.ranges);
+  const tensors = inOrder(layOutTensors(segmented, placementOf), ranges);
   const plain = plainOfTensors(slotsOf(tensors));
   planner.addBytes(PLAIN_KEY, memorySource(plain));
-  const ranges = segmented.flatMap(({ segmentation }) => segmentation.ranges);
   return {
     kind: 'state',
     layout: { streams: planner.streams, tensors, files: [] },
@@ -100,11 +100,21 @@ function buildPlan(files: SourceFiles, segmented: readonly SegmentedFile[]): Sav
     },
     directories: [],
     ...facts,
+    groups: GROUPS.filter((group) => tensors.some((tensor) => tensor.group === group)),
     progress: findProgress(segmented),
     logicalBytes: ranges.reduce((sum, { length }) => sum + length, plain.length),
     warnings: [],
     close: () => files.close(),
   };
+}
+
+/** By name; names that only the metadata has come last, since of tied tensors the first is what an export writes. */
+function inOrder(tensors: readonly TensorLayout[], ranges: readonly TensorRange[]): TensorLayout[] {
+  const tied = new Set(ranges.flatMap((range) => namesOf(range).slice(1)));
+  const turn = ({ name }: TensorLayout): number => (tied.has(name) ? 1 : 0);
+  return tensors
+    .map((tensor) => ({ ...tensor, group: groupOfPath(pathOf(tensor.name)) }))
+    .sort((a, b) => turn(a) - turn(b) || (a.name < b.name ? -1 : 1));
 }
 
 /** A name with a dot is two keys of the state, unless its first part is a tensor itself. */

@@ -100,7 +100,7 @@ describe('on a real file system of 12 MiB', () => {
     }
   });
 
-  test('a restore that does not fit leaves no file', async (context) => {
+  test('a restore or an export that does not fit leaves no file', async (context) => {
     if (disk === undefined || other === undefined) return context.skip(UNTRIED);
     const next = randomNumbers(7);
     const weights = Float32Array.from({ length: 150_000 }, () => next());
@@ -115,6 +115,8 @@ describe('on a real file system of 12 MiB', () => {
     const out = join(other.path, 'out');
     await expect(store.restoreFiles('f', { out })).rejects.toMatchObject(FULL);
     await expect(store.restoreFiles('f', { out, tensors: '*' })).rejects.toMatchObject(FULL);
+    for (const shardSize of [undefined, 400_000])
+      await expect(store.export('f', { out, ...(shardSize && { shardSize }) })).rejects.toMatchObject(FULL);
     expect(await readdir(other.path)).toEqual([]);
     await store.close();
   });

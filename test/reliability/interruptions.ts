@@ -26,10 +26,15 @@ export interface Interruptible {
   prepare?(place: string): Promise<void>;
   /** Checkpoints that are there when it is done. */
   readonly steps: readonly number[];
+  /** Files that it has written then. */
+  readonly out?: readonly string[];
 }
 
 /** Steps 1 to 3 are saved, file 4 is there to be saved, and what only step 9 had is there to be collected. */
 const BEFORE = [1, 2, 3];
+
+/** Room for one of two tensors. */
+const SHARD_BYTES = 3000;
 
 export const INTERRUPTIBLE: readonly Interruptible[] = [
   {
@@ -43,6 +48,24 @@ export const INTERRUPTIBLE: readonly Interruptible[] = [
     run: (store, place, signal) => store.restoreFiles('r@step:3', { out: `${place}/out`, signal }),
     args: (place) => ['restore', 'r@step:3', '--out', `${place}/out`],
     steps: BEFORE,
+    out: ['model.bin'],
+  },
+  {
+    name: 'export',
+    run: (store, place, signal) => store.export('w', { out: `${place}/out`, shardSize: SHARD_BYTES, signal }),
+    args: (place) => ['export', 'w', '--out', `${place}/out`, '--shard-size', String(SHARD_BYTES)],
+    prepare: async (place) => {
+      const store = await openStore(`${place}/store`, { workers: 0 });
+      const [a, b] = [4, 5].map((step) => new Float32Array(fileOf(step).buffer));
+      await (await store.run('w').save({ model: { a, b } })).committed;
+      await store.close();
+    },
+    steps: BEFORE,
+    out: [
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+    ],
   },
   {
     name: 'gc',
@@ -263,10 +286,10 @@ async function assertNothingLeft(
 ): Promise<void> {
   for (const name of ['tmp', 'leases']) deepStrictEqual(filesIn(`${place}/store/${name}`), [], title);
   deepStrictEqual(filesIn(`${place}/tmp`), [], title);
-  const restored = verb.name === 'restore' && isDone;
-  equal(existsSync(`${place}/out`), restored, `${title}: out`);
-  if (restored) {
-    deepStrictEqual(readdirSync(`${place}/out`), ['model.bin'], title);
+  const written = isDone ? verb.out : undefined;
+  equal(existsSync(`${place}/out`), written !== undefined, `${title}: out`);
+  if (written !== undefined) deepStrictEqual(readdirSync(`${place}/out`).sort(), written, title);
+  if (verb.name === 'restore' && isDone) {
     ok(readFileSync(`${place}/out/model.bin`).equals(fileOf(3)), title);
   }
   // What was not to be collected before is not there to be collected after, other than what was replaced.
