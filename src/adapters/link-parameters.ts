@@ -3,7 +3,7 @@
  * optimizer in `optimizer.pt`, which knows parameters by number, and the weights in `model.safetensors`, which knows them
  * by name. A wrong link costs ratio, never a byte.
  */
-import { dtypeInfo, type LinkedParameter, type WeightsCopy } from '../tensor/index.js';
+import { dtypeInfo, type LinkedParameter, type ParameterFacts, type WeightsCopy } from '../tensor/index.js';
 import type { Segmentation } from './adapter.js';
 import { matchOrder, type NamedShape, type NumberedGroup } from './module-order.js';
 import { isWeightType, nameInModel } from './parameter-names.js';
@@ -30,9 +30,11 @@ export function linkParameters(files: readonly CheckpointFile[]): {
   parameters: LinkedParameter[];
   copies: WeightsCopy[];
 } {
-  const parameters = files.flatMap(({ segmentation }, file) =>
-    (segmentation.parameters ?? []).map((facts): LinkedParameter => {
-      return { ...facts, slotsFile: file, weightsFile: facts.weights === null ? null : file };
+  const fileAt = new Map(files.map(({ path }, file) => [path, file]));
+  const parameters = files.flatMap(({ path, segmentation }, file) =>
+    (segmentation.parameters ?? []).map((facts) => {
+      const folder = path.slice(0, path.lastIndexOf('/') + 1);
+      return placeFacts(facts, file, (name) => fileAt.get(folder + name) ?? file);
     }),
   );
   const models = findModels(files);
@@ -55,6 +57,16 @@ export function linkParameters(files: readonly CheckpointFile[]): {
     facts.weightsFile = pair.weightsFile;
   }
   return { parameters, copies };
+}
+
+/** Says in which file each range is. */
+function placeFacts(facts: ParameterFacts, file: number, beside: (name: string) => number): LinkedParameter {
+  const { weights, slots, elsewhere } = facts;
+  if (elsewhere === undefined)
+    return { ...facts, slotsFile: file, weightsFile: weights === null ? null : file };
+  const placeOf = (key: string): number => (Object.hasOwn(elsewhere, key) ? beside(elsewhere[key]) : file);
+  const slotFiles = Object.fromEntries(Object.entries(slots).map(([slot, key]) => [slot, placeOf(key)]));
+  return { ...facts, slotsFile: file, slotFiles, weightsFile: weights === null ? null : placeOf(weights) };
 }
 
 function optimizersOf(parameters: readonly LinkedParameter[]): LinkedParameter[][] {

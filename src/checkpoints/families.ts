@@ -82,7 +82,7 @@ function findMembers(
       : byKey.get(keyIn(fact.weightsFile, fact.weights));
   if (weights !== undefined) members.set(WEIGHTS, weights);
   for (const [slot, key] of Object.entries(fact.slots)) {
-    const range = byKey.get(keyIn(fact.slotsFile, key));
+    const range = byKey.get(keyIn(fact.slotFiles?.[slot] ?? fact.slotsFile, key));
     if (range !== undefined && slot !== 'step') members.set(slot, range);
   }
   const counts = new Set([...members.values()].map(elementsOf));

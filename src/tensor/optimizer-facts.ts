@@ -21,12 +21,15 @@ export interface ParameterFacts {
   settings: Record<string, number | boolean>;
   /** Steps taken; null if unknown. */
   step: number | null;
+  /** By range key: the file beside this one that holds the range, for those that are not in this file. */
+  elsewhere?: Readonly<Record<string, string>>;
 }
 
 /** Facts of a checkpoint of several files; range keys are unique only inside a file. */
 export interface LinkedParameter extends ParameterFacts {
-  /** Positions in the list of files. */
+  /** Positions in the list of files: of the optimizer, of slots that are in others by name, of the weights. */
   slotsFile: number;
+  slotFiles?: Readonly<Record<string, number>>;
   weightsFile: number | null;
 }
 
