@@ -7,6 +7,7 @@ import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import { dtypeInfo } from '../tensor/index.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
+import { dcpDataAdapter, dcpMetadataAdapter } from './dcp.js';
 import { FolderFiles } from './folder-files.js';
 import { ggufAdapter } from './gguf.js';
 import { npyAdapter } from './npy.js';
@@ -22,6 +23,8 @@ const ADAPTERS: readonly Adapter[] = [
   trainerStateAdapter,
   bundleIndexAdapter,
   bundleDataAdapter,
+  dcpMetadataAdapter,
+  dcpDataAdapter,
   safetensorsAdapter,
   npzAdapter,
   torchZipAdapter,

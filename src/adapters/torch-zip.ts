@@ -6,7 +6,7 @@
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Adapter, RandomAccess } from './adapter.js';
 import { unpickle } from './pickle.js';
-import { type StoragePlaces, segmentTorchFile } from './torch-ranges.js';
+import { type StoragePlaces, segmentTorchFile, type TorchFile } from './torch-ranges.js';
 import { firstRecordName, looksLikeZip, readZipDirectory, type ZipEntry } from './zip-directory.js';
 
 /** Bytes of a pickle that is read into memory. Arrays that are pickled themselves make it large; guards memory. */
@@ -25,25 +25,29 @@ export const torchZipAdapter: Adapter = {
     return looksLikeZip(head) && (TORCH_NAMES.test(name) || firstRecordName(head).endsWith('/data.pkl'));
   },
   async segment(source) {
-    const entries = await readZipDirectory(source);
-    const archive = openArchive(entries);
-    const pickle = archive.get('data.pkl');
-    // Another kind of archive under a torch name.
-    if (pickle === undefined || !pickle.stored) return { format: 'zip', ranges: [] };
-    if (pickle.bytes > PICKLE_BYTES_MAX) throw pickleTooLarge(source.name, pickle.dataOffset);
-    await checkVersion(archive, source);
-    const bytes = await source.read(pickle.dataOffset, pickle.bytes);
-    const origin = { object: source.name, offset: pickle.dataOffset };
-    return segmentTorchFile({
-      format: 'torch-zip',
-      source,
-      unpickled: unpickle(bytes, origin),
-      pickleOffset: pickle.dataOffset,
-      places: placesOf(archive, source.name),
-      littleEndian: await isLittleEndian(archive, source),
-    });
+    const file = await openTorchZip(source);
+    return file === undefined ? { format: 'zip', ranges: [] } : segmentTorchFile(file);
   },
 };
+
+/** Reads the pickle of an archive and where its storages lie; undefined for another kind of archive. */
+export async function openTorchZip(source: RandomAccess): Promise<TorchFile | undefined> {
+  const archive = openArchive(await readZipDirectory(source));
+  const pickle = archive.get('data.pkl');
+  if (pickle === undefined || !pickle.stored) return undefined;
+  if (pickle.bytes > PICKLE_BYTES_MAX) throw pickleTooLarge(source.name, pickle.dataOffset);
+  await checkVersion(archive, source);
+  const bytes = await source.read(pickle.dataOffset, pickle.bytes);
+  const origin = { object: source.name, offset: pickle.dataOffset };
+  return {
+    format: 'torch-zip',
+    source,
+    unpickled: unpickle(bytes, origin),
+    pickleOffset: pickle.dataOffset,
+    places: placesOf(archive, source.name),
+    littleEndian: await isLittleEndian(archive, source),
+  };
+}
 
 /** The error for a pickle that is not read into memory. */
 export function pickleTooLarge(object: string, offset: number): ThetalogError {
