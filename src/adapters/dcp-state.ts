@@ -4,10 +4,9 @@
  */
 import { isThetalogError } from '../errors.js';
 import { dtypeInfo, type ParameterFacts, type StateValue } from '../tensor/index.js';
-import type { RandomAccess, Segmentation } from './adapter.js';
+import type { Folder, RandomAccess, Segmentation } from './adapter.js';
 import type { DcpItem, DcpMetadata } from './dcp-metadata.js';
 import { openWindow } from './file-window.js';
-import type { FolderFiles } from './folder-files.js';
 import { groupOfTensorName } from './group-names.js';
 import { itemsOf, PickleDict, PickleFloat, type PickleValue } from './pickle-values.js';
 import { parametersOfState, type StateTensor } from './state-parameters.js';
@@ -26,7 +25,7 @@ const PROGRESS_HOLDERS = ['train_state', 'trainer_state', 'progress'];
 /** Reads what is said of progress and parameters. What cannot be read is left out; it is in a file that has its own error. */
 export async function readDcpState(
   metadata: DcpMetadata,
-  folder: FolderFiles,
+  folder: Folder,
   object: string,
 ): Promise<Pick<Segmentation, 'step' | 'epoch' | 'metrics' | 'parameters'>> {
   const items = [...metadata.itemsOf.values()].flat();
@@ -66,7 +65,7 @@ const openFile = async (file: RandomAccess): Promise<RandomAccess> => file;
 /** An object, or a tensor of one element as a float. */
 async function readObject(
   { file, offset, length, tensor }: DcpItem,
-  folder: FolderFiles,
+  folder: Folder,
 ): Promise<PickleValue | undefined> {
   const elements = tensor?.extent.reduce((product, size) => product * size, 1) ?? 1;
   const source = await folder.parse(file, openFile);

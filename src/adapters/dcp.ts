@@ -47,7 +47,7 @@ async function segmentItems(metadata: DcpMetadata, source: RandomAccess): Promis
         'dcp-place',
         `${item.key} is not where ${METADATA} says: before the end of another, or behind that of the file`,
         source.name,
-        item.offset,
+        Math.min(item.offset, source.size),
       );
     end = item.offset + item.length;
     ranges.push(...(await segmentItem(item, source)));

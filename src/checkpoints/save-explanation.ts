@@ -138,8 +138,10 @@ function streamNames({ streams, tensors }: Layout): { group: string; slot: strin
   return names;
 }
 
-/** An optimizer's tensors are named after the slot; those of a model are its weights. */
+/** An optimizer's tensors are named after the slot, parts of one with what they have of it; those of a model are its weights. */
 function slotOf({ name, group }: TensorLayout): string {
   if (group === 'model') return 'weights';
-  return group === 'optimizer' ? name.slice(name.lastIndexOf('.') + 1) : SLOT_UNKNOWN;
+  return group === 'optimizer'
+    ? name.slice(name.lastIndexOf('.') + 1).replace(/\[[\d:,]+\]$/, '')
+    : SLOT_UNKNOWN;
 }

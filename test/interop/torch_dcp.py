@@ -1,4 +1,5 @@
-"""Checkpoints of torch.distributed.checkpoint. Arguments: how many processes train, each with its shard of every parameter."""
+"""Checkpoints of torch.distributed.checkpoint. Arguments: how many processes train, each with its shard of every
+parameter, and the width and number of the model's blocks."""
 import os
 import torch
 import torch.distributed as dist
@@ -25,9 +26,9 @@ def whole(value):
     return value.full_tensor() if hasattr(value, "full_tensor") else value
 
 
-def work(rank, folder, count, port):
+def work(rank, folder, count, port, width, blocks):
     start(rank, count, port)
-    model = model_of()
+    model = model_of(width, blocks)
     if count > 1:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
@@ -37,9 +38,9 @@ def work(rank, folder, count, port):
         fully_shard(model, mesh=mesh)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
     torch.manual_seed(1)
-    train(model, optimizer, 50)
+    train(model, optimizer, 50, width)
     for at in (1, 2):
-        train(model, optimizer, 1)
+        train(model, optimizer, 1, width)
         weights, moments = get_state_dict(model, optimizer)
         state = {"model": weights, "optimizer": moments, "step": 50 + at}
         dcp.save(state, checkpoint_id=os.path.join(step_folder(folder, at), "checkpoint"))
@@ -49,16 +50,17 @@ def work(rank, folder, count, port):
     dist.destroy_process_group()
 
 
-def write(folder, count):
+def write(folder, count, width=128, blocks=2):
     count = int(count)
     port = 29500 + os.getpid() % 10000
+    options = (folder, count, port, int(width), int(blocks))
     if count == 1:
-        work(0, folder, 1, port)
+        work(0, *options)
     else:
-        processes.spawn(work, args=(folder, count, port), nprocs=count)
+        processes.spawn(work, args=options, nprocs=count)
 
 
-def load(folder, _):
+def load(folder, *_):
     state = _load_state_dict_from_keys(checkpoint_id=os.path.join(folder, "checkpoint"))
     return flatten(state)
 

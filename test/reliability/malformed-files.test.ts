@@ -6,7 +6,8 @@
  * no reference names is taken (`placeStorages`: torch legacy); without `checkSize` (safetensors); when a header without a shape
  * is taken (npy, npz); when an error of JSON.parse is not caught (trainer state); and without the check of bounds in
  * ByteReader (all but safetensors and trainer state).
- * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle).
+ * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle);
+ * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';
@@ -14,5 +15,5 @@ import { FILE_PARSERS, tryFiles } from './malformed-files.js';
 test.for(FILE_PARSERS)('20,000 malformed inputs: $part', async (parser) => {
   const { segmented, refused } = await tryFiles(parser, 1, 20_000);
   expect(refused).toBeGreaterThan(1000);
-  if (parser.part !== 'trainer state') expect(segmented).toBeGreaterThan(1000);
+  if (!parser.part.endsWith(' state')) expect(segmented).toBeGreaterThan(1000);
 });

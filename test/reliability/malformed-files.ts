@@ -6,6 +6,7 @@ import { expectSound, inMemory } from '../adapters/sources.js';
 import { Dice, damaged, EDGES, littleEndian } from './dice.js';
 import { recordEvidence } from './evidence.js';
 import { BUNDLE_DATA, malformedBundle } from './malformed-bundle.js';
+import { DCP_DATA, DCP_METADATA, malformedData, malformedMetadata } from './malformed-dcp.js';
 import { malformedGguf } from './malformed-gguf.js';
 import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
@@ -50,12 +51,19 @@ function malformedNpz(dice: Dice): Uint8Array {
 
 const TRAINER_STATE = fixture('hf-trainer/checkpoint-100/trainer_state.json').slice(0, 1500);
 
+interface NamedBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface FileParser {
   readonly part: string;
   readonly name: string;
   readonly make: (dice: Dice) => Uint8Array;
   /** A sound file that what is made says the names of. */
-  readonly described?: { readonly name: string; readonly bytes: Uint8Array };
+  readonly described?: NamedBytes;
+  /** A sound file that lies beside what is made. */
+  readonly beside?: NamedBytes;
 }
 
 export const FILE_PARSERS: readonly FileParser[] = [
@@ -72,6 +80,9 @@ export const FILE_PARSERS: readonly FileParser[] = [
     make: malformedBundle,
     described: { name: 'ckpt.data-00000-of-00001', bytes: BUNDLE_DATA },
   },
+  { part: 'dcp metadata', name: DCP_METADATA.name, make: malformedMetadata, described: DCP_DATA },
+  { part: 'dcp state', name: DCP_METADATA.name, make: malformedMetadata, beside: DCP_DATA },
+  { part: 'dcp data', name: DCP_DATA.name, make: malformedData, beside: DCP_METADATA },
   { part: 'trainer state', name: 'trainer_state.json', make: (dice) => damaged(TRAINER_STATE, dice) },
 ];
 
@@ -82,16 +93,13 @@ export interface Outcomes {
 }
 
 /** Tries `count` inputs from consecutive seeds and writes down that they held. */
-export async function tryFiles(
-  { part, name, make, described }: FileParser,
-  seed: number,
-  count: number,
-): Promise<Outcomes> {
+export async function tryFiles(parser: FileParser, seed: number, count: number): Promise<Outcomes> {
+  const { part, make } = parser;
   const outcomes: Outcomes = { segmented: 0, refused: 0 };
   for (let number = seed; number < seed + count; number++) {
     const bytes = make(new Dice(number));
     try {
-      if (await holds(name, bytes, described)) outcomes.segmented++;
+      if (await holds(parser, bytes)) outcomes.segmented++;
       else outcomes.refused++;
     } catch (error) {
       throw new Error(`${part}, seed ${number}: ${Buffer.from(bytes.subarray(0, 4000)).toString('latin1')}`, {
@@ -104,7 +112,7 @@ export async function tryFiles(
 }
 
 /** Returns whether tensors were found; throws for whatever must not be. */
-async function holds(name: string, bytes: Uint8Array, described: FileParser['described']): Promise<boolean> {
+async function holds({ name, described, beside }: FileParser, bytes: Uint8Array): Promise<boolean> {
   let readBytes = 0;
   const counted = (file: RandomAccess): RandomAccess => ({
     ...file,
@@ -115,12 +123,14 @@ async function holds(name: string, bytes: Uint8Array, described: FileParser['des
   });
   const made = inMemory(name, bytes);
   const source = described === undefined ? made : inMemory(described.name, described.bytes);
-  const folder = new FolderFiles(new Map([[name, counted(made)]]));
+  const files = new Map([[name, counted(made)]]);
+  if (beside !== undefined) files.set(beside.name, inMemory(beside.name, beside.bytes));
+  const folder = new FolderFiles(files);
   const started = performance.now();
   const result = await segmentFile(counted(source), folder);
   const milliseconds = performance.now() - started;
   if (milliseconds > CASE_MS) expect.fail(`${milliseconds} ms for ${bytes.length} bytes`);
-  if (readBytes > READ_BYTES_BASE + 4 * bytes.length)
+  if (readBytes > READ_BYTES_BASE + 4 * source.size)
     expect.fail(`read ${readBytes} of ${bytes.length} bytes`);
   expectSound(result, source);
   const { problem, segmentation } = result;
@@ -128,7 +138,7 @@ async function holds(name: string, bytes: Uint8Array, described: FileParser['des
   const typed = problem.kind === 'corrupt' || problem.kind === 'unsupported';
   // The code of a reader that threw something else than a typed error.
   if (!typed || problem.code === 'unreadable-content') throw problem;
-  const size = problem.object === name ? bytes.length : source.size;
+  const size = (problem.object === name ? made : source).size;
   if ((problem.offset ?? 0) > size) expect.fail(`an error at ${problem.offset} of ${size} bytes`);
   if (segmentation.ranges.length > 0) expect.fail('refused, and tensors all the same');
   return false;
