@@ -30,6 +30,9 @@ const SLOT_NAMES = new Map([
   ['momentum', 'momentum_buffer'],
   ['velocity', 'momentum_buffer'],
   ['trace', 'momentum_buffer'],
+  ['accumulator', 'sum'],
+  ['rms', 'square_avg'],
+  ['mg', 'grad_avg'],
 ]);
 const AVERAGE = /(^|_)(ema|averaged?|swa|shadow)(_|$)/i;
 

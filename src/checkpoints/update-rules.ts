@@ -180,12 +180,16 @@ function lionRules(facts: RuleFacts): RuleOfRole[] {
 /** RMSprop and Adagrad: the weights, or the momentum buffer, show what the gradient was divided by the root. */
 function squareRules(role: Role, facts: RuleFacts): RuleOfRole[] {
   if (facts.roles.has('grad_avg')) return [];
-  const squareKept = role === 'sum' ? 1 : number(facts, 'alpha');
+  // Keras calls it rho, TensorFlow decay.
+  const alpha = number(facts, 'alpha', number(facts, 'rho', number(facts, 'decay', DEFAULTS.alpha)));
+  const squareKept = role === 'sum' ? 1 : alpha;
   const squareAdded = role === 'sum' ? 1 : 1 - squareKept;
   const shared = { kind: 'step-square', squareKept, squareAdded, eps: number(facts, 'eps') } as const;
   if (facts.roles.has('momentum_buffer')) {
-    const rule = { ...shared, kept: number(facts, 'momentum', 0.9), added: 1 };
-    return [{ rule, inputs: [before(role), after('momentum_buffer'), before('momentum_buffer')] }];
+    const inputs = [before(role), after('momentum_buffer'), before('momentum_buffer')];
+    const kept = number(facts, 'momentum', 0.9);
+    // torch has the rate outside the buffer, TensorFlow inside.
+    return [1, ...learningRates(facts)].map((added) => ({ rule: { ...shared, kept, added }, inputs }));
   }
   const slower = 1 + (stepOf(facts) - 1) * number(facts, 'lr_decay');
   return learningRates(facts).map((lr) => ({

@@ -14,6 +14,8 @@ const MIXES = [0, 2, 1, 3, 4] as const;
 /** Fields of an order of scaled-moment and decayed-moment. */
 const F16 = 8;
 const DECAY_NOT_FUSED = 16;
+/** Field of an order of step-square. */
+const UNDER_ROOT = 8;
 
 /** torch adds `lr * buffer` with a fused multiply-add where the processor has one. */
 export function momentumWeightsForms(rule: MomentumWeightsRule): readonly Form[] {
@@ -61,7 +63,8 @@ export function gradientMomentForms(rule: GradientMomentRule): readonly Form[] {
 
 export function stepSquareForms(rule: StepSquareRule): readonly Form[] {
   const constants = [rule.kept, rule.added, rule.squareKept, rule.squareAdded, rule.eps];
-  return [0, 2, 3, 6].map((order) => ({ formula: 'step-square', order, constants }));
+  // TensorFlow has eps under the root.
+  return [0, 2, 3, 6, UNDER_ROOT | 3].map((order) => ({ formula: 'step-square', order, constants }));
 }
 
 export function averageForms({ decay }: AverageRule): readonly Form[] {

@@ -54,7 +54,7 @@ const SHAPES: Record<Formula, FormulaShape> = {
   'faded-moment': { inputBytes: [4], outputBytes: 4, constants: 2, orders: 5 },
   'scaled-moment': { inputBytes: [4, 2], outputBytes: 4, constants: 3, orders: 16 },
   'decayed-moment': { inputBytes: [4, 4, 2], outputBytes: 4, constants: 4, orders: 32 },
-  'step-square': { inputBytes: [4, 4, 4], outputBytes: 4, constants: 5, orders: 8 },
+  'step-square': { inputBytes: [4, 4, 4], outputBytes: 4, constants: 5, orders: 16 },
   average: { inputBytes: [4, 4], outputBytes: 4, constants: 2, orders: 5 },
   maximum: { inputBytes: [4, 4], outputBytes: 4, constants: 0, orders: 1 },
   'recover-gradient': { inputBytes: [4, 4], outputBytes: 2, constants: 2, orders: 5 },

@@ -43,12 +43,17 @@ function squareAdded(v0: number, g: number, beta: number, rest: number, sum: num
   return sum === 6 ? f(v0 + f(rest * apart)) : f(rest * apart + v0);
 }
 
-/** With u the step, the root r of the new mean solves r * r = beta * s0 + rest * u * u * (r + eps) * (r + eps). */
+/**
+ * With u the step, the root r of the new mean solves r * r = beta * s0 + rest * u * u * (r + eps) * (r + eps); the mean itself solves
+ * s = beta * s0 + rest * u * u * (s + eps) where eps is under the root.
+ */
 export const stepSquares: Predict = lanewise((order, [kept, rest1, beta, rest, eps], s0, x, x0) => {
   const u = (x - kept * x0) * (1 / rest1);
   const c = rest * (u * u);
-  const lost = c * eps;
   const left = 1 - c;
+  if ((order & 8) !== 0)
+    return squareAdded(s0, f(u * Math.sqrt((beta * s0 + eps) / left)), beta, rest, order & 7);
+  const lost = c * eps;
   const root = Math.sqrt(lost * lost + left * (lost * eps + beta * s0));
   return squareAdded(s0, f(u * ((lost + root) / left + eps)), beta, rest, order);
 });

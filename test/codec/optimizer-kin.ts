@@ -137,9 +137,14 @@ function squares(w0: Lanes, s0: Lanes, g: Lanes): KinStep[] {
   const rms = s0.map((before, lane) => f(f(f(0.01) * g[lane]) * g[lane] + f(before * f(0.99))));
   const sum = s0.map((before, lane) => f(before + f(g[lane] * g[lane])));
   const rmsRule = { ...shared, squareKept: 0.99, squareAdded: 0.01, eps: 1e-8 };
+  // TensorFlow has eps under the root, and the rate in the buffer.
+  const mean = s0.map((before, lane) => f(f(before * f(0.9)) + f(f(g[lane] * g[lane]) * f(1 - 0.9))));
+  const taken = mean.map((s, lane) => f(f(g[lane] * f(1e-3)) / f(Math.sqrt(f(s + f(1e-7))))));
+  const meanRule = { ...shared, kept: 0, added: 1e-3, squareKept: 0.9, squareAdded: 1 - 0.9, eps: 1e-7 };
   const sumRule = { ...shared, squareKept: 1, squareAdded: 1, eps: 1e-10 };
   return [
     step('mean of squares of RMSprop', rms, rmsRule, [s0, moved(rms, 1e-8), w0], 9),
+    step('mean of squares of RMSprop in TensorFlow', mean, meanRule, [s0, taken, w0], 4),
     step('sum of squares of Adagrad', sum, sumRule, [s0, moved(sum, 1e-10), w0], 9),
   ];
 }

@@ -91,6 +91,10 @@ def step_square(order, k, s0, x, x0):
     u = (x - kept * x0) * wide_quotient(1.0, rest1)
     c = rest * (u * u)
     lost, left = c * eps, 1 - c
+    if order & 8:
+        inside = wide_quotient(beta * s0 + eps, left)
+        g = single(u * (math.sqrt(inside) if inside >= 0 else math.nan))
+        return square_added(order & 7, beta, rest, s0, g)
     inside = lost * lost + left * (lost * eps + beta * s0)
     r = wide_quotient(lost + (math.sqrt(inside) if inside >= 0 else math.nan), left)
     return square_added(order, beta, rest, s0, single(u * (r + eps)))

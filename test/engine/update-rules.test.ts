@@ -45,6 +45,19 @@ describe('rules of a role', () => {
     expect(kinds('square_avg', ['weights', 'square_avg', 'grad_avg'])).toEqual([]);
   });
 
+  it('take the mean of squares from the buffer, as torch and as TensorFlow fill it', () => {
+    const roles = ['weights', 'square_avg', 'momentum_buffer'];
+    const rules = rulesOf(
+      'square_avg',
+      facts(roles, { settings: { lr: 0.25, decay: 0.75, momentum: 0 } }),
+    ).map(({ rule }) => rule);
+    const shared = { kind: 'step-square', kept: 0, squareKept: 0.75, squareAdded: 0.25 };
+    expect(rules).toMatchObject([
+      { ...shared, added: 1 },
+      { ...shared, added: 0.25 },
+    ]);
+  });
+
   it('take the largest second moment where amsgrad keeps it, and decay in the gradient with the weights', () => {
     const roles = ['weights', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'];
     const [{ inputs }] = rulesOf('weights', facts(roles));

@@ -72,6 +72,7 @@ export function predictStepSquare(
   const wideBeta = f64x2.splat(<f64>load<f32>(k + 8));
   const wideRest = f64x2.splat(<f64>load<f32>(k + 12));
   const eps = f64x2.splat(<f64>load<f32>(k + 16));
+  const isInside = (order & 8) != 0;
   for (let i: usize = 0; i < lanes << 2; i += 16) {
     const before = v128.load(s0 + i);
     const after = v128.load(x + i);
@@ -85,6 +86,7 @@ export function predictStepSquare(
       wideBeta,
       wideRest,
       eps,
+      isInside,
     );
     const high = stepGradient(
       Lanes.wideHigh(before),
@@ -95,17 +97,19 @@ export function predictStepSquare(
       wideBeta,
       wideRest,
       eps,
+      isInside,
     );
     v128.store(
       output + i,
       Lanes.canonical(
-        SecondMoment.added(before, Lanes.canonical(Lanes.narrow(low, high)), beta, rest, order),
+        SecondMoment.added(before, Lanes.canonical(Lanes.narrow(low, high)), beta, rest, order & 7),
       ),
     );
   }
 }
 
-// With u the step and c = rest * u * u, the root r of the new mean solves r * r = beta * s0 + c * (r + eps) * (r + eps).
+// With u the step and c = rest * u * u, the root r of the new mean solves r * r = beta * s0 + c * (r + eps) * (r + eps);
+// with eps under the root, the new mean s solves s = beta * s0 + c * (s + eps).
 function stepGradient(
   s0: v128,
   x: v128,
@@ -115,11 +119,13 @@ function stepGradient(
   beta: v128,
   rest: v128,
   eps: v128,
+  isInside: bool,
 ): v128 {
   const u = f64x2.mul(f64x2.sub(x, f64x2.mul(kept, x0)), inverse);
   const c = f64x2.mul(rest, f64x2.mul(u, u));
-  const lost = f64x2.mul(c, eps);
   const left = f64x2.sub(f64x2.splat(1), c);
+  if (isInside) return f64x2.mul(u, f64x2.sqrt(f64x2.div(f64x2.add(f64x2.mul(beta, s0), eps), left)));
+  const lost = f64x2.mul(c, eps);
   const known = f64x2.add(f64x2.mul(lost, eps), f64x2.mul(beta, s0));
   const root = f64x2.sqrt(f64x2.add(f64x2.mul(lost, lost), f64x2.mul(left, known)));
   return f64x2.mul(u, f64x2.add(f64x2.div(f64x2.add(lost, root), left), eps));
