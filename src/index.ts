@@ -52,6 +52,11 @@ export type {
 export { type ErrorDetails, type ErrorKind, isThetalogError, ThetalogError } from './errors.js';
 export {
   createStore,
+  type Estimate,
+  type EstimatedCheckpoint,
+  type EstimatedPart,
+  type EstimateOptions,
+  estimateFiles,
   keep,
   type ManagedSave,
   type Manager,

@@ -24,7 +24,7 @@ export {
 } from './manifest-store.js';
 export { forkRun, pinCheckpoint, tagCheckpoint, unpinCheckpoint, untagCheckpoint } from './marks.js';
 export { type CreateOptions, createContext, type OpenOptions, openContext } from './open-store.js';
-export type { SavePlan } from './plan.js';
+export { readSource, type SavePlan } from './plan.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { restoreTensors } from './restore-tensors.js';
@@ -42,5 +42,6 @@ export {
   withoutTensors,
 } from './state-plan.js';
 export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
+export { timeRestore } from './time-restore.js';
 export type * from './types.js';
 export { hasSameFiles, verifyFiles } from './verify-files.js';

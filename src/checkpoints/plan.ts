@@ -8,6 +8,7 @@ import {
   type OptimizerSettings,
   type StreamLayout,
 } from '../format/index.js';
+import type { ChunkId } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
 import type { ChunkBuffer } from '../packs/index.js';
 import { type DType, dtypeInfo, type Group } from '../tensor/index.js';
@@ -39,6 +40,8 @@ export interface SavePlan {
   sources: ByteSource[];
   /** The chunks of streams that are staged in memory, and what is left of those of the state before. */
   staged?: StagedChunks;
+  /** Returns the bytes of a chunk of the base that are somewhere else than in the store, too. */
+  baseBytes?(id: ChunkId): Promise<Uint8Array | undefined>;
   /** Digests the files; may be begun before anything else is read. */
   files(compute: ComputePool, signal: AbortSignal | undefined): Promise<FileContent[]>;
   /** Throws `conflict` if a file is no longer the one that was opened; to be called when all is read. */

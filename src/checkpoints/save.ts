@@ -213,6 +213,7 @@ class Save {
     const { storage, compute, writerMemory: memory, spareMemory: spare } = this.context;
     const onDamage = (error: ThetalogError) => this.warn(error);
     const { signal } = this.request;
+    const { baseBytes } = this.plan;
     return new ChunkWriter({
       index,
       storage,
@@ -224,6 +225,7 @@ class Save {
       onDamage,
       log,
       signal,
+      baseBytes,
     });
   }
 

@@ -7,6 +7,7 @@ import { addCatCommand } from './commands/cat-command.js';
 import { addCheckCommand } from './commands/check-command.js';
 import { addCompletionCommands } from './commands/completion-command.js';
 import { addDiffCommand } from './commands/diff-command.js';
+import { addEstimateCommand } from './commands/estimate-command.js';
 import { addExportCommand } from './commands/export-command.js';
 import { addForgetCommand } from './commands/forget-command.js';
 import { addCompactCommand, addGcCommand } from './commands/housekeeping-commands.js';
@@ -96,6 +97,7 @@ export function createProgram({ stdout, stderr }: Host, commandHost: CommandHost
   addInitCommand(program, commandHost);
   addSaveCommand(program, commandHost);
   addWatchCommand(program, commandHost);
+  addEstimateCommand(program, commandHost);
   addRestoreCommand(program, commandHost);
   addExportCommand(program, commandHost);
   addImportCommand(program, commandHost);

@@ -1,4 +1,6 @@
 export { keep, type StateDifference } from '../maintenance/index.js';
+export { estimateFiles } from './estimate.js';
+export type { Estimate, EstimatedCheckpoint, EstimatedPart, EstimateOptions } from './estimate-types.js';
 export type { Manager } from './manager.js';
 export type { ManagerOptions } from './manager-options.js';
 export type { Resumed, ResumeOptions, SkippedCheckpoint } from './resume.js';

@@ -101,6 +101,8 @@ export interface ChunkWriterOptions {
   onDamage(error: ThetalogError): void;
   log?: EncodingLog;
   signal?: AbortSignal;
+  /** Returns the bytes of a chunk of the base that need not be read from the store. */
+  baseBytes?(id: ChunkId): Promise<Uint8Array | undefined>;
 }
 
 export class ChunkWriter {
@@ -144,11 +146,14 @@ export class ChunkWriter {
       )
         return { group, result, predictions: possible };
     }
+    const elsewhere = await this.readElsewhere(stored);
+    for (const { id } of elsewhere) known.add(id);
     const { records, unreadable } = await this.read(stored, known);
     const predictions = possible.map((all) =>
       all.filter((one) => !one.inputs.some((input) => 'id' in input && unreadable.has(input.id))),
     );
-    const result = await this.run(group, predictions, records, false);
+    const all = { ...group, known: [...group.known, ...elsewhere] };
+    const result = await this.run(all, predictions, records, false);
     for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) this.options.spare.give(buffer);
     return { group, result, predictions };
   }
@@ -259,6 +264,20 @@ export class ChunkWriter {
   private takeOutput({ members }: ChunkGroup): Uint8Array {
     const length = members.reduce((sum, member) => sum + member.length + RECORD_SLACK, 0);
     return this.options.memory.takeOutput(length);
+  }
+
+  /** Takes chunks that need not be read from the store out of those that are wanted. */
+  private async readElsewhere(wanted: Set<ChunkId>): Promise<Required<ChunkBuffer>[]> {
+    const { baseBytes } = this.options;
+    const found: Required<ChunkBuffer>[] = [];
+    if (baseBytes === undefined) return found;
+    for (const id of [...wanted]) {
+      const bytes = await baseBytes(id);
+      if (bytes === undefined) continue;
+      found.push({ id, bytes });
+      wanted.delete(id);
+    }
+    return found;
   }
 
   /** Reads what decoding the given chunks takes. Old damage must not keep anyone from saving anew. */

@@ -6,7 +6,15 @@ import * as tfjs from '../../src/tfjs/index.js';
 import { readSources, visit } from './source-tree.js';
 
 /** What the package exports at run time. A name that goes from here breaks programs: that takes a major version. */
-const VALUES = ['MemoryStorage', 'ThetalogError', 'createStore', 'isThetalogError', 'keep', 'openStore'];
+const VALUES = [
+  'MemoryStorage',
+  'ThetalogError',
+  'createStore',
+  'estimateFiles',
+  'isThetalogError',
+  'keep',
+  'openStore',
+];
 
 /** The same for types. */
 const TYPES = [
@@ -27,6 +35,10 @@ const TYPES = [
   'Environment',
   'ErrorDetails',
   'ErrorKind',
+  'Estimate',
+  'EstimateOptions',
+  'EstimatedCheckpoint',
+  'EstimatedPart',
   'ExplainedGroup',
   'ExportOptions',
   'ExportResult',
