@@ -10,6 +10,7 @@ import { BoundedSource } from './bounded-source.js';
 import { dcpDataAdapter, dcpMetadataAdapter } from './dcp.js';
 import { FolderFiles } from './folder-files.js';
 import { ggufAdapter } from './gguf.js';
+import { hdf5Adapter, kerasAdapter } from './hdf5.js';
 import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
 import { safetensorsAdapter } from './safetensors.js';
@@ -27,10 +28,12 @@ const ADAPTERS: readonly Adapter[] = [
   dcpDataAdapter,
   safetensorsAdapter,
   npzAdapter,
+  kerasAdapter,
   torchZipAdapter,
   torchLegacyAdapter,
   npyAdapter,
   ggufAdapter,
+  hdf5Adapter,
 ];
 
 /** Enough for every magic number and for the first record name of a zip. */

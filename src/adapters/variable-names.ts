@@ -80,7 +80,7 @@ function findSlots(
   const slots = new Map<string, Slot[]>();
   for (const range of ranges) {
     if (range.group !== 'optimizer' || !isWeightType(range.dtype)) continue;
-    const place = placeOf(range.key, weights) ?? placeOf(nameOf(range), weights);
+    const place = placeOf(nameOf(range), weights) ?? placeOf(range.key, weights);
     if (place === undefined || String(place.weights.tensors[0].shape) !== String(range.tensors[0].shape))
       continue;
     const own = slots.get(place.optimizer) ?? [];
@@ -142,9 +142,11 @@ function factsOf(slots: readonly Slot[], scalars: ReadonlyMap<string, number>): 
   }
   const { optimizer } = slots[0];
   const settings = new SettingsCollector();
-  for (const [name, value] of scalars)
-    if (belongsTo(name, optimizer))
-      settings.add(name.slice(name.lastIndexOf('/') + 1).replace(/^_/, ''), value);
+  for (const [name, value] of scalars) {
+    const own = name.slice(name.lastIndexOf('/') + 1);
+    if (belongsTo(name, optimizer) && !OPTIMIZER_STEPS.includes(own))
+      settings.add(own.replace(/^_/, ''), value);
+  }
   return [...byWeights].map(([weights, own], index) => {
     const names = new Set(own.map(({ slot }) => slot));
     return {

@@ -7,7 +7,8 @@
  * is taken (npy, npz); when an error of JSON.parse is not caught (trainer state); and without the check of bounds in
  * ByteReader (all but safetensors and trainer state).
  * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle);
- * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata).
+ * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata);
+ * when a dataset may reach past the end of its file (hdf5).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';

@@ -8,6 +8,7 @@ import { recordEvidence } from './evidence.js';
 import { BUNDLE_DATA, malformedBundle } from './malformed-bundle.js';
 import { DCP_DATA, DCP_METADATA, malformedData, malformedMetadata } from './malformed-dcp.js';
 import { malformedGguf } from './malformed-gguf.js';
+import { malformedHdf5 } from './malformed-hdf5.js';
 import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
@@ -73,6 +74,7 @@ export const FILE_PARSERS: readonly FileParser[] = [
   { part: 'torch legacy', name: 'model.pth', make: malformedLegacy },
   { part: 'npy', name: 'array.npy', make: malformedNpy },
   { part: 'npz', name: 'arrays.npz', make: malformedNpz },
+  { part: 'hdf5', name: 'model.h5', make: malformedHdf5 },
   { part: 'gguf', name: 'model.gguf', make: malformedGguf },
   {
     part: 'tensor bundle',
