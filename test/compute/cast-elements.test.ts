@@ -1,7 +1,6 @@
 /**
- * Conversion between float types. The values are those of torch 2.13 (`Tensor.to`, cpu). Seen to fail when `toSingles` of doubles
- * leaves NaNs to the engine's own bits, when `convert` cuts blocks as if all lanes had 4 bytes, and when doubles are narrowed to
- * f16 without the step over f32.
+ * Conversion between float types. The values are those of torch 2.13 (`Tensor.to`, cpu). Seen to fail when NaNs of doubles get another
+ * payload, and when `convert` cuts blocks as if all lanes had 4 bytes.
  */
 import { describe, expect, test } from 'vitest';
 import { type Cast, castElements, castLength } from '../../src/compute/index.js';

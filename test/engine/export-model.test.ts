@@ -1,6 +1,6 @@
 /**
  * Any state in any shards. Seen to fail when a shard may be larger by one tensor, when parts of chunks are written where they were
- * before conversion, when tied names are not read back, and when `import` lists tensors by file.
+ * before conversion, when tied names are not read back, and when an import lists tied tensors by name.
  */
 import fc from 'fast-check';
 import { test } from 'vitest';

@@ -151,8 +151,13 @@ test('tied tensors come back from the metadata, and the same one of them is writ
 
 describe('a folder', () => {
   test('with model.safetensors stands for it, whatever else is there', async () => {
-    await importTree({ ...THREE, ...ONE, 'consolidated.safetensors': 'not read' });
-    expect(await restored()).toEqual(asState(TENSORS));
+    const other = { w: noise(2000, 9) };
+    await importTree({
+      ...THREE,
+      'model.safetensors': safetensors(other),
+      'consolidated.safetensors': 'not read',
+    });
+    expect(await restored()).toEqual(asState(other));
   });
 
   test('with an index stands for what it names', async () => {

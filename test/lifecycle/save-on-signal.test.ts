@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createStore, type SignalOutcome } from '../../src/index.js';
 import { makeStore } from '../engine/make-store.js';
+import { Dice } from '../reliability/dice.js';
 import { GatedStorage } from './gated-storage.js';
 import { endBySignal, latestOf } from './signalled-process.js';
 
@@ -25,12 +26,16 @@ const LARGE = 4_000_000;
 const GENEROUS_MS = 20_000;
 
 describe('SIGTERM while a process trains and saves', () => {
-  test.each([0, 37, 90])(
-    'at any moment (%i ms on): the state of that moment is saved whole, and the process ends by the signal',
-    async (afterMs) => {
+  const seed = Date.now() % 2 ** 31;
+  const dice = new Dice(seed);
+  const moments = Array.from({ length: 3 }, () => dice.below(1000) / 1000);
+
+  test.each(moments)(
+    `at any moment of a save (%f of it, seed ${seed}): the state of that moment is saved whole, and the process ends by the signal`,
+    async (share) => {
       const folder = await emptyStore();
       const options = { elements: LARGE, signals: ['SIGTERM'], deadlineMs: GENEROUS_MS };
-      const { lines, signal, milliseconds } = await endBySignal(folder, options, ['SIGTERM'], afterMs);
+      const { lines, signal, milliseconds } = await endBySignal(folder, options, ['SIGTERM'], { share });
       expect(signal).toBe('SIGTERM');
       expect(milliseconds).toBeLessThan(GENEROUS_MS);
       const done = lines.at(-1);
@@ -51,7 +56,9 @@ describe('SIGTERM while a process trains and saves', () => {
       signals: ['SIGTERM'],
       deadlineMs: GENEROUS_MS,
     };
-    const { lines, signal } = await endBySignal(folder, options, ['SIGTERM'], 50);
+    const { lines, signal } = await endBySignal(folder, options, ['SIGTERM'], {
+      share: dice.below(1000) / 1000,
+    });
     expect(signal).toBe('SIGTERM');
     const { step, isWhole } = await latestOf(folder);
     expect(isWhole).toBe(true);
@@ -61,7 +68,9 @@ describe('SIGTERM while a process trains and saves', () => {
   test('with no time left: the one before stays, and the process ends within the deadline', async () => {
     const folder = await emptyStore();
     const options = { elements: LARGE, signals: ['SIGTERM'], deadlineMs: 1 };
-    const { lines, signal, milliseconds } = await endBySignal(folder, options, ['SIGTERM'], 10);
+    const { lines, signal, milliseconds } = await endBySignal(folder, options, ['SIGTERM'], {
+      share: dice.below(1000) / 1000,
+    });
     expect(signal).toBe('SIGTERM');
     expect(lines.at(-1)).toMatchObject({ done: 'abandoned' });
     expect(milliseconds).toBeLessThan(5000);
@@ -71,7 +80,9 @@ describe('SIGTERM while a process trains and saves', () => {
   test('twice, and with SIGUSR1, which saves and goes on: it is seen to once', async () => {
     const folder = await emptyStore();
     const options = { elements: SMALL, signals: ['SIGTERM', 'SIGUSR1'], deadlineMs: GENEROUS_MS };
-    const { lines, signal } = await endBySignal(folder, options, ['SIGUSR1', 'SIGTERM', 'SIGTERM'], 30);
+    const { lines, signal } = await endBySignal(folder, options, ['SIGUSR1', 'SIGTERM', 'SIGTERM'], {
+      share: dice.below(1000) / 1000,
+    });
     expect(signal).toBe('SIGTERM');
     const done = lines.filter((line) => line.signal === 'SIGTERM').map((line) => line.done);
     expect(done).toEqual(['saved']);

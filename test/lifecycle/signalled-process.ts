@@ -14,12 +14,15 @@ export interface Ending {
   milliseconds: number;
 }
 
-/** Starts the process and sends it the signals `afterMs` after its first checkpoint is durable, or as soon as it is. */
+/** When signals are sent: so long after the first checkpoint is durable, or at a share (0 to 1) of the time from one to the next. */
+export type Moment = { afterMs: number } | { share: number };
+
+/** Starts the process and sends it the signals. A share counts from the third checkpoint, and of the time that this one took. */
 export async function endBySignal(
   store: string,
   options: object,
   signals: readonly NodeJS.Signals[],
-  afterMs: number,
+  moment: Moment,
 ): Promise<Ending> {
   const child = spawn(process.execPath, [SCRIPT, store, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -30,9 +33,14 @@ export async function endBySignal(
     sentAt = Date.now();
     for (const signal of signals) child.kill(signal);
   };
+  const readyAt: number[] = [];
   child.stdout.on('data', (text: Buffer) => {
-    if (output === '') setTimeout(send, afterMs);
     output += text.toString();
+    const before = readyAt.length;
+    for (const _ of text.toString().matchAll(/"ready"/g)) readyAt.push(Date.now());
+    const isReached = (count: number): boolean => before < count && readyAt.length >= count;
+    if ('afterMs' in moment && isReached(1)) setTimeout(send, moment.afterMs);
+    if ('share' in moment && isReached(3)) setTimeout(send, moment.share * (readyAt[2] - readyAt[1]));
   });
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.on('close', (...ending) => resolve(ending));
