@@ -14,7 +14,7 @@ const AVERAGE =
 
 const MASTER_SLOT = /^(master|main|fp32)(_?(param|weight|copy|p))?s?$/;
 const MASTER_LIST =
-  /^(.*\.)?(?:fp32_from_fp16(?:_params|_groups)?|fp32_from_float16_groups|master_params|main_params)\.(\d+(?:\.\d+)?)$/;
+  /^(.*\.)?(?:fp32_from_fp16(?:_params|_groups)?|fp32_from_float16_groups|single_partition_of_fp32_groups|fp32_flat_groups|master_params|main_params)\.(\d+(?:\.\d+)?)$/;
 
 /** Returns the name without the wrappers around the module. */
 export function plainParameterName(name: string): string {
@@ -47,7 +47,7 @@ export function isMasterSlot(name: string): boolean {
   return MASTER_SLOT.test(name);
 }
 
-/** Takes apart the name of a tensor in a list of master weights, as apex and Megatron keep it beside the optimizer. */
+/** Takes apart the name of a tensor in a list of master weights, as apex, Megatron and DeepSpeed keep it beside the optimizer. */
 export function masterListPlace(name: string): { prefix: string; place: string } | undefined {
   const match = MASTER_LIST.exec(name);
   return match === null ? undefined : { prefix: match[1] ?? '', place: match[2] };

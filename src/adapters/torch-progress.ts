@@ -4,10 +4,11 @@
  */
 import { dtypeInfo } from '../tensor/index.js';
 import type { RandomAccess, Segmentation, TensorRange } from './adapter.js';
+import { groupOfFile } from './group-names.js';
 import { entriesOf, PickleDict, PickleFloat, type PickleValue } from './pickle-values.js';
 import { readTensor } from './torch-tensors.js';
 
-const STEP_KEYS = ['step', 'global_step', 'iteration', 'iter', 'iter_num', 'steps'];
+const STEP_KEYS = ['step', 'global_step', 'iteration', 'iter', 'iter_num', 'steps', 'global_steps'];
 const EPOCH_KEYS = ['epoch', 'current_epoch'];
 const METRIC_DICTS = ['metrics', 'metric'];
 /** What training code calls a measure of quality; other numbers at the top (`lr`, `eta_min`, `gamma`) are settings. */
@@ -23,7 +24,8 @@ export async function readTorchProgress(
   ranges: readonly TensorRange[],
   source: RandomAccess,
 ): Promise<Pick<Segmentation, 'step' | 'epoch' | 'metrics'>> {
-  if (!(value instanceof PickleDict)) return {};
+  // What accelerate counts beside the states of random generators begins anew with every process.
+  if (!(value instanceof PickleDict) || groupOfFile(source.name) === 'rng') return {};
   const { entries } = value;
   const scalars = new ScalarTensors(ranges, source);
   const counter = async (keys: readonly string[]): Promise<number | undefined> => {
