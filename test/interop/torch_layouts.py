@@ -35,7 +35,7 @@ def reference(folder, at):
     for key, value in tensors.items():
         file, name = key.split(":", 1)
         optimizer = "optim" in file and not name.startswith("optim") and "optimizer" not in name
-        if "rng" not in key and "random" not in file:
+        if "rng" not in name and "random" not in file:
             plain[f"optimizer.{name}" if optimizer else name] = value
     write_reference(folder, at, plain)
 
