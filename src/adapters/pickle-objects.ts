@@ -102,7 +102,9 @@ function dictOf(machine: PickleMachine, args: readonly PickleValue[]): PickleDic
     if (argument instanceof PickleDict) {
       machine.charge(argument.entries.size);
       setItems(machine, [...argument.entries].flat(), dict);
-    } else if (argument instanceof PickleList) {
+    } else if (typeof argument === 'string' && argument !== '') {
+      machine.fail('pickle-operand', 'a dict is made of text');
+    } else if (argument instanceof PickleList || argument instanceof PickleTuple) {
       machine.charge(argument.items.length);
       for (const pair of argument.items) {
         const items = pair instanceof PickleTuple || pair instanceof PickleList ? pair.items : [];

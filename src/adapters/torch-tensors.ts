@@ -3,6 +3,7 @@
  * Sparse, quantised and subclassed tensors are not understood as such: the storages in them are found all the same.
  */
 import { corrupt } from '../errors.js';
+import { dtypeInfo } from '../tensor/index.js';
 import { type ElementType, shapeBytes } from './element-type.js';
 import {
   calledName,
@@ -17,6 +18,8 @@ import { elementOfTorchDtype, readStorageUse, type StorageUse } from './torch-st
 
 /** Dimensions of one tensor, torch's own limit. */
 const DIMENSIONS_MAX = 64;
+/** What the metadata of a tensor says of its elements; torch passes over anything else in it. */
+const VIEW_METADATA = ['conj', 'neg'];
 /** Wrappers around a tensor (parameter, subclass); two are usual, more only a crafted file has. */
 const WRAPPERS_MAX = 8;
 
@@ -56,13 +59,14 @@ export interface TensorUse {
  * one that would reach outside its storage.
  */
 export function readTensor(value: PickleValue, object: string): TensorUse | undefined {
-  const call = unwrap(value, object);
+  const unwrapped = unwrap(value, object);
+  const call = unwrapped?.call;
   const least = DENSE_REBUILDERS.get(calledName(call ?? null) ?? '');
   if (call === undefined || least === undefined) return undefined;
   const fail = (what: string): never => {
     throw corrupt('torch-tensor', `a tensor with ${what}`, object, call.offset);
   };
-  checkGradient(call, GRADIENT_ARGUMENT, object);
+  const isTrained = checkGradient(call, GRADIENT_ARGUMENT, object) || unwrapped?.isTrained === true;
   const [reference, offset, size, stride] = call.args.items;
   const storage = reference instanceof PickleReference ? readStorageUse(reference, object) : undefined;
   if (storage === undefined) return fail('no storage');
@@ -72,6 +76,7 @@ export function readTensor(value: PickleValue, object: string): TensorUse | unde
   if (shape === undefined || strides === undefined || shape.length !== strides.length)
     return fail('a bad shape');
   const element = readElement(call, least, storage, object);
+  if (isTrained && !mayHaveGradient(element)) return fail('a gradient that its element type cannot have');
   const use = { storage, element, shape, strides: undefined };
   const elements = windowElements(element, storage);
   if (storage.windowStart > 0 && element?.bytes !== storage.element?.bytes)
@@ -98,20 +103,30 @@ function readElement(
   const sound = metadata === null || metadata instanceof PickleDict;
   if (items.length < least || items.length > most || !sound)
     throw corrupt('torch-tensor', 'a tensor of too few, too many or bad arguments', object, offset);
-  if (metadata !== null && metadata.entries.size > 0) return undefined;
+  if (metadata !== null && VIEW_METADATA.some((key) => metadata.entries.has(key))) return undefined;
   return least > DTYPE_ARGUMENT ? elementOfTorchDtype(items[DTYPE_ARGUMENT]) : storage.element;
 }
 
-/** Every rebuilder takes, one after the other, whether there is a gradient and the hooks on it. */
-function checkGradient({ args, offset }: PickleRecord, at: number, object: string): void {
+/** Every rebuilder takes, one after the other, whether there is a gradient and the hooks on it. Returns whether there is one. */
+function checkGradient({ args, offset }: PickleRecord, at: number, object: string): boolean {
   const [required = false, hooks = null] = args.items.slice(at, at + 2);
   const sound = typeof required === 'boolean' && (hooks === null || hooks instanceof PickleDict);
   if (!sound) throw corrupt('torch-tensor', 'a tensor with a bad requires_grad or hooks', object, offset);
+  return required === true;
+}
+
+/** Integers have no gradient; what the store keeps as bytes may be complex. */
+function mayHaveGradient(element: ElementType | undefined): boolean {
+  return element === undefined || element.dtype === 'bytes' || dtypeInfo(element.dtype).lane === 'float';
 }
 
 /** Takes parameters and subclasses off the call that makes the tensor. */
-function unwrap(value: PickleValue, object: string): PickleRecord | undefined {
+function unwrap(
+  value: PickleValue,
+  object: string,
+): { readonly call: PickleRecord; readonly isTrained: boolean } | undefined {
   let call = value;
+  let isTrained = false;
   for (let depth = 0; depth < WRAPPERS_MAX && call instanceof PickleRecord; depth++) {
     const name = calledName(call);
     const args = call.args.items;
@@ -119,14 +134,14 @@ function unwrap(value: PickleValue, object: string): PickleRecord | undefined {
     if (count !== undefined) {
       if (args.length !== count || !(args[0] instanceof PickleRecord))
         throw corrupt('torch-tensor', 'a parameter that is made of no tensor', object, call.offset);
-      checkGradient(call, PARAMETER_GRADIENT_ARGUMENT, object);
+      isTrained = checkGradient(call, PARAMETER_GRADIENT_ARGUMENT, object) || isTrained;
       call = args[0];
     } else if (name === SUBCLASS_REBUILDER && args.length > 2) {
       const inner = args[2];
       if (!(inner instanceof PickleTuple)) return undefined;
       call = new PickleRecord(args[0], inner, call.offset);
     } else {
-      return call;
+      return { call, isTrained };
     }
   }
   return undefined;

@@ -15,8 +15,8 @@ const END_SIGNATURE = 0x06054b50;
 const ZIP64_END_SIGNATURE = 0x06064b50;
 const ZIP64_LOCATOR_SIGNATURE = 0x07064b50;
 
-/** Encrypted, a patch, strongly encrypted. */
-const FLAGS_UNREADABLE = 0x61;
+/** Encrypted, a patch, strongly encrypted, an encrypted directory. */
+const FLAGS_UNREADABLE = 0x2061;
 /** MS-DOS's mark of a directory: readers that go by it find nothing in the record. */
 const ATTRIBUTE_DIRECTORY = 0x10;
 const FLAG_DESCRIPTOR = 8;
