@@ -12,15 +12,22 @@ const ALLOWED_REFUSALS: Readonly<Record<Library, readonly [RegExp, string][]>> =
   safetensors: [[/unknown variant/, 'a type that is not known yet is kept as bytes; its place is checked']],
   torch: [
     [
-      /^ValueError: (TypeError|AttributeError)\((?!.*(_rebuild|'dtype'))/,
+      /^ValueError: (UnpicklingError\('state is not|(TypeError|AttributeError)\((?!.*(_rebuild|'dtype')))/,
       'what a pickle does to objects that are no tensors is written down, not done, so that nothing can go wrong in it',
     ],
     [
       /NEWOBJ class argument must be a type/,
       'the same: whether a name is a class or a function is not known',
     ],
+    [
+      /_rebuild_\w+\(\) missing \d+ required positional arguments/,
+      'a call whose result another one replaces is not looked at; those of tensors that are found are',
+    ],
   ],
 };
+
+/** Of a compressed record, whose tensors are left out anyway. */
+const RECORD_SIZE = /record size \(\d+ bytes\) does not match/;
 
 const READERS: readonly [string, Library][] = [
   ['safetensors', 'safetensors'],
@@ -61,7 +68,9 @@ export async function compareFiles(
     }
     const { tensors, error = '' } = await reader.read(bytes);
     if (tensors === undefined) {
-      if (!ALLOWED_REFUSALS[library].some(([pattern]) => pattern.test(error)))
+      const isAllowed = ALLOWED_REFUSALS[library].some(([pattern]) => pattern.test(error));
+      const isOfLeftOut = RECORD_SIZE.test(error) && (await isLeftOut(true, name, bytes));
+      if (!isAllowed && !isOfLeftOut)
         expect.fail(`${part}, seed ${number}: ${own.length} tensors where the reference says ${error}`);
       agreement.allowed++;
       continue;
