@@ -29,7 +29,7 @@ const ROWS = [
   ['power-cuts', 'Simulated power cuts that tear, reorder and lose what was not synced', 'cuts'],
   ['ext4-power-cuts', 'Real power cuts of ext4', 'cuts'],
   ['damage', 'Bits flipped, objects cut or swapped: found or bit-exact, never wrong bytes', 'faults'],
-  ['processes', '8 processes save, restore, forget, collect and compact one store', 'acknowledged saves'],
+  ['processes', '8 processes save, restore, forget, collect and compact one store', 'operations'],
   [
     'stopped-writers',
     'A writer stopped at any storage call while `gc` without grace runs to its end',
