@@ -15,6 +15,7 @@ import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
 import { safetensorsAdapter } from './safetensors.js';
 import { bundleDataAdapter, bundleIndexAdapter } from './tensor-bundle.js';
+import { tfjsAdapter } from './tfjs.js';
 import { torchLegacyAdapter } from './torch-legacy.js';
 import { torchZipAdapter } from './torch-zip.js';
 import { trainerStateAdapter } from './trainer-state.js';
@@ -34,6 +35,7 @@ const ADAPTERS: readonly Adapter[] = [
   npyAdapter,
   ggufAdapter,
   hdf5Adapter,
+  tfjsAdapter,
 ];
 
 /** Enough for every magic number and for the first record name of a zip. */

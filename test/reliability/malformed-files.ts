@@ -12,6 +12,7 @@ import { malformedHdf5 } from './malformed-hdf5.js';
 import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
+import { malformedTfjs, TFJS_FIRST, TFJS_SECOND } from './malformed-tfjs.js';
 import { malformedZip, soundZip } from './malformed-zip.js';
 import { ARCHIVES, LEGACY } from './torch-samples.js';
 
@@ -82,6 +83,13 @@ export const FILE_PARSERS: readonly FileParser[] = [
     make: malformedBundle,
     described: { name: 'ckpt.data-00000-of-00001', bytes: BUNDLE_DATA },
   },
+  {
+    part: 'tfjs manifest',
+    name: 'model.json',
+    make: malformedTfjs,
+    described: TFJS_FIRST,
+    beside: TFJS_SECOND,
+  },
   { part: 'dcp metadata', name: DCP_METADATA.name, make: malformedMetadata, described: DCP_DATA },
   { part: 'dcp state', name: DCP_METADATA.name, make: malformedMetadata, beside: DCP_DATA },
   { part: 'dcp data', name: DCP_DATA.name, make: malformedData, beside: DCP_METADATA },
@@ -126,6 +134,7 @@ async function holds({ name, described, beside }: FileParser, bytes: Uint8Array)
   const made = inMemory(name, bytes);
   const source = described === undefined ? made : inMemory(described.name, described.bytes);
   const files = new Map([[name, counted(made)]]);
+  if (described !== undefined) files.set(described.name, source);
   if (beside !== undefined) files.set(beside.name, inMemory(beside.name, beside.bytes));
   const folder = new FolderFiles(files);
   const started = performance.now();
