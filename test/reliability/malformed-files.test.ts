@@ -8,7 +8,7 @@
  * ByteReader (all but safetensors and trainer state).
  * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle);
  * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata);
- * when a dataset may reach past the end of its file (hdf5); when weights may take more bytes than their files have (`placeWeights`:
+ * when a dataset may reach past the end of its file (hdf5); when a part of a weight has the shape of the whole (`pieceOf`:
  * tfjs manifest).
  */
 import { expect, test } from 'vitest';
