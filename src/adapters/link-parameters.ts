@@ -5,6 +5,7 @@
  */
 import { dtypeInfo, type LinkedParameter, type ParameterFacts, type WeightsCopy } from '../tensor/index.js';
 import type { Segmentation } from './adapter.js';
+import { parametersOfArrays } from './array-parameters.js';
 import { matchOrder, type NamedShape, type NumberedGroup } from './module-order.js';
 import { isWeightType, nameInModel } from './parameter-names.js';
 import { BUFFER_NAMES } from './torch-parameters.js';
@@ -37,6 +38,7 @@ export function linkParameters(files: readonly CheckpointFile[]): {
       return placeFacts(facts, file, (name) => fileAt.get(folder + name) ?? file);
     }),
   );
+  for (const facts of parametersOfArrays(files)) parameters.push(facts);
   const models = findModels(files);
   for (const optimizer of optimizersOf(parameters)) {
     if (optimizer.every(({ weights }) => weights === null)) linkOptimizer(optimizer, models, files);

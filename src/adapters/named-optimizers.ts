@@ -36,7 +36,8 @@ export async function parametersByName(
   return parametersOfState(tensors, treeOf(counts));
 }
 
-function treeOf(leaves: readonly { path: readonly string[]; value: number }[]): StateValue {
+/** Makes a state of values and their paths. */
+export function treeOf(leaves: readonly { path: readonly string[]; value: number }[]): StateValue {
   const root: Record<string, StateValue> = Object.create(null);
   for (const { path, value } of leaves) {
     let node = root;

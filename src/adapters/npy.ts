@@ -137,8 +137,8 @@ function readShape(value: PythonLiteral | undefined): number[] | undefined {
   return whole && sizes.length === value.length ? sizes : undefined;
 }
 
-/** The type of a plain array; undefined for a structured one, whose element size its data tells. */
-function elementOfDescr(descr: PythonLiteral): ElementType | undefined {
+/** Returns the type of a plain array; undefined for a structured one, whose element size its data tells. */
+export function elementOfDescr(descr: PythonLiteral): ElementType | undefined {
   const match = typeof descr === 'string' ? /^([<>|=])?([a-zA-Z])([0-9]{0,9})/.exec(descr) : null;
   if (match === null) return undefined;
   const [, order, kind, digits] = match;

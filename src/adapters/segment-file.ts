@@ -19,6 +19,7 @@ import { tfjsAdapter } from './tfjs.js';
 import { torchLegacyAdapter } from './torch-legacy.js';
 import { torchZipAdapter } from './torch-zip.js';
 import { trainerStateAdapter } from './trainer-state.js';
+import { zarrAdapter } from './zarr.js';
 
 /** In the order of asking: those that go by name before those that go by content. */
 const ADAPTERS: readonly Adapter[] = [
@@ -36,6 +37,7 @@ const ADAPTERS: readonly Adapter[] = [
   ggufAdapter,
   hdf5Adapter,
   tfjsAdapter,
+  zarrAdapter,
 ];
 
 /** Enough for every magic number and for the first record name of a zip. */

@@ -138,9 +138,14 @@ function streamNames({ streams, tensors }: Layout): { group: string; slot: strin
   return names;
 }
 
+/** Slots of optax: with the path of the parameter behind them. */
+const TREE_SLOT = /[./](mu|nu|trace)[./]/;
+
 /** An optimizer's tensors are named after the slot, parts of one with what they have of it; those of a model are its weights. */
 function slotOf({ name, group }: TensorLayout): string {
   if (group === 'model') return 'weights';
+  const inTree = group === 'optimizer' ? TREE_SLOT.exec(name) : null;
+  if (inTree !== null) return inTree[1];
   return group === 'optimizer'
     ? name.slice(name.lastIndexOf('.') + 1).replace(/\[[\d:,]+\]$/, '')
     : SLOT_UNKNOWN;

@@ -1,10 +1,15 @@
-/** Completion by the shells themselves: bash always, zsh and fish where they are installed. Needs a build. */
+/**
+ * Completion by the shells themselves: bash always, zsh and fish where they are installed. Needs a build. Candidates are seen to fail
+ * when the first steps are offered instead of the latest, or one twice; when the word after `--store` is not taken for its value;
+ * when an argument that repeats is offered once, or one that does not again; and when a folder is completed as a file.
+ */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { COMPLETION_SCRIPTS } from '../../src/cli/completion-scripts.js';
+import { createStore } from '../../src/index.js';
 import { newStore, temporaryFolder, thetalog, writeWeights } from './command-line.js';
 import { run } from './in-process.js';
 
@@ -137,6 +142,30 @@ describe('candidates', () => {
     [['nonsense', 'sho'], ['show']],
   ])('%j', async (words, expected) => {
     expect(await complete(...words)).toEqual(expected);
+  });
+
+  test.each<[string[], string[]]>([
+    [['save', 'a.pt', 'b'], [':files']],
+    [['restore', 'base', '--out', ''], [':folders']],
+    [['diff', 'base', 'best-so-far', ''], []],
+    [['-q', '--store', '/nowhere', 'sho'], ['show']],
+    [['diff', '--by=', 'base'], ['base']],
+  ])('by place: %j', async (words, expected) => {
+    expect(await complete(...words)).toEqual(expected);
+  });
+
+  test('of a long run the steps of the latest twenty checkpoints, each once', async () => {
+    const location = join(folder, 'long');
+    const long = await createStore(location);
+    const training = await long.run('long');
+    for (let step = 1; step <= 22; step++) {
+      await (await training.save({ w: Float32Array.of(step) }, { step })).committed;
+      if (step === 22) await (await training.save({ w: Float32Array.of(step) }, { step })).committed;
+    }
+    await long.close();
+    const offered = await complete('--store', location, 'show', 'long@step:');
+    const latest = Array.from({ length: 19 }, (_, at) => `long@step:${at + 4}`);
+    expect(offered).toEqual(latest);
   });
 
   test('every option of a command, the global ones last', async () => {

@@ -9,7 +9,7 @@
  * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle);
  * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata);
  * when a dataset may reach past the end of its file (hdf5); when a part of a weight has the shape of the whole (`pieceOf`:
- * tfjs manifest).
+ * tfjs manifest); when a description without chunks is taken (zarr).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';

@@ -13,6 +13,7 @@ import { malformedNpy } from './malformed-npy.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
 import { malformedTfjs, TFJS_FIRST, TFJS_SECOND } from './malformed-tfjs.js';
+import { malformedDescription, ZARR_CHUNK } from './malformed-zarr.js';
 import { malformedZip, soundZip } from './malformed-zip.js';
 import { ARCHIVES, LEGACY } from './torch-samples.js';
 
@@ -90,6 +91,7 @@ export const FILE_PARSERS: readonly FileParser[] = [
     described: TFJS_FIRST,
     beside: TFJS_SECOND,
   },
+  { part: 'zarr', name: '.zarray', make: malformedDescription, described: ZARR_CHUNK },
   { part: 'dcp metadata', name: DCP_METADATA.name, make: malformedMetadata, described: DCP_DATA },
   { part: 'dcp state', name: DCP_METADATA.name, make: malformedMetadata, beside: DCP_DATA },
   { part: 'dcp data', name: DCP_DATA.name, make: malformedData, beside: DCP_METADATA },

@@ -1,0 +1,16 @@
+import { pythonWith } from './installed.js';
+import { interopCase } from './interop-case.js';
+
+for (const form of ['npz', 'safetensors']) {
+  interopCase({
+    name: `JAX: a tree of arrays as ${form}`,
+    interpreter: pythonWith('jax'),
+    script: 'jax_files.py',
+    args: [form],
+    tensors: { 'params/Dense_0/kernel': 'model', 'opt_state/0/mu/Dense_0/kernel': 'optimizer' },
+    predictors: {
+      'model weights': /^adam-weights$/,
+      'optimizer nu': /^adam-second-moment$/,
+    },
+  });
+}
