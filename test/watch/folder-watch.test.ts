@@ -1,4 +1,4 @@
-/** When a watch takes a checkpoint, by a clock that the tests turn. Seen to fail when the named line of the code was changed. */
+/** When a watch takes a checkpoint, by a clock that the tests turn. */
 import { appendFileSync } from 'node:fs';
 import { appendFile, open, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
