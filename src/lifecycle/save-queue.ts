@@ -78,7 +78,9 @@ export class SaveQueue {
       const plan = makePlan();
       assertRequest(plan, { ...request, run: this.run });
       const staged = this.stage(plan, synchronous, timeline);
-      const done = this.commit(plan, request, started, timeline).finally(() => {
+      // What was copied may wait: whoever asked goes on first.
+      const begins = synchronous ? undefined : new Promise(setImmediate);
+      const done = this.commit(plan, request, started, timeline, begins).finally(() => {
         staged.release();
         turn.end();
       });
@@ -153,7 +155,9 @@ export class SaveQueue {
     options: SaveOptions,
     started: number,
     timeline: SaveTimeline,
+    begins: Promise<unknown> | undefined,
   ): Promise<SaveResult> {
+    await begins;
     const request = { ...options, run: this.run, resumedFrom: this.origin.parentOfNext };
     const {
       entry,
