@@ -36,7 +36,6 @@ const PYTHON_LIBRARIES = [
     pip: ['pytorch-lightning'],
     imports: 'pytorch_lightning',
   },
-  { name: 'deepspeed', env: 'torch', needs: 'torch', pip: ['deepspeed'], imports: 'deepspeed' },
   {
     name: 'tensorflow',
     env: 'tensorflow',

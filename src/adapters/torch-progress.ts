@@ -24,8 +24,7 @@ export async function readTorchProgress(
   ranges: readonly TensorRange[],
   source: RandomAccess,
 ): Promise<Pick<Segmentation, 'step' | 'epoch' | 'metrics'>> {
-  // What accelerate counts beside the states of random generators begins anew with every process.
-  if (!(value instanceof PickleDict) || groupOfFile(source.name) === 'rng') return {};
+  if (!(value instanceof PickleDict) || isRandomStates(ranges, source.name)) return {};
   const { entries } = value;
   const scalars = new ScalarTensors(ranges, source);
   const counter = async (keys: readonly string[]): Promise<number | undefined> => {
@@ -43,6 +42,14 @@ export async function readTorchProgress(
     ...(epoch === undefined ? {} : { epoch }),
     ...(metrics.size === 0 ? {} : { metrics: Object.fromEntries(metrics) }),
   };
+}
+
+/**
+ * Whether a file has the states of random generators and nothing else: what accelerate counts beside them begins anew with
+ * every process. Megatron's `model_optim_rng.pt` has all of a training.
+ */
+function isRandomStates(ranges: readonly TensorRange[], name: string): boolean {
+  return groupOfFile(name) === 'rng' && ranges.every(({ group }) => group === 'rng');
 }
 
 function plainNumber(value: PickleValue | undefined): number | undefined {

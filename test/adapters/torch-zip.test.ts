@@ -87,6 +87,19 @@ test('a parameter inserted in front renumbers the optimizer but keeps all keys',
   expect(moved?.tensors[0].name).toBe('optimizer.state.3.exp_avg');
 });
 
+test('a step beside the states of random generators alone is none; in a file that has all of a training it is', async () => {
+  const stepIn = async (name: string, make: (archive: TorchArchive) => PyValue) =>
+    (await segmentSound(torchFile(make, { name }))).step;
+  const accelerate = (archive: TorchArchive) => ({ step: 3, torch_manual_seed: archive.zeros(5) });
+  const megatron = (archive: TorchArchive) => ({
+    iteration: 3,
+    model: { w: archive.zeros(4) },
+    rng_state: [{ torch_rng_state: archive.zeros(5) }],
+  });
+  expect(await stepIn('random_states_0', accelerate)).toBeUndefined();
+  expect(await stepIn('model_optim_rng', megatron)).toBe(3);
+});
+
 test('before its first step an optimizer has no state', async () => {
   const segmentation = await segmentState({ withState: false, step: 0 });
   expect(keysOf(segmentation)).toEqual(['model.a.weight', 'model.a.bias', 'model.head.weight']);

@@ -7,7 +7,6 @@ export type PythonLibrary =
   | 'torch 1.13'
   | 'transformers'
   | 'lightning'
-  | 'deepspeed'
   | 'tensorflow'
   | 'jax'
   | 'orbax'
