@@ -3,9 +3,10 @@
  * engine can trust: ranges sorted, disjoint, inside the file and whole in elements. What does not fit is handed over
  * as opaque bytes together with the reason.
  */
-import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
+import { corrupt, isThetalogError, ThetalogError } from '../errors.js';
+import { limits } from '../format/index.js';
 import { dtypeInfo } from '../tensor/index.js';
-import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
+import type { Adapter, RandomAccess, Segmentation, TensorRange, TensorView } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
 import { dcpDataAdapter, dcpMetadataAdapter } from './dcp.js';
 import { FolderFiles } from './folder-files.js';
@@ -42,6 +43,9 @@ const ADAPTERS: readonly Adapter[] = [
 
 /** Enough for every magic number and for the first record name of a zip. */
 const HEAD_BYTES = 1024;
+
+/** Characters of a name or key: with the path of the file in front, and in UTF-8, it must not be longer than a store can hold. */
+const NAME_LENGTH_MAX = limits.NAME_BYTES_MAX / 4;
 
 /** A file's segmentation; `problem` says why a file of a known format had to be taken as opaque bytes. */
 export interface SegmentedFile {
@@ -92,7 +96,7 @@ function contentProblem(
 /** Holds an adapter to its contract, whatever the file made it believe. */
 function checkRanges(ranges: readonly TensorRange[], source: RandomAccess): void {
   let end = 0;
-  for (const { offset, length, dtype, key } of ranges) {
+  for (const { offset, length, dtype, key, tensors } of ranges) {
     const sound = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && length >= 0;
     if (!sound || offset < end)
       throw corrupt(
@@ -105,6 +109,26 @@ function checkRanges(ranges: readonly TensorRange[], source: RandomAccess): void
       throw corrupt('range-outside-file', `${key} reaches past the end of the file`, source.name, offset);
     if (length % dtypeInfo(dtype).bytes !== 0)
       throw corrupt('partial-element', `${key} does not hold whole ${dtype} elements`, source.name, offset);
+    const elements = length / dtypeInfo(dtype).bytes;
+    if (key.length > NAME_LENGTH_MAX || !tensors.every((view) => fitsStore(view, elements)))
+      throw unfit(key, source.name, offset);
     end = offset + length;
   }
+}
+
+/** Whether a store can describe a tensor: one that it cannot would make the whole checkpoint unreadable. */
+function fitsStore({ name, shape, elementOffset, strides }: TensorView, elements: number): boolean {
+  const numbers = [elementOffset, ...shape, ...(strides ?? [])];
+  const isSound = numbers.every((value) => Number.isSafeInteger(value) && value >= 0);
+  if (!isSound || name.length > NAME_LENGTH_MAX || shape.length > limits.RANK_MAX) return false;
+  const span = strides
+    ? shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis], 1)
+    : shape.reduce((product, size) => product * size, 1);
+  return shape.includes(0) || elementOffset + span <= elements;
+}
+
+function unfit(key: string, object: string, offset: number): ThetalogError {
+  const name = key.length > 64 ? `${key.slice(0, 64)}…` : key;
+  const message = `${object}: ${name} has a name or a shape that no store can hold`;
+  return new ThetalogError('unsupported', 'tensor-unfit', message, { object, offset });
 }

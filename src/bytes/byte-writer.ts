@@ -53,8 +53,10 @@ export class ByteWriter {
     this.view.setFloat64(at, value, true);
   }
 
-  /** LEB128 unsigned integer; `value` is a non-negative safe integer. */
+  /** LEB128 unsigned integer. Throws for what is no non-negative safe integer: a reader would not take it. */
   varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new RangeError(`no variable-length number: ${value}`);
     let rest = value;
     while (rest >= 0x80) {
       this.u8((rest % 128) + 128);

@@ -4,7 +4,7 @@
  */
 import { type Segmentation, segmentFile, type TensorRange } from '../adapters/index.js';
 import { ThetalogError, throwIfAborted } from '../errors.js';
-import type { TensorLayout } from '../format/index.js';
+import { assertTensorFits, type TensorLayout } from '../format/index.js';
 import { GROUPS, groupOfPath, plainOfTensors } from '../tensor/index.js';
 import { findProgress, layOutTensors, planRanges, type SegmentedFile } from './file-plan.js';
 import { assertPromised, findImportSources } from './import-sources.js';
@@ -88,6 +88,7 @@ function buildPlan(files: SourceFiles, segmented: readonly SegmentedFile[]): Sav
   const { planner, placementOf, facts } = planRanges(segmented);
   const ranges = segmented.flatMap(({ segmentation }) => segmentation.ranges);
   const tensors = inOrder(layOutTensors(segmented, placementOf), ranges);
+  for (const tensor of tensors) assertTensorFits(tensor);
   const plain = plainOfTensors(slotsOf(tensors));
   planner.addBytes(PLAIN_KEY, memorySource(plain));
   return {

@@ -1,7 +1,7 @@
 /** Turns a state tree into a save plan, and a stored one back into a state. */
 import { copiesOfState, parametersOfState } from '../adapters/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
-import { streamBytes, type TensorLayout } from '../format/index.js';
+import { assertTensorFits, streamBytes, type TensorLayout } from '../format/index.js';
 import {
   dtypeInfo,
   type FoundTensor,
@@ -42,6 +42,7 @@ export function planState(state: StateValue): SavePlan {
   const placements = planner.addRanges(ranges);
   planner.addBytes(PLAIN_KEY, memorySource(plain));
   const layouts = tensors.map((tensor, index): TensorLayout => {
+    assertTensorFits(tensor);
     const placement = placements[rangeOf[index]];
     const box = {
       origin: tensor.shape.map(() => 0),

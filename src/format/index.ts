@@ -15,6 +15,7 @@ export {
 } from './content-format.js';
 export { decodeSource, footerSource, isFooterSource, placeOfSource, sourceKey } from './index-source.js';
 export {
+  assertTensorFits,
   type Box,
   type Chunking,
   decodeLayout,

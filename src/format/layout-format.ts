@@ -7,8 +7,9 @@
  * they are made of.
  */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
+import { ThetalogError } from '../errors.js';
 import { type DType, dtypeById, dtypeInfo, GROUPS, type Group } from '../tensor/index.js';
-import { MODE_MAX, RANK_MAX } from './limits.js';
+import { MODE_MAX, NAME_BYTES_MAX, RANK_MAX } from './limits.js';
 import { readText, writeText } from './text.js';
 
 /**
@@ -17,6 +18,7 @@ import { readText, writeText } from './text.js';
  */
 export type Chunking = 'grid' | 'bytes' | 'content';
 const CHUNKINGS: readonly Chunking[] = ['grid', 'bytes', 'content'];
+const encoder = new TextEncoder();
 
 export interface StreamLayout {
   /** Name that finds the base of the stream in other checkpoints. */
@@ -66,6 +68,24 @@ export interface Layout {
   files: FileLayout[];
 }
 
+/** Throws `invalid` for a tensor that no reader of a layout would take. */
+export function assertTensorFits({ name, shape }: Pick<TensorLayout, 'name' | 'shape'>): void {
+  const { length } = encoder.encode(name);
+  if (length > NAME_BYTES_MAX)
+    throw unfit(
+      'name-too-long',
+      `${name.slice(0, 40)}…`,
+      `has a name of ${length} bytes, of ${NAME_BYTES_MAX} at most`,
+    );
+  if (shape.length > RANK_MAX)
+    throw unfit('too-many-dimensions', name, `has ${shape.length} dimensions, of ${RANK_MAX} at most`);
+}
+
+function unfit(code: string, object: string, message: string): ThetalogError {
+  const hint = 'Save it under a shorter name or in another shape.';
+  return new ThetalogError('invalid', code, `${object} ${message}.`, { object, hint });
+}
+
 /** Encodes a layout. */
 export function encodeLayout(layout: Layout): Uint8Array {
   const writer = new ByteWriter(4096);
@@ -94,6 +114,7 @@ export function decodeLayout(bytes: Uint8Array, object: string): Layout {
 }
 
 function writeTensor(writer: ByteWriter, tensor: TensorLayout): void {
+  assertTensorFits(tensor);
   writeText(writer, tensor.name);
   writer.u8(GROUPS.indexOf(tensor.group) + 1);
   writer.u8(dtypeInfo(tensor.dtype).id);

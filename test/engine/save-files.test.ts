@@ -32,6 +32,15 @@ const mixed: Tree = {
   'nested/ünïcode 文.txt': 'ä',
 };
 
+/** An array in Fortran order. */
+function npy(descr: string, shape: string, bytes: number): Uint8Array {
+  const header = `{'descr': ${descr}, 'fortran_order': True, 'shape': (${shape})}`.padEnd(373).concat('\n');
+  const file = new Uint8Array(10 + header.length + bytes);
+  file.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, header.length % 256, header.length >> 8]);
+  file.set(new TextEncoder().encode(header), 10);
+  return file;
+}
+
 describe('a checkpoint of files', () => {
   test('a directory comes back as its basename with everything below it', async () => {
     const { store, source, out } = await setUp(mixed);
@@ -92,6 +101,26 @@ describe('a checkpoint of files', () => {
     const { store, source } = await setUp({ 'a/x.txt': '1', 'b/x.txt': '2' });
     await expect(store.saveFiles(paths(source), { run: 'r' })).rejects.toMatchObject({ kind });
     expect(await store.list()).toEqual([]);
+  });
+
+  test.each([
+    ['a name of 70,000 bytes', 'x.safetensors', safetensors({ ['n'.repeat(70_000)]: weights })],
+    [
+      'elements of two bytes in 64 dimensions, of which each is kept as one more',
+      'x.npy',
+      npy("'>f2'", '1, '.repeat(64), 2),
+    ],
+    [
+      'an empty array whose strides are beyond 2^53',
+      'x.npy',
+      npy("'<f4'", `${'4503599627370496, '.repeat(3)}0`, 0),
+    ],
+  ])('%s cannot be described: the file is kept as it is with a warning', async (_title, name, file) => {
+    const { store, source, out } = await setUp({ [name]: file });
+    const { warnings } = await store.saveFiles([source], { run: 'r' });
+    expect(warnings).toMatchObject([{ code: 'tensor-unfit', object: join(source, name) }]);
+    await store.restoreFiles('r', { out });
+    expect((await readTree(join(out, 'source')))[name]).toEqual(file);
   });
 
   test('a damaged safetensors file is kept as it is with a warning, and refused when strict', async () => {

@@ -172,6 +172,12 @@ describe('what cannot be stored is invalid, naming its path', () => {
     ['a hole in a list', { h: new Array(2) }, /^h\.0$/],
     ['a cycle', circular, /^self\.self/],
     ['a tensor with too few bytes', { t: { dtype: 'f32', shape: [2], data: new Uint8Array(7) } }, /^t$/],
+    [
+      'a tensor of 65 dimensions',
+      { t: { dtype: 'f32', shape: Array(65).fill(1), data: new Uint8Array(4) } },
+      /^t$/,
+    ],
+    ['a tensor whose name is too long', { ['n'.repeat(2 ** 16 + 1)]: Float32Array.of(1) }, /^n{40}…$/],
     ['a tensor with a negative shape', { t: { dtype: 'f32', shape: [-1], data: new Uint8Array(4) } }, /^t$/],
     [
       'two tensors whose paths print alike',
