@@ -3,7 +3,7 @@
  * files. Tensors are taken for whole here, and the facts about them given to each of their boxes.
  */
 import { isThetalogError } from '../errors.js';
-import { dtypeInfo, type ParameterFacts, type StateValue } from '../tensor/index.js';
+import { dtypeInfo, elementCount, type ParameterFacts, type StateValue } from '../tensor/index.js';
 import type { Folder, RandomAccess, Segmentation } from './adapter.js';
 import type { DcpItem, DcpMetadata } from './dcp-metadata.js';
 import { openWindow } from './file-window.js';
@@ -67,7 +67,7 @@ async function readObject(
   { file, offset, length, tensor }: DcpItem,
   folder: Folder,
 ): Promise<PickleValue | undefined> {
-  const elements = tensor?.extent.reduce((product, size) => product * size, 1) ?? 1;
+  const elements = elementCount(tensor?.extent ?? []);
   const source = await folder.parse(file, openFile);
   if (source === undefined || elements !== 1 || length > OBJECT_BYTES_MAX) return undefined;
   try {

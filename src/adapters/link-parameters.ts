@@ -3,7 +3,13 @@
  * optimizer in `optimizer.pt`, which knows parameters by number, and the weights in `model.safetensors`, which knows them
  * by name. A wrong link costs ratio, never a byte.
  */
-import { dtypeInfo, type LinkedParameter, type ParameterFacts, type WeightsCopy } from '../tensor/index.js';
+import {
+  dtypeInfo,
+  elementCount,
+  type LinkedParameter,
+  type ParameterFacts,
+  type WeightsCopy,
+} from '../tensor/index.js';
 import type { Segmentation } from './adapter.js';
 import { parametersOfArrays } from './array-parameters.js';
 import { matchOrder, type NamedShape, type NumberedGroup } from './module-order.js';
@@ -108,7 +114,7 @@ function weightsOf({ ranges }: Segmentation, file: number): WeightsPlace[] {
   return ranges.flatMap(({ key, group, dtype, length, tensors }) => {
     const elements = length / dtypeInfo(dtype).bytes;
     const view = tensors.find(({ shape, strides }) => {
-      return strides === undefined && shape.reduce((product, size) => product * size, 1) === elements;
+      return strides === undefined && elementCount(shape) === elements;
     });
     if (group !== 'model' || view === undefined || !isWeightType(dtype) || BUFFER_NAMES.test(view.name))
       return [];

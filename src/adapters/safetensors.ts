@@ -24,6 +24,9 @@ const LENGTH_BYTES = 8;
 /** Dimensions of one tensor; a header of commas alone must not become millions of numbers in one shape. */
 const DIMENSIONS_MAX = 64;
 
+/** Where the metadata has the step. */
+const STEP_KEYS = ['step', 'global_step', 'iteration', 'iter'];
+
 const OPEN_BRACE = 0x7b;
 const SPACE = 0x20;
 
@@ -213,12 +216,21 @@ function rangeOf({ name, dtype, shape, begin, end }: Entry, dataOffset: number):
   };
 }
 
+/**
+ * Returns whether metadata of this name can stand for a tensor that shares another's memory. Other metadata says something else, even
+ * where its value is the name of a tensor: `step` 1 beside tensors called 0 and 1.
+ */
+export function mayBeTied(name: string): boolean {
+  return !STEP_KEYS.includes(name) && !/^(format|epoch|thetalog\..*)$/s.test(name);
+}
+
 /** Adds the names of tensors that share another's memory: only the metadata has them, `name -> name of the other`. */
 function addTied(ranges: readonly TensorRange[], metadata: JsonObject): void {
   const rangeOf = new Map(ranges.map((range) => [range.tensors[0].name, range]));
   for (const [name, { value }] of metadata) {
     const range = typeof value === 'string' ? rangeOf.get(value) : undefined;
-    if (range !== undefined && !rangeOf.has(name)) range.tensors.push({ ...range.tensors[0], name });
+    if (range !== undefined && mayBeTied(name) && !rangeOf.has(name))
+      range.tensors.push({ ...range.tensors[0], name });
   }
 }
 
@@ -231,7 +243,7 @@ function progressOf(metadata: JsonObject): Pick<Segmentation, 'step' | 'epoch'> 
     }
     return undefined;
   };
-  const step = numberAt('step', 'global_step', 'iteration', 'iter');
+  const step = numberAt(...STEP_KEYS);
   const epoch = numberAt('epoch');
   return { ...(step === undefined ? {} : { step }), ...(epoch === undefined ? {} : { epoch }) };
 }

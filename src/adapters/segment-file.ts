@@ -5,7 +5,7 @@
  */
 import { corrupt, isThetalogError, ThetalogError } from '../errors.js';
 import { limits } from '../format/index.js';
-import { dtypeInfo } from '../tensor/index.js';
+import { dtypeInfo, elementCount } from '../tensor/index.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange, TensorView } from './adapter.js';
 import { BoundedSource } from './bounded-source.js';
 import { dcpDataAdapter, dcpMetadataAdapter } from './dcp.js';
@@ -123,7 +123,7 @@ function fitsStore({ name, shape, elementOffset, strides }: TensorView, elements
   if (!isSound || name.length > NAME_LENGTH_MAX || shape.length > limits.RANK_MAX) return false;
   const span = strides
     ? shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis], 1)
-    : shape.reduce((product, size) => product * size, 1);
+    : elementCount(shape);
   return shape.includes(0) || elementOffset + span <= elements;
 }
 

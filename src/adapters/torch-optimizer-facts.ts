@@ -2,7 +2,13 @@
  * What the optimizers of a torch file say of each parameter: its slots, settings and steps, and where its weights are.
  * Nothing is trusted and nothing is required; what is absent or odd is left out.
  */
-import { dtypeInfo, type ParameterFacts, SettingsCollector, stepCount } from '../tensor/index.js';
+import {
+  dtypeInfo,
+  elementCount,
+  type ParameterFacts,
+  SettingsCollector,
+  stepCount,
+} from '../tensor/index.js';
 import type { RandomAccess, TensorRange } from './adapter.js';
 import { isMasterSlot, isWeightType } from './parameter-names.js';
 import { entriesOf, itemsOf, PickleFloat, type PickleValue } from './pickle-values.js';
@@ -192,7 +198,7 @@ class OptimizerReader {
     const range = use === undefined ? undefined : this.ranges.get(use.storage.key);
     if (use === undefined || range === undefined || use.strides !== undefined || use.offset !== 0)
       return undefined;
-    const elements = use.shape.reduce((product, size) => product * size, 1);
+    const elements = elementCount(use.shape);
     return elements * dtypeInfo(range.dtype).bytes === range.length && elements > 0 ? range : undefined;
   }
 }
@@ -211,7 +217,7 @@ function largestShape(tensors: readonly FoundTensor[]): number[] | undefined {
   let largest: number[] | undefined;
   let most = 0;
   for (const { use } of tensors) {
-    const elements = use?.shape.reduce((product, size) => product * size, 1) ?? 0;
+    const elements = use === undefined ? 0 : elementCount(use.shape);
     if (elements <= most) continue;
     most = elements;
     largest = use?.shape;

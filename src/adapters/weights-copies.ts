@@ -2,7 +2,13 @@
  * Finds what is made of the weights in the same checkpoint: 16-bit working weights that are rounded from fp32 weights, and
  * moving averages of these. Names and shapes tell, and what the maps and files are called.
  */
-import { type DType, dtypeInfo, type ParameterFacts, type WeightsCopy } from '../tensor/index.js';
+import {
+  type DType,
+  dtypeInfo,
+  elementCount,
+  type ParameterFacts,
+  type WeightsCopy,
+} from '../tensor/index.js';
 import type { Segmentation, TensorRange } from './adapter.js';
 import { groupOfKey } from './group-names.js';
 import { isAverage, isHalf, masterListPlace, nameInAverage, nameInModel } from './parameter-names.js';
@@ -132,7 +138,7 @@ function viewsIn({ group, dtype, length, tensors }: TensorRange): TensorRange['t
   if (dtype !== 'f32' && !isHalf(dtype)) return [];
   const elements = length / dtypeInfo(dtype).bytes;
   return tensors.filter(({ name, shape, strides }) => {
-    const fills = strides === undefined && shape.reduce((product, size) => product * size, 1) === elements;
+    const fills = strides === undefined && elementCount(shape) === elements;
     if (!fills || elements <= 1 || BUFFER_NAMES.test(name)) return false;
     return group === 'model' || isAverage(name) || (MASTER.test(name) && masterListPlace(name) === undefined);
   });

@@ -1,8 +1,10 @@
 /** Which tensors an export has, under which names and types, and in which files. */
+import { mayBeTied } from '../adapters/index.js';
 import { CAST_DTYPES, type Cast } from '../compute/index.js';
 import type { Layout, TensorLayout } from '../format/index.js';
+import { tensorBytes } from '../tensor/index.js';
 import type { ExportOptions } from './export-types.js';
-import { type NamedTensor, valueBytes } from './safetensors-file.js';
+import type { NamedTensor } from './safetensors-file.js';
 import { makeShard, type Shard, type WrittenTensor } from './safetensors-writer.js';
 
 /**
@@ -39,7 +41,7 @@ export function planExport(
 ): ExportPlan {
   const prefix = fullNames === true ? '' : prefixOf(layout, tensors);
   const metadata = metadataOf(provenance, prefix);
-  const { kept, tied } = withoutTied(tensors, prefix, metadata);
+  const { kept, tied } = withoutTied(tensors, prefix);
   const written = kept.map((source): WrittenTensor => {
     const cast = castOf(source, dtype);
     const name = source.name.slice(prefix.length);
@@ -85,13 +87,12 @@ function metadataOf({ id, run, step }: Provenance, prefix: string): Record<strin
 function withoutTied(
   tensors: readonly TensorLayout[],
   prefix: string,
-  metadata: Readonly<Record<string, string>>,
 ): { kept: TensorLayout[]; tied: Record<string, string> } {
   const firsts = new Map<string, string>();
   const tied: [string, string][] = [];
   const kept = tensors.filter((tensor) => {
     const name = tensor.name.slice(prefix.length);
-    if (valueBytes(tensor) === 0 || Object.hasOwn(metadata, name)) return true;
+    if (tensorBytes(tensor) === 0 || !mayBeTied(name)) return true;
     const place = JSON.stringify([tensor.dtype, tensor.shape, tensor.boxes]);
     const first = firsts.get(place);
     if (first === undefined) firsts.set(place, name);
@@ -107,7 +108,7 @@ function castOf({ dtype }: TensorLayout, wanted: ExportOptions['dtype']): Cast |
 }
 
 function bytesOf(tensors: readonly NamedTensor[]): number {
-  return tensors.reduce((sum, tensor) => sum + valueBytes(tensor), 0);
+  return tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
 }
 
 /** Cuts as huggingface_hub's `split_torch_state_dict_into_shards` does; a tensor that is too large has a shard of its own. */
@@ -116,7 +117,7 @@ function splitTensors(tensors: readonly WrittenTensor[], shardSize: number): Wri
   let open: WrittenTensor[] = [];
   let size = 0;
   for (const tensor of tensors) {
-    const bytes = valueBytes(tensor);
+    const bytes = tensorBytes(tensor);
     if (bytes > shardSize) {
       shards.push([tensor]);
       continue;

@@ -194,21 +194,23 @@ function layOutFile(
   return { ...facts, skeleton, pieces };
 }
 
-/** Returns the tensors of files, in the order of the files and their ranges; a name that is taken gets the file's path. */
+/**
+ * Returns the tensors of files, in the order of the files and their ranges. A name that is taken gets the file's path in front, and a
+ * number behind where that is taken, too.
+ */
 export function layOutTensors(
   segmented: readonly SegmentedFile[],
   placementOf: Map<TensorRange, Placement>,
 ): TensorLayout[] {
   const tensors: TensorLayout[] = [];
-  const names = new Set<string>();
+  const names = new FreeNames();
   for (const { path, segmentation } of segmented) {
     for (const range of segmentation.ranges) {
       const placement = placementOf.get(range);
       if (placement === undefined) continue;
       const start = placement.byteOffset / dtypeInfo(range.dtype).bytes;
       for (const view of range.tensors) {
-        const name = names.has(view.name) ? `${path}:${view.name}` : view.name;
-        names.add(name);
+        const name = names.take(view.name, path);
         const box = {
           origin: view.shape.map(() => 0),
           extent: view.shape,
@@ -221,6 +223,24 @@ export function layOutTensors(
     }
   }
   return tensors;
+}
+
+/** Gives out each name once. */
+class FreeNames {
+  private readonly taken = new Set<string>();
+  private readonly counts = new Map<string, number>();
+
+  take(name: string, path: string): string {
+    let free = name;
+    while (this.taken.has(free)) {
+      const placed = `${path}:${name}`;
+      const count = (this.counts.get(placed) ?? 0) + 1;
+      this.counts.set(placed, count);
+      free = count === 1 ? placed : `${placed}#${count}`;
+    }
+    this.taken.add(free);
+    return free;
+  }
 }
 
 /** Returns what the first file that says anything says of its progress. */

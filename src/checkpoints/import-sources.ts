@@ -57,8 +57,11 @@ async function sourcesOfFolder(folder: string, files: SourceFiles): Promise<Impo
 
 async function sourcesOfIndex(index: string, folder: string, files: SourceFiles): Promise<ImportSource[]> {
   const byFile = new Map<string, string[]>();
-  for (const [tensor, file] of await readSafetensorsIndex(await files.open(index)))
-    byFile.set(file, [...(byFile.get(file) ?? []), tensor]);
+  for (const [tensor, file] of await readSafetensorsIndex(await files.open(index))) {
+    const promised = byFile.get(file) ?? [];
+    byFile.set(file, promised);
+    promised.push(tensor);
+  }
   return [...byFile]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, promised]) => ({ path: join(folder, name), promised, index }));

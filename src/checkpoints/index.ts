@@ -41,7 +41,7 @@ export {
   readState,
   withoutTensors,
 } from './state-plan.js';
-export { readTensors, soleBox, tensorBytes } from './tensor-reader.js';
+export { readTensors, soleBox } from './tensor-reader.js';
 export { timeRestore } from './time-restore.js';
 export type * from './types.js';
 export { hasSameFiles, verifyFiles } from './verify-files.js';

@@ -1,8 +1,8 @@
 /** What is on record of checkpoints: lists, lineage, details. */
 import type { CatalogueEntry, FileLayout, Root, TensorLayout } from '../format/index.js';
+import { tensorBytes } from '../tensor/index.js';
 import type { StoreContext } from './context.js';
 import { type Located, locate } from './refs.js';
-import { tensorBytes } from './tensor-reader.js';
 import type { CheckpointDetail, CheckpointInfo, FileInfo, TensorInfo } from './types.js';
 
 /** Returns the public record of a checkpoint. */

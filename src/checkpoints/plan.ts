@@ -127,7 +127,9 @@ export class StreamPlanner {
         });
       } else {
         const pack = packOf(range);
-        packs.set(pack, [...(packs.get(pack) ?? []), range]);
+        const members = packs.get(pack) ?? [];
+        packs.set(pack, members);
+        members.push(range);
       }
     }
     for (const [pack, members] of packs) {

@@ -4,7 +4,7 @@
  * by name, so that every tensor is aligned to its elements.
  */
 import { ThetalogError } from '../errors.js';
-import { type DType, dtypeInfo } from '../tensor/index.js';
+import { type DType, tensorBytes } from '../tensor/index.js';
 
 /** Names of element types; what is not here safetensors cannot hold. */
 const NAMES: Partial<Record<DType, string>> = {
@@ -29,6 +29,9 @@ const NAMES: Partial<Record<DType, string>> = {
 /** The order of the reference's enumeration. */
 const ORDER = 'BOOL U8 I8 F8_E5M2 F8_E4M3 I16 U16 F16 BF16 I32 U32 F32 C64 F64 I64 U64'.split(' ');
 
+/** What has this name in a header is no tensor. */
+const METADATA = '__metadata__';
+
 /** Readers refuse longer ones. */
 const HEADER_BYTES_MAX = 100_000_000;
 const LENGTH_BYTES = 8;
@@ -39,11 +42,6 @@ export interface NamedTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-}
-
-/** Returns the bytes of a tensor's values. */
-export function valueBytes({ dtype, shape }: Pick<NamedTensor, 'dtype' | 'shape'>): number {
-  return shape.reduce((product, length) => product * length, dtypeInfo(dtype).bytes);
 }
 
 /** Returns the tensors in the order in which a file has them; throws `unsupported` for an element type that none can have. */
@@ -60,10 +58,11 @@ export function encodeHeader(
   tensors: readonly NamedTensor[],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const entries: [string, unknown][] = [['__metadata__', metadata]];
+  const entries: [string, unknown][] = [[METADATA, metadata]];
   let offset = 0;
   for (const tensor of tensors) {
-    const end = offset + valueBytes(tensor);
+    if (tensor.name === METADATA) throw reservedName();
+    const end = offset + tensorBytes(tensor);
     const { shape } = tensor;
     entries.push([tensor.name, { dtype: nameOf(tensor), shape, data_offsets: [offset, end] }]);
     offset = end;
@@ -83,10 +82,16 @@ export function encodeHeader(
   return header;
 }
 
+function reservedName(): ThetalogError {
+  const message = `A tensor cannot be called ${METADATA} in safetensors.`;
+  const hint = 'Leave it out: --exclude, or keep what is in front of its name: --full-names.';
+  return new ThetalogError('unsupported', 'reserved-name', message, { object: METADATA, hint });
+}
+
 function nameOf({ name, dtype }: NamedTensor): string {
   const known = NAMES[dtype];
   if (known !== undefined) return known;
   const message = `${name} is ${dtype}, which safetensors cannot hold.`;
-  const hint = 'Leave it out.';
+  const hint = 'Leave it out: --exclude.';
   throw new ThetalogError('unsupported', 'no-safetensors-dtype', message, { object: name, hint });
 }

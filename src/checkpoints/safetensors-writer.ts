@@ -3,10 +3,11 @@ import { type Cast, castElements } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
 import type { Kernels } from '../kernels/index.js';
+import { tensorBytes } from '../tensor/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { encodeHeader, inFileOrder, type NamedTensor, valueBytes } from './safetensors-file.js';
+import { encodeHeader, inFileOrder, type NamedTensor } from './safetensors-file.js';
 import type { StagedFile } from './staged-file.js';
 import type { StagedFiles } from './target-files.js';
 import { contiguousPiece, readTensors } from './tensor-reader.js';
@@ -51,7 +52,7 @@ export function makeShard(
     name,
     header,
     tensors: ordered,
-    size: ordered.reduce((sum, each) => sum + valueBytes(each), header.length),
+    size: ordered.reduce((sum, each) => sum + tensorBytes(each), header.length),
   };
 }
 
@@ -79,7 +80,7 @@ export async function stageShards(
         pieces.push({ ...piece, target, position, ...(tensor.cast && { cast: tensor.cast }) });
       else bytesWritten += await writeGathered(context, loaded, tensor, file, position);
       throwIfAborted(options.signal);
-      position += valueBytes(tensor);
+      position += tensorBytes(tensor);
     }
   }
   const digests = new Map<number, string>();

@@ -1,7 +1,7 @@
 /** Reads single tensors of a stored checkpoint as contiguous row-major bytes. */
 import { ThetalogError } from '../errors.js';
 import type { Box, TensorLayout } from '../format/index.js';
-import { dtypeInfo } from '../tensor/index.js';
+import { dtypeInfo, elementCount, tensorBytes } from '../tensor/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
@@ -11,11 +11,6 @@ type StreamPart = Pick<Piece, 'stream' | 'offset' | 'length'>;
 
 /** A tensor with strides is gathered in memory; JavaScript buffers of Node 20 end at 4 GiB. */
 const GATHERED_BYTES_MAX = 2 ** 31;
-
-/** Returns the bytes of a tensor's values. */
-export function tensorBytes(tensor: TensorLayout): number {
-  return tensor.shape.reduce((product, length) => product * length, dtypeInfo(tensor.dtype).bytes);
-}
 
 /** Returns the box that holds all of a tensor; a tensor of several parts is `unsupported` so far. */
 export function soleBox(tensor: TensorLayout): Box {
@@ -94,7 +89,7 @@ function gather(source: Uint8Array, tensor: TensorLayout): Uint8Array {
   const elementBytes = dtypeInfo(tensor.dtype).bytes;
   const { extent } = box;
   const strides = box.strides ?? [];
-  const count = extent.reduce((product, length) => product * length, 1);
+  const count = elementCount(extent);
   const target = new Uint8Array(count * elementBytes);
   const position = extent.map(() => 0);
   let from = 0;

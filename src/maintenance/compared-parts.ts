@@ -9,7 +9,7 @@ import {
 import type { ComparedPart } from '../compute/index.js';
 import type { Box, TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { dtypeInfo } from '../tensor/index.js';
+import { dtypeInfo, elementCount } from '../tensor/index.js';
 
 /** A part of a stream that lies in one chunk, in bytes. */
 interface Span {
@@ -59,9 +59,9 @@ export function comparedParts(
   const { dtype } = after;
   const { bytes } = dtypeInfo(dtype);
   const [boxA, boxB] = [soleBox(before), soleBox(after)];
-  if (elementsOf(boxA) === 0) return [];
+  if (elementCount(boxA.extent) === 0) return [];
   const sameOrder = boxA.strides?.join() === boxB.strides?.join();
-  if (!sameOrder || spannedElements(boxA) !== elementsOf(boxA)) return undefined;
+  if (!sameOrder || spannedElements(boxA) !== elementCount(boxA.extent)) return undefined;
   const parts: ComparedPart[] = [];
   for (const [a, b] of cutAlike(left.of(boxA, bytes), right.of(boxB, bytes)))
     parts.push({
@@ -81,14 +81,10 @@ export function isUnchanged({ a, b, fromA, fromB }: ComparedPart): boolean {
   return a === b && fromA === fromB;
 }
 
-function elementsOf({ extent }: Box): number {
-  return extent.reduce((product, length) => product * length, 1);
-}
-
 /** Returns how many elements lie from a box's first to its last. */
 function spannedElements(box: Box): number {
   const { strides, extent } = box;
-  if (strides === null || elementsOf(box) === 0) return elementsOf(box);
+  if (strides === null || elementCount(box.extent) === 0) return elementCount(box.extent);
   return extent.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 1);
 }
 

@@ -7,12 +7,11 @@ import {
   resolveRef,
   type StoreContext,
   type TensorDifference,
-  tensorBytes,
 } from '../checkpoints/index.js';
 import type { ElementSums } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { CatalogueEntry, TensorLayout } from '../format/index.js';
-import { type Group, laneReader } from '../tensor/index.js';
+import { elementCount, type Group, laneReader, tensorBytes } from '../tensor/index.js';
 import { plainDifferences } from './plain-differences.js';
 import { compareTensorValues, type TensorPair } from './tensor-comparison.js';
 
@@ -127,7 +126,7 @@ function describe(
     change: sums?.changed === 0 ? 'equal' : change,
     dtype: [before?.dtype ?? null, after?.dtype ?? null],
     shape: [before?.shape ?? null, after?.shape ?? null],
-    elements: shape.reduce((product, length) => product * length, 1),
+    elements: elementCount(shape),
     changedElements: sums?.changed ?? null,
     l2: hasNumbers ? Math.sqrt(sums.squares) : null,
     maxAbs: hasNumbers ? sums.maxAbs : null,

@@ -9,7 +9,7 @@ import {
 } from '../checkpoints/index.js';
 import type { ChunkEntry, Content, FileLayout, Layout, TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
-import { dtypeInfo } from '../tensor/index.js';
+import { dtypeInfo, elementCount } from '../tensor/index.js';
 import type { LiveCheckpoint } from './live-store.js';
 
 /** Returns whether anything is lost. */
@@ -85,7 +85,7 @@ function tensorRanges({ dtype, boxes }: TensorLayout): Range[] {
     const elements = extent.includes(0)
       ? 0
       : strides === null
-        ? extent.reduce((product, length) => product * length, 1)
+        ? elementCount(extent)
         : extent.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 1);
     return { stream, offset: elementOffset * bytes, length: elements * bytes };
   });

@@ -7,7 +7,6 @@ import {
   type OperationOptions,
   readTensors,
   type StoreContext,
-  tensorBytes,
 } from '../checkpoints/index.js';
 import {
   addSums,
@@ -22,6 +21,7 @@ import { corrupt, throwIfAborted } from '../errors.js';
 import { objectKey, type TensorLayout } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { ChunkIndex, type DecodeUnit, decodeUnits, readRecords } from '../packs/index.js';
+import { tensorBytes } from '../tensor/index.js';
 import { ChunkSpans, comparedParts, isUnchanged } from './compared-parts.js';
 
 /** Units that are read while the pool is at others. */

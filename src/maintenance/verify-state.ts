@@ -5,18 +5,19 @@ import {
   readPlainValues,
   readTensors,
   type StoreContext,
-  tensorBytes,
   withoutTensors,
 } from '../checkpoints/index.js';
 import { throwIfAborted } from '../errors.js';
 import type { TensorLayout } from '../format/index.js';
 import {
   dtypeInfo,
+  elementCount,
   type FoundTensor,
   flattenState,
   type Group,
   groupOfPath,
   type StateValue,
+  tensorBytes,
 } from '../tensor/index.js';
 import { comparePlainData } from './plain-differences.js';
 
@@ -65,7 +66,7 @@ export async function compareWithState(
       bytes += values[at].length;
       const changed = countDifferent(pair.live.data, values[at], dtypeInfo(pair.stored.dtype).bytes);
       if (changed === 0) continue;
-      const elements = pair.stored.shape.reduce((product, length) => product * length, 1);
+      const elements = elementCount(pair.stored.shape);
       const message = `${changed} of ${elements} elements differ`;
       differences.push({ name: pair.stored.name, kind: 'elements', message });
     }

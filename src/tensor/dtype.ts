@@ -69,6 +69,22 @@ export function dtypeInfo(dtype: DType): DTypeInfo {
   return info;
 }
 
+/** Returns how many elements a tensor of this shape has; a dimension of 0 makes it 0, however long the others are. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.includes(0) ? 0 : shape.reduce((product, length) => product * length, 1);
+}
+
+/** Returns the bytes of a tensor's values. */
+export function tensorBytes({
+  dtype,
+  shape,
+}: {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}): number {
+  return elementCount(shape) * dtypeInfo(dtype).bytes;
+}
+
 /** Returns the element type with this store id, or undefined. */
 export function dtypeById(id: number): DTypeInfo | undefined {
   return BY_ID.get(id);

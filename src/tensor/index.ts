@@ -1,4 +1,13 @@
-export { DTYPES, type DType, type DTypeInfo, dtypeById, dtypeInfo, isDType } from './dtype.js';
+export {
+  DTYPES,
+  type DType,
+  type DTypeInfo,
+  dtypeById,
+  dtypeInfo,
+  elementCount,
+  isDType,
+  tensorBytes,
+} from './dtype.js';
 export { laneReader } from './element-values.js';
 export { GROUPS, type Group, groupOfPath } from './group.js';
 export {

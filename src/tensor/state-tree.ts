@@ -4,7 +4,7 @@
  */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { ThetalogError } from '../errors.js';
-import { type DType, dtypeById, dtypeInfo, isDType } from './dtype.js';
+import { type DType, dtypeById, dtypeInfo, isDType, tensorBytes } from './dtype.js';
 import { bareDType, type TypedArray } from './typed-array.js';
 
 /** A tensor of a state: row-major elements in any view (bf16 and f16 as Uint16Array or bytes). */
@@ -138,7 +138,7 @@ class Flattener {
     if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) {
       throw invalid(path, 'has a shape that is no list of whole numbers');
     }
-    const bytes = shape.reduce((product, length) => product * length, dtypeInfo(dtype).bytes);
+    const bytes = tensorBytes(tensor);
     if (bytes !== data.byteLength) {
       throw invalid(
         path,

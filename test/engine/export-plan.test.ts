@@ -156,9 +156,29 @@ describe('tensors that share memory', () => {
       [tensor('a', { bytes: 0, stream: 1 }), tensor('b', { bytes: 0, stream: 1 })],
       [tensor('a', { stream: 1 }), reshaped],
       [tensor('a', { stream: 1 }), tensor('step', { stream: 1 })],
+      [tensor('a', { stream: 1 }), tensor('epoch', { stream: 1 })],
     ])
       expect(planExport({ files: [] }, tensors, 'm', PROVENANCE, {})).toMatchObject({ tied: {} });
   });
+});
+
+test('a tensor has no bytes if one of its dimensions is 0, whatever the others are', () => {
+  const empty = { ...tensor('z', { dtype: 'f64' }), shape: [...Array(40).fill(Number.MAX_SAFE_INTEGER), 0] };
+  const [shard] = planExport({ files: [] }, [tensor('a', { bytes: 4 }), empty], 'm', PROVENANCE, {}).shards;
+  expect(shard.size).toBe(shard.header.length + 4);
+});
+
+test('the name of the metadata is refused, and whole names are proposed', () => {
+  const tensors = [tensor('model.__metadata__'), tensor('model.a')];
+  expect(() => planExport({ files: [] }, tensors, 'm', PROVENANCE, {})).toThrow(
+    expect.objectContaining({
+      kind: 'unsupported',
+      object: '__metadata__',
+      hint: expect.stringMatching(/--full-names/),
+    }),
+  );
+  const { shards } = planExport({ files: [] }, tensors, 'm', PROVENANCE, { fullNames: true });
+  expect(shards[0].tensors.map(({ name }) => name)).toContain('model.__metadata__');
 });
 
 test('an element type that safetensors lacks is refused with the name of the tensor', () => {

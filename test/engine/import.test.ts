@@ -149,6 +149,25 @@ test('tied tensors come back from the metadata, and the same one of them is writ
   expect(await store.export('r', { out: again })).toMatchObject({ tied: { head: 'z_embed' } });
 });
 
+test('metadata whose value is the name of a tensor by chance makes no tensor', async () => {
+  const state = { model: [noise(2000, 8), noise(2000, 9)], progress: { step: 1 } };
+  await (await store.run('s').save(state)).committed;
+  const out = join(folder, 'list.safetensors');
+  await store.export('s', { out });
+  await store.import([out], { run: 'r' });
+  expect((await store.show('r')).tensors.map(({ name }) => name)).toEqual(['model.0', 'model.1']);
+});
+
+test('a hundred thousand tensors in one shard are read in one pass over their index', async () => {
+  const names = Array.from({ length: 100_000 }, (_, at) => `t${at}`);
+  const weight_map = Object.fromEntries(names.map((name) => [name, 'absent.safetensors']));
+  await writeTree(folder, { 'model.safetensors.index.json': JSON.stringify({ weight_map }) });
+  const before = process.cpuUsage();
+  await expect(store.import([folder], { run: 'r' })).rejects.toMatchObject({ kind: 'not-found' });
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1e6).toBeLessThan(4);
+});
+
 describe('a folder', () => {
   test('with model.safetensors stands for it, whatever else is there', async () => {
     const other = { w: noise(2000, 9) };

@@ -2,6 +2,7 @@ import { appendFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { torchFile } from '../adapters/torch-zip-writer.js';
 import { makeFolder, randomBytes, readTree, safetensors, type Tree, writeTree } from './folders.js';
 import type { TestStore } from './make-store.js';
 import { bytesIn, makeStore } from './make-store.js';
@@ -101,6 +102,19 @@ describe('a checkpoint of files', () => {
     const { store, source } = await setUp({ 'a/x.txt': '1', 'b/x.txt': '2' });
     await expect(store.saveFiles(paths(source), { run: 'r' })).rejects.toMatchObject({ kind });
     expect(await store.list()).toEqual([]);
+  });
+
+  test('tensors of one name in one file have names of their own', async () => {
+    const state = torchFile((archive) => ({
+      'a.b.c': archive.zeros(1),
+      'a.b': { c: archive.zeros(2) },
+      a: { 'b.c': archive.zeros(3), b: { c: archive.zeros(4) } },
+    }));
+    const { store, source } = await setUp({ 'x.pt': await state.bytes() });
+    await store.saveFiles([join(source, 'x.pt')], { run: 'r' });
+    const names = (await store.show('r')).tensors.map(({ name }) => name);
+    expect(names).toEqual(['a.b.c', 'x.pt:a.b.c', 'x.pt:a.b.c#2', 'x.pt:a.b.c#3']);
+    await store.export('r', { out: join(source, 'x.safetensors') });
   });
 
   test.each([
