@@ -17,6 +17,8 @@ const MAGIC = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 const SUPERBLOCK_BYTES = 96;
 const OBJECTS_MAX = 1_000_000;
 const DEPTH_MAX = 64;
+/** Characters of all paths together: those of a deep group repeat its own, and take more of memory than of the file. */
+const PATHS_LENGTH_MAX = 2 ** 26;
 /** The member of a `.keras` archive with the weights. */
 const KERAS_WEIGHTS = /\.h5$/;
 
@@ -80,16 +82,17 @@ async function findDatasets(file: Hdf5Source, root: number): Promise<FoundDatase
   const seen = new Map<number, TensorRange | undefined>([[root, undefined]]);
   const found: FoundDataset[] = [];
   const open = [{ address: root, path: '', depth: 0 }];
+  let length = 0;
   for (let group = open.pop(); group !== undefined; group = open.pop()) {
     const messages = await readMessages(file, group.address);
     const dataset = readDataset(file, messages);
     if (dataset !== undefined && dataset.length > 0) {
-      const { element, shape, offset, length } = dataset;
+      const { element, shape, offset } = dataset;
       const name = group.path.slice(1);
       const tensors = [placeTensor(name, element, shape)];
       const range = {
         offset,
-        length,
+        length: dataset.length,
         dtype: element.dtype,
         group: groupOfVariable(name),
         key: name,
@@ -101,6 +104,8 @@ async function findDatasets(file: Hdf5Source, root: number): Promise<FoundDatase
     }
     for (const { name, address } of await readLinks(file, messages)) {
       const path = `${group.path}/${name}`;
+      length += path.length;
+      if (length > PATHS_LENGTH_MAX) throw file.damaged('hdf5-tree', 'paths that are too long', address);
       if (seen.has(address)) {
         const [view] = seen.get(address)?.tensors ?? [];
         if (view !== undefined) seen.get(address)?.tensors.push({ ...view, name: path.slice(1) });

@@ -16,7 +16,9 @@ const TABLE_BYTES_MAX = 256 * 2 ** 20;
 /** Names of variables are paths. */
 const KEY_BYTES_MAX = 65_536;
 /** Bytes of all keys together: those that share their beginning take more of memory than of the file. */
-const KEYS_BYTES_MAX = 2 ** 28;
+const KEYS_BYTES_MAX = 2 ** 26;
+/** Guards memory: an entry takes three bytes of the file, and hundreds here. */
+const ENTRIES_MAX = 1_000_000;
 
 /** An entry; the reader covers its value. */
 export interface TableEntry {
@@ -44,7 +46,7 @@ export async function readSortedTable(file: RandomAccess): Promise<TableEntry[]>
   const footer = new ByteReader(bytes, file.name, bytes.length - FOOTER_BYTES);
   readHandle(footer);
   const index = readHandle(footer);
-  const table = { bytes, object: file.name, keyBytes: 0 };
+  const table = { bytes, object: file.name, keyBytes: 0, entries: 0 };
   const entries: TableEntry[] = [];
   let end = 0;
   for (const { value } of readBlock(table, index)) {
@@ -62,6 +64,7 @@ interface Table {
   bytes: Uint8Array;
   object: string;
   keyBytes: number;
+  entries: number;
 }
 
 interface BlockPlace {
@@ -107,6 +110,7 @@ function readEntries(reader: ByteReader, table: Table): TableEntry[] {
     table.keyBytes += shared + added;
     if (shared > key.length || added > KEY_BYTES_MAX || shared + added > KEY_BYTES_MAX)
       reader.fail('table-key', 'a key shares more than the one before it has, or is too long', at);
+    if (++table.entries > ENTRIES_MAX) reader.fail('table-entries', `more than ${ENTRIES_MAX} entries`, at);
     if (table.keyBytes > KEYS_BYTES_MAX) reader.fail('table-key', 'the keys take too much memory', at);
     key = key.slice(0, shared) + String.fromCharCode(...reader.view8(added));
     entries.push({ key, value: reader.inner(valueBytes) });

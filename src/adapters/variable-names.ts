@@ -17,6 +17,8 @@ const COUNTERS = /^(save_counter|global_step|step|epoch|iteration|iterations)$/;
 const RUN_STEPS = ['global_step', 'step', 'iteration', 'iterations'];
 const OPTIMIZER_STEPS = ['iteration', 'iterations', 'iter', '_iterations'];
 
+/** Places at which a name is cut into optimizer, weights and slot; guards time against names of nothing but slashes. */
+const CUTS_MAX = 16;
 /** Single numbers read from one file. */
 const SCALARS_MAX = 64;
 const SCALAR_BYTES_MAX = 8;
@@ -111,11 +113,13 @@ function behindWeights(
   slot: string,
   weights: ReadonlyMap<string, TensorRange>,
 ): Omit<Slot, 'range'> | undefined {
-  const segments = path.split('/');
-  for (let from = 0; from < segments.length; from++) {
-    const found = weights.get(segments.slice(from).join('/'));
-    const optimizer = from === 0 ? slot.replace(/_1$/, '') : segments.slice(0, from).join('/');
+  let start = 0;
+  for (let cuts = 0; cuts < CUTS_MAX; cuts++) {
+    const found = weights.get(path.slice(start));
+    const optimizer = start === 0 ? slot.replace(/_1$/, '') : path.slice(0, start - 1);
     if (found !== undefined) return { weights: found, slot, optimizer };
+    start = path.indexOf('/', start) + 1;
+    if (start === 0) return undefined;
   }
   return undefined;
 }
@@ -126,9 +130,11 @@ function joinedName(
   joined: string,
   weights: ReadonlyMap<string, TensorRange>,
 ): Omit<Slot, 'range'> | undefined {
-  for (let cut = joined.lastIndexOf('_'); cut > 0; cut = joined.lastIndexOf('_', cut - 1)) {
+  let cut = joined.lastIndexOf('_');
+  for (let cuts = 0; cut > 0 && cuts < CUTS_MAX; cuts++) {
     const found = weights.get(joined.slice(0, cut));
     if (found !== undefined) return { weights: found, slot: joined.slice(cut + 1), optimizer };
+    cut = joined.lastIndexOf('_', cut - 1);
   }
   return undefined;
 }

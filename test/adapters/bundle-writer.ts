@@ -2,7 +2,8 @@
 import { littleEndian } from '../reliability/dice.js';
 import { joined } from '../reliability/malformed-pickle.js';
 
-const MAGIC = Uint8Array.of(0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb);
+/** The end of every table. */
+export const MAGIC = Uint8Array.of(0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb);
 
 export interface BundleEntry {
   key: string;

@@ -2,8 +2,19 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { FolderFiles, type SegmentedFile, segmentFile } from '../../src/adapters/index.js';
+import { littleEndian } from '../reliability/dice.js';
 import { BUNDLE_DATA } from '../reliability/malformed-bundle.js';
-import { type EntryDraft, entryOf, field, header, writeTable } from './bundle-writer.js';
+import { joined } from '../reliability/malformed-pickle.js';
+import {
+  block,
+  type EntryDraft,
+  entryOf,
+  field,
+  header,
+  MAGIC,
+  varint,
+  writeTable,
+} from './bundle-writer.js';
 import { describeRanges, expectSound, inMemory, keysOf, onDisk } from './sources.js';
 
 const FIXTURES = new URL('../../fixtures/tensorflow/', import.meta.url).pathname;
@@ -135,4 +146,42 @@ test.for([
 test('two tensors that share bytes', async () => {
   const { problem } = await segmentWith([MATRIX, { ...MATRIX, key: 'v', offset: 8 }]);
   expect(problem).toMatchObject({ code: 'ranges-overlap' });
+});
+
+/** Returns the seconds of CPU that segmenting a data file took beside an index. */
+async function secondsWith(index: Uint8Array, data: Uint8Array): Promise<[SegmentedFile, number]> {
+  const beside = new FolderFiles(new Map([['ckpt.index', inMemory('ckpt.index', index)]]));
+  const before = process.cpuUsage();
+  const result = await segmentFile(inMemory('ckpt.data-00000-of-00001', data), beside);
+  const { user, system } = process.cpuUsage(before);
+  return [result, (user + system) / 1e6];
+}
+
+test.for([
+  ['slashes', 'optimizer/', '/'],
+  ['underscores', 'optimizer/', '_'],
+] as const)('names of nothing but %s take no more time than others', async ([, front, separator]) => {
+  const names = Array.from(
+    { length: 40 },
+    (_, at) => `${front}${`a${separator}`.repeat(30_000)}${at + 1000}`,
+  );
+  const entries = names.map((key, at) => ({ ...MATRIX, key, shape: [1], size: 4, offset: 4 * at }));
+  const table = writeTable([[header(), ...entries.map(entryOf)]]);
+  const [{ problem }, seconds] = await secondsWith(table, new Uint8Array(160));
+  expect(problem).toMatchObject({ code: 'tensor-unfit' });
+  expect(seconds).toBeLessThan(3);
+});
+
+test('an index of millions of entries that hold nothing is refused', async () => {
+  const blocks = [
+    joined([new Uint8Array(3_000_003), littleEndian(0, 4), littleEndian(1, 4), new Uint8Array(5)]),
+  ];
+  const placeOf = (at: number): Uint8Array =>
+    joined([varint(at * blocks[0].length), varint(blocks[at].length - 5)]);
+  blocks.push(block([{ key: '', value: placeOf(0) }]));
+  const footer = joined([placeOf(1), placeOf(1)]);
+  const table = joined([...blocks, footer, new Uint8Array(40 - footer.length), MAGIC]);
+  const [{ problem }, seconds] = await secondsWith(table, new Uint8Array(8));
+  expect(problem).toMatchObject({ kind: 'corrupt', code: 'table-entries', object: 'ckpt.index' });
+  expect(seconds).toBeLessThan(5);
 });
