@@ -15,6 +15,8 @@ const AVERAGE =
 const MASTER_SLOT = /^(master|main|fp32)(_?(param|weight|copy|p))?s?$/;
 const MASTER_LIST =
   /^(.*\.)?(?:fp32_from_fp16(?:_params|_groups)?|fp32_from_float16_groups|single_partition_of_fp32_groups|fp32_flat_groups|master_params|main_params)\.(\d+(?:\.\d+)?)$/;
+/** Of ZeRO, once its flat tensors are taken apart. */
+const NAMED_PARTITION = /^(.*\.)?single_partition_of_fp32_groups\.\d+\.(.+)$/;
 
 /** Returns the name without the wrappers around the module. */
 export function plainParameterName(name: string): string {
@@ -47,9 +49,12 @@ export function isMasterSlot(name: string): boolean {
   return MASTER_SLOT.test(name);
 }
 
-/** Takes apart the name of a tensor in a list of master weights, as apex, Megatron and DeepSpeed keep it beside the optimizer. */
+/**
+ * Takes apart the name of a tensor in a list of master weights, as apex, Megatron and DeepSpeed keep it beside the optimizer: its
+ * number, those of its group and in it, or the parameter's name.
+ */
 export function masterListPlace(name: string): { prefix: string; place: string } | undefined {
-  const match = MASTER_LIST.exec(name);
+  const match = MASTER_LIST.exec(name) ?? NAMED_PARTITION.exec(name);
   return match === null ? undefined : { prefix: match[1] ?? '', place: match[2] };
 }
 

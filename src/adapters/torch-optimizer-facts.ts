@@ -12,6 +12,7 @@ import {
 import type { RandomAccess, TensorRange } from './adapter.js';
 import { isMasterSlot, isWeightType } from './parameter-names.js';
 import { entriesOf, itemsOf, PickleFloat, type PickleValue } from './pickle-values.js';
+import type { StorageRanges } from './storage-ranges.js';
 import type { FoundTensor, OptimizerFound, TorchContents } from './torch-contents.js';
 import { decodeScalar } from './torch-progress.js';
 import { readTensor } from './torch-tensors.js';
@@ -20,14 +21,11 @@ import { type Listed, type Parameter, trainedWeights } from './torch-trained-wei
 /** Parameters that the groups of an optimizer may list; guards time, as a pickle can hold one list a million times. */
 const LISTED_MAX = 2 ** 20;
 
-/** By the key of the storage that fills it. */
-export type RangesByStorage = ReadonlyMap<string, TensorRange>;
-
 /** Reads the facts of all optimizers, at most one for each range of the file. */
 export async function readOptimizerFacts(
   contents: TorchContents,
   names: ReadonlyMap<OptimizerFound, ReadonlyMap<number, string>>,
-  ranges: RangesByStorage,
+  ranges: StorageRanges,
   source: RandomAccess,
 ): Promise<ParameterFacts[]> {
   const slots = collectSlots(contents.tensors);
@@ -64,7 +62,7 @@ function collectSlots(tensors: readonly FoundTensor[]): Map<OptimizerFound, Slot
 class OptimizerReader {
   private readonly optimizer: OptimizerFound;
   private readonly contents: TorchContents;
-  private readonly ranges: RangesByStorage;
+  private readonly ranges: StorageRanges;
   private readonly source: RandomAccess;
   /** Weights that optimizers read before this one work on. */
   private readonly taken: Set<FoundTensor>;
@@ -72,7 +70,7 @@ class OptimizerReader {
   constructor(
     optimizer: OptimizerFound,
     contents: TorchContents,
-    ranges: RangesByStorage,
+    ranges: StorageRanges,
     source: RandomAccess,
     taken: Set<FoundTensor>,
   ) {
@@ -152,11 +150,12 @@ class OptimizerReader {
   /** A tensor of one element, out of the file. */
   private async readScalar(value: PickleValue): Promise<number | undefined> {
     const use = readTensor(value, this.source.name);
-    const range = use === undefined ? undefined : this.ranges.get(use.storage.key);
-    if (use === undefined || range === undefined || use.shape.some((size) => size !== 1)) return undefined;
+    const place = use === undefined ? undefined : this.ranges.holding(use);
+    if (use === undefined || place === undefined || use.shape.some((size) => size !== 1)) return undefined;
+    const { range, offset } = place;
     const { bytes } = dtypeInfo(range.dtype);
-    if ((use.offset + 1) * bytes > range.length) return undefined;
-    return decodeScalar(range.dtype, await this.source.read(range.offset + use.offset * bytes, bytes));
+    if ((offset + 1) * bytes > range.length) return undefined;
+    return decodeScalar(range.dtype, await this.source.read(range.offset + offset * bytes, bytes));
   }
 
   private factsOf(
@@ -195,9 +194,9 @@ class OptimizerReader {
 
   /** The range that a tensor fills from end to end, in row-major order. */
   private filledRange({ use }: FoundTensor): TensorRange | undefined {
-    const range = use === undefined ? undefined : this.ranges.get(use.storage.key);
-    if (use === undefined || range === undefined || use.strides !== undefined || use.offset !== 0)
-      return undefined;
+    const place = use === undefined ? undefined : this.ranges.holding(use);
+    if (use === undefined || use.strides !== undefined || place?.offset !== 0) return undefined;
+    const { range } = place;
     const elements = elementCount(use.shape);
     return elements * dtypeInfo(range.dtype).bytes === range.length && elements > 0 ? range : undefined;
   }

@@ -1,17 +1,20 @@
 /**
- * From the contents of a torch file to its tensor ranges: one for each storage, with all tensors that are views of it.
- * Tied and shared tensors so come once, with all their names.
+ * From the contents of a torch file to its tensor ranges: one for each storage, with all tensors that are views of it, or
+ * one for each of these where they lie side by side. Tied and shared tensors so come once, with all their names.
  */
 import { corrupt } from '../errors.js';
 import type { Group, RandomAccess, Segmentation, TensorRange } from './adapter.js';
 import { bigEndian, byteElements, type ElementType, placeTensor } from './element-type.js';
 import type { Unpickled } from './pickle.js';
 import { orderRanges } from './range-keys.js';
+import { cutRange, type NamedView } from './side-by-side.js';
+import { StorageRanges } from './storage-ranges.js';
 import { type FoundTensor, findTensors, type OptimizerFound } from './torch-contents.js';
 import { readOptimizerFacts } from './torch-optimizer-facts.js';
 import { nameParameters } from './torch-parameters.js';
 import { readTorchProgress } from './torch-progress.js';
 import { checkReferences, declaredBytes, readStorageUse, type StorageUse } from './torch-storages.js';
+import { namePartitions } from './zero-partitions.js';
 
 /** Where a storage's bytes lie; `undefined` if they are there but not as they are (compressed). */
 export type StoragePlaces = ReadonlyMap<string, { offset: number; length: number } | undefined>;
@@ -31,7 +34,8 @@ export interface TorchFile {
 export async function segmentTorchFile(file: TorchFile): Promise<Segmentation> {
   const { source, unpickled, pickleOffset } = file;
   checkReferences(unpickled.references, file.format, source.name);
-  const contents = findTensors(unpickled.value, { object: source.name, offset: pickleOffset });
+  const value = namePartitions(unpickled.value, source.name);
+  const contents = findTensors(value, { object: source.name, offset: pickleOffset });
   const parameterNames = nameParameters(contents);
   const storages = new Map<string, StorageFound>();
   for (const tensor of contents.tensors) {
@@ -42,14 +46,14 @@ export async function segmentTorchFile(file: TorchFile): Promise<Segmentation> {
     const use = readStorageUse(reference, source.name);
     if (use !== undefined && !storages.has(use.key)) storages.set(use.key, unnamed(use));
   }
-  const ranges = new Map<string, TensorRange>();
+  const ranges = new StorageRanges();
   for (const [storageKey, storage] of storages) {
-    const range = placeStorage(storage, file);
-    if (range !== undefined) ranges.set(storageKey, range);
+    const placed = placeStorage(storage, file);
+    if (placed !== undefined) ranges.add(storageKey, cutRange(placed.range, placed.views));
   }
-  const ordered = orderRanges([...ranges.values()]);
+  const ordered = orderRanges(ranges.all);
   if (!file.littleEndian) return { format: file.format, ranges: ordered };
-  const progress = await readTorchProgress(unpickled.value, ordered, source);
+  const progress = await readTorchProgress(value, ordered, source);
   const parameters = await readOptimizerFacts(contents, parameterNames, ranges, source);
   return {
     format: file.format,
@@ -59,9 +63,10 @@ export async function segmentTorchFile(file: TorchFile): Promise<Segmentation> {
   };
 }
 
+/** The tensors of a storage by what they would be called in other checkpoints; the first names it. */
 interface StorageFound {
   uses: StorageUse[];
-  tensors: FoundTensor[];
+  tensors: { tensor: FoundTensor; key: string }[];
   key: string;
   group: Group;
 }
@@ -76,7 +81,7 @@ function addTensor(
   const storage = known ?? { uses: [], tensors: [], key, group: tensor.group };
   storages.set(use.key, storage);
   storage.uses.push(use);
-  storage.tensors.push(tensor);
+  storage.tensors.push({ tensor, key });
 }
 
 /** A storage that nothing with a name leads to, for example in a dict's own attributes. */
@@ -95,7 +100,10 @@ function keyOf({ name, slot }: FoundTensor, names: ReadonlyMap<OptimizerFound, M
   return `${slot.optimizer.statePrefix}${parameter}.${name.slice(numbered.length)}`;
 }
 
-function placeStorage(storage: StorageFound, file: TorchFile): TensorRange | undefined {
+function placeStorage(
+  storage: StorageFound,
+  file: TorchFile,
+): { range: TensorRange; views: NamedView[] } | undefined {
   const { key: storageKey, reference } = storage.uses[0];
   const object = file.source.name;
   if (!file.places.has(storageKey)) {
@@ -111,18 +119,20 @@ function placeStorage(storage: StorageFound, file: TorchFile): TensorRange | und
     throw corrupt('torch-storage-size', message, object, use.reference.offset);
   }
   const element = agreedElement(storage, place.length, file.littleEndian);
-  const tensors = storage.tensors.flatMap(({ name, use }) => {
+  const views = storage.tensors.flatMap(({ tensor: { name, use, group }, key }): NamedView[] => {
     if (use?.element === undefined) return [];
     const own = element.dtype === 'bytes' ? byteElements(use.element.bytes) : element;
-    return [placeTensor(name, own, use.shape, use.offset, use.strides)];
+    return [{ view: placeTensor(name, own, use.shape, use.offset, use.strides), key, group }];
   });
-  return { ...place, dtype: element.dtype, group: storage.group, key: storage.key, tensors };
+  const tensors = views.map(({ view }) => view);
+  const range = { ...place, dtype: element.dtype, group: storage.group, key: storage.key, tensors };
+  return { range, views };
 }
 
 /** The element type that all views of a storage agree on and that its length is whole in; else bytes. */
 function agreedElement(storage: StorageFound, length: number, littleEndian: boolean): ElementType {
   const candidates: (ElementType | undefined)[] = [
-    ...storage.tensors.flatMap(({ use }) => (use === undefined ? [] : [use.element])),
+    ...storage.tensors.flatMap(({ tensor: { use } }) => (use === undefined ? [] : [use.element])),
     ...storage.uses.filter((use) => !use.untyped).map((use) => use.element),
   ];
   const first = candidates[0];

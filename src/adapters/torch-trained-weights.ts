@@ -36,8 +36,9 @@ export function trainedWeights(
   const masters = mastersOf(optimizer, contents.tensors);
   const weights = new Map<Listed, FoundTensor>();
   for (const item of listed) {
-    const { name, group, place, index } = item;
-    const master = masters.get(`${group}.${place}`) ?? masters.get(String(index));
+    const { parameter, name, group, place, index } = item;
+    const master =
+      masters.get(`${group}.${place}`) ?? masters.get(String(index)) ?? masters.get(String(parameter));
     const found = master ?? (name === null ? undefined : byName.get(plainParameterName(name)));
     if (found === undefined) continue;
     weights.set(item, found);
@@ -46,7 +47,7 @@ export function trainedWeights(
   return weights;
 }
 
-/** By group and place, or by number: the lists that apex and Megatron keep beside the optimizer. */
+/** By group and place, by number or by name: the lists that apex, Megatron and DeepSpeed keep beside the optimizer. */
 function mastersOf(optimizer: OptimizerFound, tensors: readonly FoundTensor[]): Map<string, FoundTensor> {
   const masters = new Map<string, FoundTensor>();
   for (const tensor of tensors) {

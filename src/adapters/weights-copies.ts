@@ -1,6 +1,6 @@
 /**
  * Finds what is made of the weights in the same checkpoint: 16-bit working weights that are rounded from fp32 weights, and
- * moving averages of these. Names and shapes tell, and what the maps and files are called.
+ * moving averages of these. Names and sizes tell, and what the maps and files are called.
  */
 import {
   type DType,
@@ -54,7 +54,8 @@ export function findWeightsCopies(
 ): WeightsCopy[] {
   const byName = new Map<string, SameName>();
   const at = (name: string, shape: readonly number[]): SameName => {
-    const id = `${name} ${shape}`;
+    // Partitions of ZeRO are flat.
+    const id = `${name} ${elementCount(shape)}`;
     const known: SameName = byName.get(id) ?? { full: [], half: [], averages: [] };
     byName.set(id, known);
     return known;

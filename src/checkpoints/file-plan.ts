@@ -195,8 +195,8 @@ function layOutFile(
 }
 
 /**
- * Returns the tensors of files, in the order of the files and their ranges. A name that is taken gets the file's path in front, and a
- * number behind where that is taken, too.
+ * Returns the tensors of files, in the order of the files and their ranges. A name that is taken gets as much of the file's path in
+ * front as tells it from the others, since what is above that often has the step in its name, and a number behind where that is taken, too.
  */
 export function layOutTensors(
   segmented: readonly SegmentedFile[],
@@ -204,13 +204,14 @@ export function layOutTensors(
 ): TensorLayout[] {
   const tensors: TensorLayout[] = [];
   const names = new FreeNames();
-  for (const { path, segmentation } of segmented) {
+  const shortPaths = shortestPaths(segmented.map(({ path }) => path));
+  for (const [at, { segmentation }] of segmented.entries()) {
     for (const range of segmentation.ranges) {
       const placement = placementOf.get(range);
       if (placement === undefined) continue;
       const start = placement.byteOffset / dtypeInfo(range.dtype).bytes;
       for (const view of range.tensors) {
-        const name = names.take(view.name, path);
+        const name = names.take(view.name, shortPaths[at]);
         const box = {
           origin: view.shape.map(() => 0),
           extent: view.shape,
@@ -241,6 +242,17 @@ class FreeNames {
     this.taken.add(free);
     return free;
   }
+}
+
+/** Returns the fewest last segments of each path that no other path ends with. */
+function shortestPaths(paths: readonly string[]): string[] {
+  const endings = paths.map((path) => {
+    const segments = path.split('/');
+    return segments.map((_, at) => segments.slice(-1 - at).join('/'));
+  });
+  const counts = new Map<string, number>();
+  for (const ending of endings.flat()) counts.set(ending, (counts.get(ending) ?? 0) + 1);
+  return paths.map((path, at) => endings[at].find((ending) => counts.get(ending) === 1) ?? path);
 }
 
 /** Returns what the first file that says anything says of its progress. */

@@ -76,6 +76,19 @@ describe('a checkpoint of files', () => {
     expect(new Float32Array(data.slice().buffer)).toEqual(weights);
   });
 
+  test('a name that is in several files has so much of their paths that these differ, and no step', async () => {
+    const ranks = ['rank_0/model.safetensors', 'rank_1/model.safetensors', 'rank_1/frozen.safetensors'];
+    for (const step of [100, 200]) {
+      const file = safetensors({ w: weights });
+      const { store, source } = await setUp(
+        Object.fromEntries(ranks.map((path) => [`iter_${step}/${path}`, file])),
+      );
+      await store.saveFiles([join(source, `iter_${step}`)], { run: 'r' });
+      const names = (await store.show('r')).tensors.map(({ name }) => name);
+      expect(names).toEqual(['w', 'frozen.safetensors:w', 'rank_1/model.safetensors:w']);
+    }
+  });
+
   test('a symbolic link to a file is saved as that file; others are left out with a warning', async () => {
     const { store, source, out } = await setUp({ 'real.txt': 'text', 'folder/inner.txt': 'x' });
     await symlink('real.txt', join(source, 'link.txt'));

@@ -23,10 +23,11 @@ const CASES: readonly Omit<InteropCase, 'interpreter' | 'script'>[] = [
     args: ['deepspeed'],
     tensors: {
       'module.0.up.weight': 'model',
-      'optimizer_state_dict.base_optimizer_state.state.0.exp_avg': 'optimizer',
+      'optimizer_state_dict.base_optimizer_state.state.1.up.weight.exp_avg': 'optimizer',
+      'optimizer_state_dict.single_partition_of_fp32_groups.0.1.up.weight': 'optimizer',
     },
     steps: [21, 22],
-    predictors: adam,
+    predictors: { 'model weights': /^cast$/, 'optimizer weight': /^adam-weights$/, ...adam },
   },
   {
     name: 'files as Megatron-LM lays them out',

@@ -1,10 +1,11 @@
 """Training directories around torch.save. Arguments: which one.
 
 accelerate  Accelerator.save_state      lightning  pytorch_lightning.Trainer
-deepspeed   ZeRO: fp32 weights and moments of a parameter group in one flat partition; the files as DeepSpeed names them
+deepspeed   ZeRO: fp32 weights and moments in flat partitions of two processes; the files as DeepSpeed names them
 megatron    mixed precision with fp32 weights in lists beside the optimizer; the files as Megatron-LM names them
 """
-import glob, os
+import glob, os, sys, types
+from dataclasses import dataclass
 import torch
 from interop_tensors import flatten, main, step_folder, write_reference
 from torch_files import model_of, train
@@ -78,24 +79,61 @@ def write_lightning(folder):
     trainer.fit(Module(), data)
 
 
+@dataclass
+class fragment_address:
+    numel: int
+    start: int
+
+
+def deepspeed_class():
+    """Has the class pickled, and found again, under DeepSpeed's name."""
+    for name in ("deepspeed", "deepspeed.utils", "deepspeed.utils.tensor_fragment"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    fragment_address.__module__ = "deepspeed.utils.tensor_fragment"
+    sys.modules["deepspeed.utils.tensor_fragment"].fragment_address = fragment_address
+
+
+RANKS = 2
+
+
 def write_deepspeed(folder):
-    """stage_1_and_2.py and engine.py: `_save_zero_checkpoint`, `_save_checkpoint`, on one rank."""
-    model = model_of()
-    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    flat = torch.nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()]))
-    optimizer = torch.optim.AdamW([flat], lr=1e-3, weight_decay=0.01)
+    """ZeRO stage 1 of two processes, as runtime/zero/stage_1_and_2.py and runtime/engine.py save it: bf16 weights that are views of one
+    flat tensor, of which each process trains its half in fp32; the last half has padding."""
+    model = model_of().bfloat16()
+    # An odd number of elements, of which the padding follows.
+    model.register_parameter("scale", torch.nn.Parameter(torch.ones(3, dtype=torch.bfloat16)))
+    parameters = dict(model.named_parameters())
+    count = sum(parameter.numel() for parameter in parameters.values())
+    size = -(-count // (2 * RANKS)) * 2
+    flat = torch.zeros(RANKS * size, dtype=torch.bfloat16)
+    starts, start = {}, 0
+    for name, parameter in parameters.items():
+        starts[name] = start
+        flat[start:start + parameter.numel()] = parameter.detach().reshape(-1)
+        parameter.data = flat[start:start + parameter.numel()].view_as(parameter)
+        start += parameter.numel()
+    shards = [torch.nn.Parameter(flat[rank * size:(rank + 1) * size].float()) for rank in range(RANKS)]
+    optimizers = [torch.optim.AdamW([shard], lr=1e-3, weight_decay=0.01) for shard in shards]
 
     def step():
-        with torch.no_grad():
-            start = 0
-            for parameter in model.parameters():
-                parameter.copy_(flat[start:start + parameter.numel()].bfloat16().view_as(parameter))
-                start += parameter.numel()
         model.zero_grad()
-        x = torch.randn(64, 128)
-        (model(x) - x.roll(1, 1)).square().mean().backward()
-        flat.grad = torch.cat([parameter.grad.reshape(-1) for parameter in model.parameters()])
-        optimizer.step()
+        x = torch.randn(64, 128).bfloat16()
+        (model(x) * model.scale.sum() - x.roll(1, 1)).square().mean().backward()
+        gradient = torch.zeros(RANKS * size)
+        for name, parameter in parameters.items():
+            gradient[starts[name]:starts[name] + parameter.numel()] = parameter.grad.float().reshape(-1)
+        for rank, (shard, optimizer) in enumerate(zip(shards, optimizers)):
+            shard.grad = gradient[rank * size:(rank + 1) * size]
+            optimizer.step()
+            flat[rank * size:(rank + 1) * size] = shard.detach().bfloat16()
+
+    def addresses(rank):
+        found = {}
+        for name, parameter in parameters.items():
+            begin, end = max(starts[name], rank * size), min(starts[name] + parameter.numel(), (rank + 1) * size)
+            if begin < end:
+                found[name] = fragment_address(numel=end - begin, start=begin - rank * size)
+        return found
 
     for number in range(1, FIRST + 3):
         step()
@@ -105,21 +143,21 @@ def write_deepspeed(folder):
         name = f"global_step{number}"
         inner = os.path.join(step_folder(folder, at), name)
         os.makedirs(inner)
-        start, module = 0, {}
-        for key, shape in shapes.items():
-            module[key] = flat.detach()[start:start + shape.numel()].view(shape).bfloat16()
-            start += shape.numel()
         states = {
-            "module": module, "buffer_names": [], "optimizer": None, "param_shapes": [shapes], "frozen_param_shapes": None,
+            "module": model.state_dict(), "buffer_names": [], "optimizer": None,
+            "param_shapes": [{key: parameter.shape for key, parameter in parameters.items()}], "frozen_param_shapes": None,
             "lr_scheduler": None, "sparse_tensor_module_names": set(), "skipped_steps": 0, "global_steps": number,
-            "global_samples": 64 * number, "dp_world_size": 1, "mp_world_size": 1, "ds_version": "0.16.4"}
+            "global_samples": 64 * number, "dp_world_size": RANKS, "mp_world_size": 1, "ds_version": "0.16.4"}
         torch.save(states, os.path.join(inner, "mp_rank_00_model_states.pt"))
-        state = optimizer.state_dict()
-        zero = {
-            "loss_scaler": None, "dynamic_loss_scale": False, "overflow": False, "clip_grad": 0.0,
-            "base_optimizer_state": state, "single_partition_of_fp32_groups": [flat.detach()], "zero_stage": 1,
-            "group_paddings": [0], "partition_count": [1], "ds_version": "0.16.4", "param_slice_mappings": []}
-        torch.save({"optimizer_state_dict": zero, "ds_version": "0.16.4"}, os.path.join(inner, "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"))
+        for rank, (shard, optimizer) in enumerate(zip(shards, optimizers)):
+            padding = max(0, (rank + 1) * size - count)
+            zero = {
+                "loss_scaler": None, "dynamic_loss_scale": False, "overflow": False, "clip_grad": 0.0,
+                "base_optimizer_state": optimizer.state_dict(), "single_partition_of_fp32_groups": [shard.detach()[:size - padding]],
+                "zero_stage": 1, "group_paddings": [padding], "partition_count": [RANKS], "ds_version": "0.16.4",
+                "param_slice_mappings": [addresses(rank)]}
+            states = {"optimizer_state_dict": zero, "ds_config": {}, "ds_version": "0.16.4"}
+            torch.save(states, os.path.join(inner, f"bf16_zero_pp_rank_{rank}_mp_rank_00_optim_states.pt"))
         with open(os.path.join(step_folder(folder, at), "latest"), "w") as file:
             file.write(name)
 
@@ -160,4 +198,5 @@ def write(folder, layout):
 
 
 if __name__ == "__main__":
+    deepspeed_class()
     main(write, load)
