@@ -34,6 +34,8 @@ const SLOT_NAMES = new Map([
   ['rms', 'square_avg'],
   ['mg', 'grad_avg'],
 ]);
+/** Segments of a path among which the optimizer's `state` is looked for; guards time against names of nothing but dots. */
+const OPTIMIZER_DEPTH_MAX = 64;
 const AVERAGE = /(^|_)(ema|averaged?|swa|shadow)(_|$)/i;
 
 /** Returns the facts of all optimizers in a state, each parameter at most once for each optimizer. */
@@ -125,7 +127,7 @@ class StateFinder {
 
   /** In a map with `state` and `param_groups`: `….state.<parameter>.<slot>`. */
   private torchPlace(path: readonly string[]): Place | undefined {
-    for (let at = 0; at + 2 < path.length; at++) {
+    for (let at = 0; at + 2 < path.length && at < OPTIMIZER_DEPTH_MAX; at++) {
       if (path[at] !== 'state' || !Array.isArray(field(this.state, [...path.slice(0, at), 'param_groups'])))
         continue;
       const inside = path.slice(at + 1);

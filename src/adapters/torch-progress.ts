@@ -15,8 +15,8 @@ const METRIC_DICTS = ['metrics', 'metric'];
 const METRIC_NAMES =
   /loss|acc|metric|score|ppl|perplexity|error|reward|bleu|rouge|psnr|rmse|mse$|mae$|iou|auc|(^|_)f1|^bp[bc]$|^(val|eval|best)_/i;
 /** Metrics kept of one checkpoint; guards the catalogue against a dict that is no list of metrics. */
-const METRICS_MAX = 64;
-const METRIC_NAME_MAX = 128;
+export const METRICS_MAX = 64;
+export const METRIC_NAME_MAX = 128;
 
 /** Reads step, epoch and metrics; whatever is not there or not plausible is left out. */
 export async function readTorchProgress(

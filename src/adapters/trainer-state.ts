@@ -4,10 +4,10 @@
  */
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Adapter, Segmentation } from './adapter.js';
+import { METRIC_NAME_MAX, METRICS_MAX } from './torch-progress.js';
 
 /** The log in it grows with the run, some 100 bytes a logged step; guards memory. */
 const STATE_BYTES_MAX = 64 * 2 ** 20;
-const METRICS_MAX = 64;
 
 /** The state file of a Hugging Face Trainer. */
 export const trainerStateAdapter: Adapter = {
@@ -57,7 +57,8 @@ function lastMetrics(history: unknown): Map<string, number> {
   if (!Array.isArray(history)) return metrics;
   for (const entry of history.toReversed().filter(isFields)) {
     for (const [key, value] of Object.entries(entry)) {
-      const wanted = key !== 'step' && key !== 'epoch' && !metrics.has(key) && metrics.size < METRICS_MAX;
+      const isMetric = key !== 'step' && key !== 'epoch' && key.length <= METRIC_NAME_MAX;
+      const wanted = isMetric && !metrics.has(key) && metrics.size < METRICS_MAX;
       if (wanted && typeof value === 'number') metrics.set(key, value);
     }
     if (metrics.size >= METRICS_MAX) break;

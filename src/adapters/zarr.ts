@@ -46,6 +46,7 @@ export const zarrAdapter: Adapter = {
         `${name}: a chunk of [${chunk}] is not of ${source.size} bytes`,
         source.name,
       );
+    if (place.split('.').length !== Math.max(1, chunk.length)) return { format: 'opaque', ranges: [] };
     const key = whole ? name : `${name}[${boxOf(place, chunk)}]`;
     const tensors = [placeTensor(key, element, chunk, 0, strides)];
     const group = groupOfTensorName(name);

@@ -1,6 +1,7 @@
 /** Which tensors an export has, under which names and types, and in which files. */
 import { mayBeTied } from '../adapters/index.js';
 import { CAST_DTYPES, type Cast } from '../compute/index.js';
+import { ThetalogError } from '../errors.js';
 import type { Layout, TensorLayout } from '../format/index.js';
 import { tensorBytes } from '../tensor/index.js';
 import type { ExportOptions } from './export-types.js';
@@ -12,6 +13,8 @@ import { makeShard, type Shard, type WrittenTensor } from './safetensors-writer.
  * well have all its tensors in `encoder.`.
  */
 const MODEL_KEYS = /^(model|model_state|net|params|module|(model_)?state_?dict)$/;
+
+const EXPORT_DTYPES = CAST_DTYPES.filter((dtype) => dtype !== 'f64');
 
 /** Where the metadata says what was taken from the front of the names; `import` puts it back. */
 export const PREFIX_KEY = 'thetalog.prefix';
@@ -39,6 +42,7 @@ export function planExport(
   provenance: Provenance,
   { dtype, shardSize, fullNames }: Pick<ExportOptions, 'dtype' | 'shardSize' | 'fullNames'>,
 ): ExportPlan {
+  assertOptions(dtype, shardSize);
   const prefix = fullNames === true ? '' : prefixOf(layout, tensors);
   const metadata = metadataOf(provenance, prefix);
   const { kept, tied } = withoutTied(tensors, prefix);
@@ -54,6 +58,19 @@ export function planExport(
     return makeShard(shardName(base, at, parts.length), part, { ...metadata, ...Object.fromEntries(own) });
   });
   return { shards, tied, index: parts.length === 1 ? undefined : indexOf(base, shards) };
+}
+
+function assertOptions(dtype: ExportOptions['dtype'], shardSize: number | undefined): void {
+  if (dtype !== undefined && !EXPORT_DTYPES.includes(dtype))
+    throw badOption('dtype', dtype, EXPORT_DTYPES.join(', '));
+  if (shardSize !== undefined && !(shardSize >= 1))
+    throw badOption('shardSize', shardSize, 'a number from 1');
+}
+
+function badOption(object: string, value: unknown, wanted: string): ThetalogError {
+  return new ThetalogError('invalid', 'bad-option', `${object} is ${String(value)}, not ${wanted}.`, {
+    object,
+  });
 }
 
 /**

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { RandomAccess } from '../adapters/index.js';
 import { fileChanged, fileError } from '../compute/index.js';
-import { corrupt, isThetalogError } from '../errors.js';
+import { corrupt, isThetalogError, ThetalogError } from '../errors.js';
 
 /** Open files at any time; directories of thousands of files must not exhaust descriptors. */
 const OPEN_FILES_MAX = 32;
@@ -14,9 +14,12 @@ export class SourceFiles {
   /** How often files are in use right now: these stay open. */
   private readonly uses = new Map<string, number>();
 
-  /** Opens a regular file. */
+  /** Opens a regular file; anything else is `invalid`. */
   async open(path: string): Promise<SourceFile> {
-    const { size, mtimeMs, mode } = await this.use(path, (handle) => handle.stat());
+    const status = await this.use(path, (handle) => handle.stat());
+    if (!status.isFile())
+      throw new ThetalogError('invalid', 'not-a-file', `${path} is no regular file.`, { object: path });
+    const { size, mtimeMs, mode } = status;
     return new SourceFile(this, path, size, mtimeMs, mode & 0o777);
   }
 
@@ -120,7 +123,8 @@ export class SourceFile implements RandomAccess {
 
 async function openFile(path: string): Promise<FileHandle> {
   try {
-    return await open(path, constants.O_RDONLY);
+    // A pipe without a writer would be waited for.
+    return await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (cause) {
     throw fileError(path, cause);
   }

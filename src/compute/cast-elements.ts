@@ -51,10 +51,12 @@ function convert(kernels: Kernels, formula: Formula, input: Uint8Array, length: 
 }
 
 function roundDoubles(bytes: Uint8Array): Uint8Array {
-  const doubles = new Float64Array(bytes.slice().buffer);
-  const singles = Float32Array.from(doubles);
+  // Not `slice`, which of a Buffer is no copy.
+  const doubles = new Float64Array(new Uint8Array(bytes).buffer);
+  const singles = new Float32Array(doubles);
   const patterns = new Uint32Array(singles.buffer);
   // Which NaN an engine makes of a NaN is its own affair.
-  for (const [lane, value] of doubles.entries()) if (Number.isNaN(value)) patterns[lane] = QUIET_NAN;
+  for (let lane = 0; lane < doubles.length; lane++)
+    if (Number.isNaN(doubles[lane])) patterns[lane] = QUIET_NAN;
   return new Uint8Array(singles.buffer);
 }

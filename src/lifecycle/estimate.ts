@@ -9,6 +9,7 @@ import {
   type SavePlan,
   type StoreContext,
   timeRestore,
+  type Warning,
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
@@ -69,6 +70,8 @@ class Estimator {
   };
   /** The chunks that the next save may be predicted from. */
   private places = new Map<ChunkId, ChunkPlace>();
+  /** What chunks were read from since files were closed. */
+  private plans = new Set<SavePlan>();
   private readonly parts = new Map<string, EstimatedPart>();
   private latest: LoadedManifest | undefined;
 
@@ -85,7 +88,9 @@ class Estimator {
     try {
       if (checkpoint.lacks !== undefined) throw incomplete(checkpoint);
       this.storage.beginCheckpoint();
+      const gone = await this.forgetChanged();
       const plan = await planFiles(checkpoint.paths, { signal });
+      plan.warnings.push(...gone);
       const { step, epoch } = progressOf(checkpoint, plan.progress);
       const progress = { ...plan.progress, step, epoch };
       const planned: SavePlan = { ...plan, progress, baseBytes: (id) => this.read(id) };
@@ -105,6 +110,23 @@ class Estimator {
     } finally {
       await this.closeFiles();
     }
+  }
+
+  /** Of files that were deleted or changed since they were looked at, no chunk can be read any more. */
+  private async forgetChanged(): Promise<Warning[]> {
+    const warnings: Warning[] = [];
+    for (const plan of this.plans) {
+      try {
+        await plan.assertUnchanged();
+      } catch (error) {
+        if (!isThetalogError(error)) throw error;
+        for (const [id, place] of this.places) if (place.plan === plan) this.places.delete(id);
+        const { object = '', message } = error;
+        const what = `${message} What this checkpoint has in common with it may count in full.`;
+        warnings.push({ code: 'base-gone', message: what, object, offset: null });
+      }
+    }
+    return warnings;
   }
 
   async finish(): Promise<Estimate> {
@@ -171,7 +193,8 @@ class Estimator {
 
   /** Files of earlier checkpoints are opened again when chunks of them are read. */
   private async closeFiles(): Promise<void> {
-    for (const plan of new Set([...this.places.values()].map((place) => place.plan))) await plan.close();
+    for (const plan of this.plans) await plan.close();
+    this.plans = new Set([...this.places.values()].map((place) => place.plan));
   }
 }
 

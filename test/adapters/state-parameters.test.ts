@@ -15,6 +15,17 @@ const model = () => ({ fc: { weight: f32(3, 2), bias: f32(3) }, out: { weight: f
 const adam = { lr: 0.1, betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.01, amsgrad: false, name: 'AdamW' };
 const names = ['fc.weight', 'fc.bias', 'out.weight'];
 
+test('names of nothing but dots take no more time than others', () => {
+  const path = [...Array(20_000).fill('state'), 'm'];
+  const tensors = Array.from({ length: 10 }, (_, at) => {
+    return { path: [...path, String(at)], name: `t${at}`, dtype: 'f32' as const, shape: [1] };
+  });
+  const before = process.cpuUsage();
+  parametersOfState(tensors, {});
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1e6).toBeLessThan(1);
+});
+
 describe('as torch lays it out', () => {
   const shapes = [[3, 2], [3], [4, 3]];
   const state = Object.fromEntries(

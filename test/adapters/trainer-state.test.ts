@@ -35,6 +35,11 @@ test('what is missing or odd is left out', async () => {
   });
 });
 
+test('numbers of a name that is none are left out', async () => {
+  const long = 'x'.repeat(129);
+  expect((await state(`{"log_history": [{"${long}": 1, "loss": 2}]}`)).metrics).toEqual({ loss: 2 });
+});
+
 test('the state of a real trainer', async () => {
   const path = new URL('../../fixtures/hf-trainer/checkpoint-100/trainer_state.json', import.meta.url)
     .pathname;

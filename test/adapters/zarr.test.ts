@@ -68,7 +68,8 @@ test('compressed chunks, unknown types and numbers without a description are opa
   const compressed = await segmentChunk('params.w/0', new Uint8Array(19), { shape: [8], compressor: zstd });
   const unknown = await segmentChunk('params.w/0', new Uint8Array(4), { shape: [8], dtype: 'int4' });
   const alone = await segmentFile(inMemory('logs/0', new Uint8Array(24)));
-  for (const { segmentation, problem } of [compressed, unknown, alone]) {
+  const beside = await segmentChunk('params.w/7', new Uint8Array(24), { shape: [4, 3], chunks: [2, 3] });
+  for (const { segmentation, problem } of [compressed, unknown, alone, beside]) {
     expect(problem).toBeUndefined();
     expect(segmentation).toEqual({ format: 'opaque', ranges: [] });
   }

@@ -97,6 +97,13 @@ describe.each(['wasm', 'typescript'] as const)('%s kernels', (implementation) =>
     );
   });
 
+  test('a part of a Buffer is as good as any other bytes', () => {
+    const doubles = Float64Array.of(7, 1.5, -2, 9);
+    const part = Buffer.from(doubles.buffer).subarray(8, 24);
+    const made = castElements(kernels, part, { from: 'f64', to: 'f32' }).slice();
+    expect([...new Float32Array(made.buffer)]).toEqual([1.5, -2]);
+  });
+
   test('every half is exact as a single, and comes back as it was', () => {
     const all = Uint16Array.from({ length: 65_536 }, (_, pattern) => pattern);
     for (const [from, exponent, quiet] of [

@@ -181,6 +181,17 @@ test('the name of the metadata is refused, and whole names are proposed', () => 
   expect(shards[0].tensors.map(({ name }) => name)).toContain('model.__metadata__');
 });
 
+test.each([
+  ['dtype', { dtype: 'fp16' as 'f16' }],
+  ['dtype', { dtype: 'f64' as 'f32' }],
+  ['shardSize', { shardSize: Number.NaN }],
+  ['shardSize', { shardSize: 0 }],
+])('an impossible %s is invalid', (object, options) => {
+  expect(() => planExport({ files: [] }, [tensor('a')], 'm', PROVENANCE, options)).toThrow(
+    expect.objectContaining({ kind: 'invalid', code: 'bad-option', object }),
+  );
+});
+
 test('an element type that safetensors lacks is refused with the name of the tensor', () => {
   const tensors = [tensor('model.a'), tensor('model.waves', { dtype: 'c128' })];
   expect(() => planExport({ files: [] }, tensors, 'm', PROVENANCE, {})).toThrow(/waves is c128/);

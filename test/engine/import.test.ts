@@ -3,6 +3,7 @@
  * when tensors are listed in the order of their files (other shards, other plain data), when an index is not compared with
  * its shards, and when the adapter does not read tied names.
  */
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -166,6 +167,13 @@ test('a hundred thousand tensors in one shard are read in one pass over their in
   await expect(store.import([folder], { run: 'r' })).rejects.toMatchObject({ kind: 'not-found' });
   const { user, system } = process.cpuUsage(before);
   expect((user + system) / 1e6).toBeLessThan(4);
+});
+
+test('a pipe is no safetensors file: nobody waits for a writer', async () => {
+  const pipe = join(folder, 'model.safetensors');
+  execFileSync('mkfifo', [pipe]);
+  for (const path of [pipe, folder])
+    await expect(store.import([path], { run: 'r' })).rejects.toMatchObject({ kind: 'invalid', object: pipe });
 });
 
 describe('a folder', () => {

@@ -1,5 +1,5 @@
 /** An estimate is what saving the same files takes, and needs neither a store nor memory for whole checkpoints. */
-import { copyFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -74,6 +74,66 @@ test('what is not whole is a problem, what is damaged is taken as opaque bytes, 
     ['step-2.safetensors', ['truncated']],
   ]);
   expect(problems).toMatchObject([{ source: 'step-3.pth', error: { code: 'incomplete' } }]);
+});
+
+/** Files below a folder that this process has open. */
+function openBelow(folder: string): string[] {
+  const links = readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+    } catch {
+      return [];
+    }
+  });
+  return links.filter((path) => path.startsWith(folder));
+}
+
+test.runIf(process.platform === 'linux')('no file stays open, not even one that was deleted', async () => {
+  const folder = scratchFolder();
+  const path = (step: number): string => join(folder, `step-${step}.safetensors`);
+  for (let step = 0; step < 12; step++) writeFileSync(path(step), weights(step, 4000));
+  await estimateFiles(folder, {
+    onCheckpoint: ({ step }) => {
+      if (step === 9) rmSync(path(9));
+    },
+  });
+  expect(openBelow(folder)).toEqual([]);
+});
+
+describe('a program that goes on meanwhile', () => {
+  test('may delete or replace checkpoints: the others count all the same', async () => {
+    const folder = scratchFolder();
+    const write = (step: number, seed = step): void =>
+      writeFileSync(join(folder, `step-${step}.safetensors`), weights(seed, 40_000));
+    for (const step of [1, 2, 3, 4]) write(step);
+    const { checkpoints, problems } = await estimateFiles(folder, {
+      onCheckpoint: ({ step }) => {
+        if (step === 1) rmSync(join(folder, 'step-1.safetensors'));
+        if (step === 3) write(3, 9);
+      },
+    });
+    expect(problems).toEqual([]);
+    expect(checkpoints.map(({ warnings }) => warnings.map(({ code }) => code))).toEqual([
+      [],
+      ['base-gone'],
+      [],
+      ['base-gone'],
+    ]);
+  });
+
+  test('and what cannot be predicted any more counts in full', async () => {
+    const folder = scratchFolder();
+    for (const step of [1, 2])
+      writeFileSync(join(folder, `step-${step}.safetensors`), weights(step, 4_000_000));
+    const sizes = async (onCheckpoint?: () => void): Promise<number[]> => {
+      const { checkpoints, problems } = await estimateFiles(folder, { onCheckpoint });
+      expect(problems).toEqual([]);
+      return checkpoints.map(({ storedBytes }) => storedBytes);
+    };
+    const [, kept] = await sizes();
+    const [, gone] = await sizes(() => rmSync(join(folder, 'step-1.safetensors'), { force: true }));
+    expect(gone).toBeGreaterThan(1.2 * kept);
+  });
 });
 
 test('a folder without checkpoints, or none at all', async () => {

@@ -91,7 +91,7 @@ function sizes(logicalBytes: number, storedBytes: number): string[] {
 }
 
 function summaryLines(estimate: Estimate): string[] {
-  const { checkpoints, logicalBytes, storedBytes, saveBytesPerSecond, restoreBytesPerSecond } = estimate;
+  const { checkpoints, logicalBytes, saveBytesPerSecond, restoreBytesPerSecond } = estimate;
   const [first, ...others] = checkpoints;
   const last = others.at(-1) ?? first;
   const stored = (some: typeof checkpoints): string => {
@@ -107,7 +107,7 @@ function summaryLines(estimate: Estimate): string[] {
     ['the others', others.length === 0 ? null : stored(others)],
     [
       'saving',
-      storedBytes === 0
+      saveBytesPerSecond === 0
         ? null
         : `${speed(saveBytesPerSecond)}, all in ${formatDuration(logicalBytes / saveBytesPerSecond)}`,
     ],
