@@ -63,11 +63,18 @@ const DELTA_SHARE_MAX = 0.99;
 const EFFORTS: Record<Level, StreamEffort> = {
   fast: {
     entropyShareMax: 1 - 1 / 64,
+    huffmanLossMax: 1 / 32,
     sparseShareMax: 1 + 1 / 32,
     prefixShareMax: 1 + 1 / 48,
     classGainMin: 1 / 30,
   },
-  max: { entropyShareMax: 1, sparseShareMax: 1, prefixShareMax: 0, classGainMin: 0 },
+  max: {
+    entropyShareMax: 1 - 1 / 256,
+    huffmanLossMax: 1 / 100,
+    sparseShareMax: 1,
+    prefixShareMax: 0,
+    classGainMin: 0,
+  },
 };
 
 /** Opaque bytes up to this length get the best DEFLATE level in any case: skeletons and manifests are small. */

@@ -5,26 +5,24 @@
 import { type ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt } from '../errors.js';
 import {
-  BLOCK_BYTES_MAX,
   BLOCK_LANES,
   type ChangeCounts,
   type ContextTables,
   type FloatLayout,
   type GapModel,
   type Kernels,
-  LANE_BYTES_MAX,
   type PrefixModel,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
 import { sampledChanges } from './change-sample.js';
-import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout, VALUE_BIAS_BITS } from './class-block.js';
+import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
-import { halfOf, type LaneSample, LaneSampler } from './lane-sample.js';
+import { halfOf, LaneSampler } from './lane-sample.js';
+import { newPlaneStates, type PlaneBlock, PlaneBlockCoder } from './plane-block.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
-import { scratchBytes } from './scratch.js';
 import { isClustered } from './symbol-clusters.js';
 
 /** Blocks of so few lanes are written both ways. */
@@ -32,14 +30,6 @@ const EXACT_LANES_MAX = 32_768;
 
 /** So are blocks with so many lanes that equal the prediction, where the others keep together: gaps tell that best. */
 const CLUSTER_ZEROS_OF_16 = 12;
-/** A block that is being written. */
-interface Block {
-  readonly raw: Uint8Array;
-  readonly base: Uint8Array | undefined;
-  readonly info: DTypeInfo;
-  readonly effort: StreamEffort;
-}
-
 /** What a block brought for those that follow. */
 interface Brought {
   tables?: ContextTables;
@@ -49,24 +39,19 @@ interface Brought {
 
 export class LaneBlocks {
   private readonly kernels: Kernels;
-  private readonly streams: ByteStreamCoder;
-  private readonly cost: CostModel;
+  private readonly planes: PlaneBlockCoder;
   private readonly classes: ClassBlockCoder;
   private readonly prefix: PrefixBlockCoder;
   private readonly sampler: LaneSampler;
   private readonly gaps: GapBlockCoder;
-  private readonly planes: Uint8Array;
-  private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
 
   constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
     this.kernels = kernels;
-    this.streams = streams;
-    this.cost = cost;
+    this.planes = new PlaneBlockCoder(kernels, streams, cost);
     this.classes = new ClassBlockCoder(kernels, cost);
     this.prefix = new PrefixBlockCoder(kernels, cost);
     this.sampler = new LaneSampler(kernels);
     this.gaps = new GapBlockCoder(kernels, cost);
-    this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
   /** Writes whole lanes; `predicted` may go on with a tail. `sampled` is a sample of their changes, if one was taken. */
@@ -84,6 +69,7 @@ export class LaneBlocks {
       for (let start = 0; start < raw.length; start += blockBytes) writer.u8(BLOCK.zero);
       return;
     }
+    const planeStates = newPlaneStates(info);
     const float = floatLayout(info);
     const changes =
       sampled ??
@@ -92,7 +78,7 @@ export class LaneBlocks {
         : undefined);
     const gapPlan = changes && this.gaps.plan(changes, raw.length / info.laneBytes);
     if (float !== undefined && base !== undefined && gapPlan !== undefined) {
-      this.writeGaps(writer, { raw, base, info, effort }, base, float, gapPlan);
+      this.writeGaps(writer, { raw, base, info, effort, planeStates }, base, float, gapPlan);
       return;
     }
     const dense = base && this.densePlan(raw, base, info, effort);
@@ -103,11 +89,17 @@ export class LaneBlocks {
     const layout = dense === 'planes' ? undefined : float;
     const plan = layout && base && this.classes.plan(raw, base, classLayout(layout));
     const planesLaneBits =
-      plan && base ? this.planesLaneBits(this.sampler.take(raw, base, info.laneBytes), info) : 0;
+      plan && base ? this.planes.sampledBits(this.sampler.take(raw, base, info.laneBytes), info) : 0;
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
-      const block = { raw: raw.subarray(start, end), base: base?.subarray(start, end), info, effort };
-      if (plan === undefined) this.writePlanes(writer, block);
+      const block = {
+        raw: raw.subarray(start, end),
+        base: base?.subarray(start, end),
+        info,
+        effort,
+        planeStates,
+      };
+      if (plan === undefined) this.planes.write(writer, block);
       else this.writeCheaper(writer, block, plan, start / blockBytes, planesLaneBits);
     }
   }
@@ -122,16 +114,18 @@ export class LaneBlocks {
   ): void {
     const layout = floatLayout(info);
     const plan = layout && this.classes.plan(raw, base, classLayout(layout));
+    const planeStates = newPlaneStates(info);
     const blockBytes = BLOCK_LANES * info.laneBytes;
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
       const isWritten = plan && this.classes.write(writer, plan, start / blockBytes, end - start);
       if (isWritten) continue;
-      this.writePlanes(writer, {
+      this.planes.write(writer, {
         raw: raw.subarray(start, end),
         base: base.subarray(start, end),
         info,
         effort,
+        planeStates,
       });
     }
   }
@@ -148,7 +142,7 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    const planesBits = this.planesLaneBits(halfOf(sample, info.laneBytes), info);
+    const planesBits = this.planes.sampledBits(halfOf(sample, info.laneBytes), info);
     // Half a sample would hold so few lanes of each exponent that classes look better than they are.
     const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
     if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
@@ -177,7 +171,7 @@ export class LaneBlocks {
   /** Writes all blocks as gaps, but those that have too many. */
   private writeGaps(
     writer: ByteWriter,
-    { raw, info, effort }: Block,
+    { raw, info, effort, planeStates }: PlaneBlock,
     base: Uint8Array,
     layout: FloatLayout,
     plan: GapPlan,
@@ -185,16 +179,23 @@ export class LaneBlocks {
     const blockBytes = BLOCK_LANES * info.laneBytes;
     for (let start = 0; start < raw.length; start += blockBytes) {
       const end = Math.min(raw.length, start + blockBytes);
-      const block = { raw: raw.subarray(start, end), base: base.subarray(start, end), info, effort };
+      const block = {
+        raw: raw.subarray(start, end),
+        base: base.subarray(start, end),
+        info,
+        effort,
+        planeStates,
+      };
       if (this.kernels.isSame(block.raw, block.base)) writer.u8(BLOCK.zero);
-      else if (!this.gaps.write(writer, plan, block.raw, block.base, layout)) this.writePlanes(writer, block);
+      else if (!this.gaps.write(writer, plan, block.raw, block.base, layout))
+        this.planes.write(writer, block);
     }
   }
 
   /** Writes a block as classes or as planes, which are estimated to take so many bits a lane. */
   private writeCheaper(
     writer: ByteWriter,
-    block: Block,
+    block: PlaneBlock,
     plan: ClassPlan,
     index: number,
     planesLaneBits: number,
@@ -203,44 +204,12 @@ export class LaneBlocks {
     const isSparse = zeros * 16 >= lanes * CLUSTER_ZEROS_OF_16;
     if (lanes > EXACT_LANES_MAX && !(isSparse && (zeros === lanes || isClustered(symbols)))) {
       const isWritten = this.classes.write(writer, plan, index, (planesLaneBits * lanes) / 8);
-      if (!isWritten) this.writePlanes(writer, block);
+      if (!isWritten) this.planes.write(writer, block);
       return;
     }
     const planes = new ByteWriter(256);
-    this.writePlanes(planes, block);
+    this.planes.write(planes, block);
     if (!this.classes.write(writer, plan, index, planes.length)) writer.bytes(planes.written());
-  }
-
-  /** Estimated bits of a lane as planes. */
-  private planesLaneBits({ raw, base }: LaneSample, info: DTypeInfo): number {
-    let bits = 0;
-    const taken = raw.length / info.laneBytes;
-    const { counts } = this;
-    this.kernels.splitPlanes(raw, base, info, this.planes.subarray(0, raw.length), counts);
-    for (let start = 0; start < 256 * info.laneBytes; start += 256) {
-      const entropy = this.cost.entropyBits(counts, start);
-      const values = presentValues(counts, start);
-      bits += Math.min(entropy + (values - 1) * VALUE_BIAS_BITS, 8 * taken);
-    }
-    return bits / taken;
-  }
-
-  private writePlanes(writer: ByteWriter, { raw, base, info, effort }: Block): void {
-    const planes = this.planes.subarray(0, raw.length);
-    const lanes = raw.length / info.laneBytes;
-    if (base !== undefined && this.kernels.isSame(raw, base)) {
-      writer.u8(BLOCK.zero);
-      return;
-    }
-    this.kernels.splitPlanes(raw, base, info, planes, undefined);
-    if (base === undefined && isZero(planes)) {
-      writer.u8(BLOCK.zero);
-      return;
-    }
-    writer.u8(BLOCK.planes);
-    for (let start = 0; start < planes.length; start += lanes) {
-      this.streams.write(writer, planes.subarray(start, start + lanes), effort);
-    }
   }
 
   /** Reads lanes; what is returned has room for a tail. */
@@ -281,7 +250,7 @@ export class LaneBlocks {
         else raw.set(base);
         return;
       case BLOCK.planes:
-        this.readPlanes(reader, raw, base, info);
+        this.planes.read(reader, raw, base, info);
         return;
       case BLOCK.classes:
       case BLOCK.classesAgain:
@@ -300,20 +269,6 @@ export class LaneBlocks {
       default:
         reader.fail('record-block', `unknown block kind ${kind}`, start);
     }
-  }
-
-  private readPlanes(
-    reader: ByteReader,
-    raw: Uint8Array,
-    base: Uint8Array | undefined,
-    info: DTypeInfo,
-  ): void {
-    const planes = this.planes.subarray(0, raw.length);
-    const lanes = raw.length / info.laneBytes;
-    for (let plane = 0; plane < info.laneBytes; plane++) {
-      this.streams.read(reader, planes.subarray(plane * lanes, (plane + 1) * lanes));
-    }
-    this.kernels.mergePlanes(planes, base, info, raw);
   }
 
   private readPrefix(
@@ -374,15 +329,4 @@ export class LaneBlocks {
     }
     this.gaps.read(reader, brought.gaps, raw, base, layout);
   }
-}
-
-function isZero(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
-  return true;
-}
-
-function presentValues(counts: Uint32Array, start: number): number {
-  let values = 0;
-  for (let entry = start; entry < start + 256; entry++) if (counts[entry] > 0) values++;
-  return values;
 }

@@ -15,6 +15,7 @@ import {
   prefixBytesMax,
 } from '../kernels/index.js';
 import type { CostModel } from './cost.js';
+import { fittedLengths } from './huffman-code.js';
 import type { LaneSample } from './lane-sample.js';
 import { BLOCK } from './record-ids.js';
 
@@ -61,7 +62,9 @@ export class PrefixBlockCoder {
       one.codeBits + one.restBits <= two.codeBits + two.restBits ? one : two;
     const lengths = new Uint8Array(PREFIX_LENGTHS);
     for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
-      lengths.set(fittedLengths(counts.subarray(start, start + PREFIX_SYMBOLS)), start);
+      // What a sample lacks may still occur: each symbol has a code.
+      const weights = Array.from(counts.subarray(start, start + PREFIX_SYMBOLS), (count) => count + 1);
+      lengths.set(fittedLengths(weights, PREFIX_BITS_MAX), start);
     }
     let bits = restBits;
     for (let entry = 0; entry < PREFIX_LENGTHS; entry++) bits += counts[entry] * lengths[entry];
@@ -133,42 +136,4 @@ export function readPrefixModel(reader: ByteReader): PrefixModel {
     return reader.fail('record-table', 'prefix codes that are not complete', start);
   }
   return { lowBytes, firstExponent, lengths };
-}
-
-/**
- * Returns lengths of a Huffman code (D. Huffman, Proc. IRE 1952) in which all symbols have a code: what a sample lacks may
- * still occur. Counts are halved until no code is too long.
- */
-export function fittedLengths(counts: Uint32Array): Uint8Array {
-  let weights = Array.from(counts, (count) => count + 1);
-  for (;;) {
-    const lengths = huffmanLengths(weights);
-    if (lengths.every((length) => length <= PREFIX_BITS_MAX)) return lengths;
-    weights = weights.map((weight) => (weight + 1) >> 1);
-  }
-}
-
-/** Merges the two lightest trees until one is left; leaves are sorted, and trees come up in order of weight by themselves. */
-function huffmanLengths(weights: readonly number[]): Uint8Array {
-  const leaves = weights.length;
-  const order = weights.map((_, symbol) => symbol).sort((a, b) => weights[a] - weights[b] || a - b);
-  const nodes = order.map((symbol) => weights[symbol]);
-  const parents = new Uint8Array(2 * leaves);
-  let leaf = 0;
-  let tree = leaves;
-  const lightest = () =>
-    leaf < leaves && !(tree < nodes.length && nodes[tree] < nodes[leaf]) ? leaf++ : tree++;
-  while (nodes.length < 2 * leaves - 1) {
-    const [first, second] = [lightest(), lightest()];
-    parents[first] = nodes.length;
-    parents[second] = nodes.length;
-    nodes.push(nodes[first] + nodes[second]);
-  }
-  const depths = new Uint8Array(2 * leaves);
-  for (let node = 2 * leaves - 3; node >= 0; node--) depths[node] = depths[parents[node]] + 1;
-  const lengths = new Uint8Array(leaves);
-  order.forEach((symbol, place) => {
-    lengths[symbol] = depths[place];
-  });
-  return lengths;
 }

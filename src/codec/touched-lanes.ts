@@ -1,6 +1,7 @@
 /**
- * Lanes of chunks where whole stretches equal the prediction, as the rows of an embedding that no token of a batch names:
- * FORMAT.md, "Touched lines". The lanes of the other stretches are put together and coded as if they were all there are.
+ * Lanes of chunks where whole stretches equal the prediction, as the rows of an embedding that no token of a batch names, or
+ * are zero, as the moments of rows that no token ever named: FORMAT.md, "Touched lines". The lanes of the other stretches are
+ * put together and coded as if they were all there are.
  */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
 import { BLOCK_BYTES_MAX, type Kernels, LINE_BYTES } from '../kernels/index.js';
@@ -11,8 +12,12 @@ import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
 
 /** Chunks with more lines than this share that differ are left as they are, as are those where these are not neighbours. */
-const TOUCHED_SHARE_MAX = 1 / 2;
+const TOUCHED_SHARE_MAX = 63 / 64;
 const RUN_LINES_MIN = 2;
+
+/** Where most lines differ, the others must come so many at a time: some of their lanes may cost nothing by themselves. */
+const MOST_SHARE = 1 / 2;
+const EQUAL_LINES_MIN = 8;
 
 /** What a chunk is first judged by. */
 const SAMPLE_PIECES = 32;
@@ -28,6 +33,8 @@ export class TouchedLanes {
   private readonly kernels: Kernels;
   private readonly blocks: MarkedLanes;
   private readonly marks = new Uint8Array(BLOCK_BYTES_MAX / LINE_BYTES);
+  /** What lanes without a prediction are compared with. */
+  private readonly zeros = new Uint8Array(BLOCK_BYTES_MAX);
 
   constructor(kernels: Kernels, blocks: MarkedLanes) {
     this.kernels = kernels;
@@ -43,8 +50,8 @@ export class TouchedLanes {
     effort: StreamEffort,
   ): void {
     const base = predicted?.subarray(0, raw.length);
-    const runs = base && this.runs(raw, base);
-    if (base === undefined || runs === undefined) {
+    const runs = this.runs(raw, base);
+    if (runs === undefined) {
       this.blocks.encode(writer, raw, base, info, effort);
       return;
     }
@@ -58,12 +65,12 @@ export class TouchedLanes {
     }
     const { arena } = this.kernels;
     const mark = arena.mark();
-    this.blocks.encode(writer, this.gathered(raw, runs), this.gathered(base, runs), info, effort);
+    this.blocks.encode(writer, this.gathered(raw, runs), base && this.gathered(base, runs), info, effort);
     arena.release(mark);
   }
 
   /** Returns the lines that differ, or undefined where it is not worth telling them apart. */
-  private runs(raw: Uint8Array, base: Uint8Array): Run[] | undefined {
+  private runs(raw: Uint8Array, base: Uint8Array | undefined): Run[] | undefined {
     if (!this.isPromising(raw, base)) return undefined;
     const runs: Run[] = [];
     let touched = 0;
@@ -83,12 +90,14 @@ export class TouchedLanes {
     }
     const all = Math.ceil(raw.length / LINE_BYTES);
     if (start >= 0) runs.push({ start, end: all });
+    const isMost = touched > all * MOST_SHARE;
+    if (isMost && all - touched < runs.length * EQUAL_LINES_MIN) return undefined;
     const isWorth = touched <= all * TOUCHED_SHARE_MAX && touched >= runs.length * RUN_LINES_MIN;
     return isWorth && runs.length > 0 ? runs : undefined;
   }
 
   /** Judges a few pieces, where a chunk is large enough for that. */
-  private isPromising(raw: Uint8Array, base: Uint8Array): boolean {
+  private isPromising(raw: Uint8Array, base: Uint8Array | undefined): boolean {
     const pieceBytes = SAMPLE_LINES * LINE_BYTES;
     const pieces = Math.floor(raw.length / pieceBytes);
     if (pieces < 2 * SAMPLE_PIECES) return true;
@@ -107,11 +116,12 @@ export class TouchedLanes {
   }
 
   /** Marks the lines of a piece that differ; returns their number. */
-  private mark(raw: Uint8Array, base: Uint8Array, from: number, length: number): number {
+  private mark(raw: Uint8Array, base: Uint8Array | undefined, from: number, length: number): number {
     const end = Math.min(raw.length, from + length);
     const lines = Math.ceil((end - from) / LINE_BYTES);
     const marks = this.marks.subarray(0, lines);
-    this.kernels.differingLines(raw.subarray(from, end), base.subarray(from, end), marks);
+    const before = base?.subarray(from, end) ?? this.zeros.subarray(0, end - from);
+    this.kernels.differingLines(raw.subarray(from, end), before, marks);
     return lines;
   }
 
@@ -140,17 +150,16 @@ export class TouchedLanes {
     if (lanes === 0 || reader.bytes[reader.offset] !== BLOCK.touched || reader.remaining === 0) {
       return this.blocks.decode(reader, lanes, tail, base, info, memory);
     }
-    const start = reader.offset;
     reader.u8();
-    if (base === undefined)
-      return reader.fail('record-block', 'touched lines of lanes without a prediction', start);
     const laneEnd = lanes * info.laneBytes;
     const runs = readRuns(reader, Math.ceil(laneEnd / LINE_BYTES));
-    const before = this.gathered(base.subarray(0, laneEnd), runs);
+    const before = base && this.gathered(base.subarray(0, laneEnd), runs);
+    const touched = lineBytes(runs, laneEnd) / info.laneBytes;
     const scratch = (length: number) => scratchBytes(this.kernels, length);
-    const together = this.blocks.decode(reader, before.length / info.laneBytes, 0, before, info, scratch);
+    const together = this.blocks.decode(reader, touched, 0, before, info, scratch);
     const raw = memory(laneEnd + tail);
-    raw.set(base.subarray(0, laneEnd));
+    if (base === undefined) raw.fill(0, 0, laneEnd);
+    else raw.set(base.subarray(0, laneEnd));
     let at = 0;
     for (const run of runs) {
       const to = Math.min(laneEnd, run.end * LINE_BYTES);

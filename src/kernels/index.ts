@@ -1,10 +1,12 @@
 export { Arena } from './arena.js';
 export { type Formula, type FormulaShape, formulaShape, knowsOrder } from './formulas.js';
 export * from './gap-model.js';
+export { HUFFMAN_BITS_MAX, huffmanBytesMax, isCompleteHuffman } from './huffman-model.js';
 export {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
   type BoundaryRule,
+  type ByteRange,
   type ClassStreams,
   CONTEXT_GROUPS_MAX,
   type ContextTables,

@@ -86,6 +86,14 @@ export interface SparseStreams {
   readonly values: Uint8Array;
 }
 
+/** What all of some bytes have in common. */
+export interface ByteRange {
+  readonly lowest: number;
+  readonly highest: number;
+  /** The bits in which they are not all the same. */
+  readonly varying: number;
+}
+
 /** Where content-defined chunks may end. Masks apply to the 32-bit gear hash; a boundary lies where the masked bits are 0. */
 export interface BoundaryRule {
   /** No boundary before this many bytes. */
@@ -141,8 +149,11 @@ export interface Kernels {
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
 
-  /** The same for the first 64 of each 512 bytes. */
+  /** The same for the first 64 of each 576 bytes. */
   sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void;
+
+  /** Returns the range of 1 to BLOCK_BYTES_MAX bytes. */
+  byteRange(bytes: Uint8Array): ByteRange;
 
   /**
    * Entropy-codes `bytes` (at most BLOCK_BYTES_MAX) with range asymmetric numeral systems, order 0, `states` interleaved
@@ -193,6 +204,16 @@ export interface Kernels {
     tables: ContextTables,
     symbols: Uint8Array,
   ): boolean;
+
+  /**
+   * Writes a plane (at most BLOCK_LANES bytes) in a Huffman code (FORMAT.md, "Huffman coding") to `output`, which has huffmanBytesMax
+   * bytes or more, and returns its length. `lengths` are the bits of the code of each of 256 bytes, 0 for those that do not occur;
+   * the code is complete. Algorithm: D. Huffman, Proc. IRE 1952; several bytes for each look into a table: Y. Collet, zstd.
+   */
+  encodeHuffman(bytes: Uint8Array, lengths: Uint8Array, output: Uint8Array): number;
+
+  /** The inverse: fills `output` from the start of `coded`, and returns how many bytes that took, or -1 for damage. */
+  decodeHuffman(coded: Uint8Array, lengths: Uint8Array, output: Uint8Array): number;
 
   /** Sets `counts` (256) to how often each symbol of a prefix code, context * 17 + class, occurs in a block of f32 lanes. */
   countPrefix(

@@ -4,6 +4,7 @@
  */
 import { type Formula, formulaShape, knowsOrder } from './formulas.js';
 import { GAP_CONTEXTS_MAX, GAP_LOW_MAX, GAP_STATE_ENTRIES, type GapModel } from './gap-model.js';
+import { huffmanBytesMax, isCompleteHuffman } from './huffman-model.js';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_LANES,
@@ -125,6 +126,13 @@ export function demandPrefix(
   demand(lengths.length === PREFIX_LENGTHS && isCompletePrefix(lengths), 'complete codes');
   demand(output === undefined || output.length >= prefixBytesMax(lanes), 'room for any block');
   return lanes;
+}
+
+/** A plane in a Huffman code; `output` is what it is coded into. */
+export function demandHuffman(plane: Uint8Array, lengths: Uint8Array, output: Uint8Array | undefined): void {
+  demandPlane(plane);
+  demand(isCompleteHuffman(lengths), 'a complete code');
+  demand(output === undefined || output.length >= huffmanBytesMax(plane.length), 'room for any plane');
 }
 
 export function demandContexts(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): void {

@@ -1,4 +1,5 @@
 /** Prefix codes of residuals of 32-bit floats: what both implementations agree on. FORMAT.md, "Prefix codes". */
+import { BIT_STREAMS_HEADER_BYTES, type BitStreams, bitStreams } from './bit-streams.js';
 
 export const PREFIX_CONTEXTS = 15;
 export const PREFIX_SYMBOLS = 17;
@@ -6,10 +7,6 @@ export const PREFIX_LENGTHS = PREFIX_CONTEXTS * PREFIX_SYMBOLS;
 
 /** Bits of a code at most: a decode table for each context fits the L1 cache. */
 export const PREFIX_BITS_MAX = 9;
-
-/** Four streams, so that a decoder works on four lanes at once; their bits come first, u32 each. */
-export const PREFIX_STREAMS = 4;
-export const PREFIX_HEADER_BYTES = 4 * PREFIX_STREAMS;
 
 /** How the lanes of a block are coded. */
 export interface PrefixModel {
@@ -55,26 +52,11 @@ export function prefixCodes(lengths: Uint8Array): Uint16Array {
   return codes;
 }
 
-/** Sizes of a coded block, from its first bytes; undefined for damage. */
-export function prefixSizes(
+/** The streams of a coded block, behind its low bytes; undefined for damage. Tops begin where they end. */
+export function prefixStreams(
   coded: Uint8Array,
   lanes: number,
   { lowBytes }: PrefixModel,
-): PrefixSizes | undefined {
-  if (coded.length < PREFIX_HEADER_BYTES + lanes * lowBytes) return undefined;
-  const view = new DataView(coded.buffer, coded.byteOffset, coded.byteLength);
-  const streamBits = Array.from({ length: PREFIX_STREAMS }, (_, stream) => view.getUint32(4 * stream, true));
-  let end = PREFIX_HEADER_BYTES + lanes * lowBytes;
-  for (const bits of streamBits) {
-    end += Math.ceil(bits / 8);
-    if (end > coded.length) return undefined;
-    if (bits % 8 !== 0 && coded[end - 1] >>> (bits % 8) !== 0) return undefined;
-  }
-  return { streamBits, streamsEnd: end };
-}
-
-export interface PrefixSizes {
-  readonly streamBits: readonly number[];
-  /** Where the streams end and the tops begin. */
-  readonly streamsEnd: number;
+): BitStreams | undefined {
+  return bitStreams(coded, BIT_STREAMS_HEADER_BYTES + lanes * lowBytes);
 }

@@ -7,7 +7,7 @@
  *
  * all modulo 2^bits. o undoes itself, so the same step leads back.
  */
-import type { LaneLayout } from './kernels.js';
+import type { ByteRange, LaneLayout } from './kernels.js';
 
 export function splitPlanesReference(
   raw: Uint8Array,
@@ -45,7 +45,17 @@ export function histogramReference(bytes: Uint8Array, counts: Uint32Array): void
 
 export function sampledHistogramReference(bytes: Uint8Array, counts: Uint32Array): void {
   counts.fill(0);
-  for (let index = 0; index < bytes.length; index++) if (index % 512 < 64) counts[bytes[index]]++;
+  for (let index = 0; index < bytes.length; index++) if (index % 576 < 64) counts[bytes[index]]++;
+}
+
+export function byteRangeReference(bytes: Uint8Array): ByteRange {
+  let [lowest, highest, varying] = [255, 0, 0];
+  for (const byte of bytes) {
+    lowest = Math.min(lowest, byte);
+    highest = Math.max(highest, byte);
+    varying |= byte ^ bytes[0];
+  }
+  return { lowest, highest, varying };
 }
 
 /** Reads a lane of up to 4 bytes as a signed number. */

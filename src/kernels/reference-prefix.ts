@@ -6,15 +6,14 @@
  *   its stream gets the k lower bits of v, then the code of k, its highest bit last: it is read from the end
  *   for k = 16, the bits of v - 1 above its lower 16 follow as a byte
  */
+import { BIT_STREAMS, BIT_STREAMS_HEADER_BYTES, BitWriterReference, placeStreams } from './bit-streams.js';
 import {
   PREFIX_BITS_MAX,
   PREFIX_CONTEXTS,
-  PREFIX_HEADER_BYTES,
-  PREFIX_STREAMS,
   PREFIX_SYMBOLS,
   type PrefixModel,
   prefixCodes,
-  prefixSizes,
+  prefixStreams,
 } from './prefix-model.js';
 
 interface Words {
@@ -72,42 +71,23 @@ export function encodePrefixReference(
   const words = wordsOf(raw, base);
   const lanes = raw.length / 4;
   const codes = prefixCodes(lengths);
-  const view = new DataView(output.buffer, output.byteOffset, output.byteLength);
   const tops: number[] = [];
-  const streams = Array.from({ length: PREFIX_STREAMS }, () => new Bits());
+  const streams = Array.from({ length: BIT_STREAMS }, () => new BitWriterReference());
   for (let lane = 0; lane < lanes; lane++) {
     const residual = residualAt(words, lane);
     for (let byte = 0; byte < lowBytes; byte++) {
-      output[PREFIX_HEADER_BYTES + lane * lowBytes + byte] = residual >>> (8 * byte);
+      output[BIT_STREAMS_HEADER_BYTES + lane * lowBytes + byte] = residual >>> (8 * byte);
     }
     const value = (residual >>> (8 * lowBytes)) + 1;
     const symbol = classOf(value);
     const entry = contextAt(words, lane, firstExponent) * PREFIX_SYMBOLS + symbol;
-    streams[lane % PREFIX_STREAMS].write(value & ((1 << symbol) - 1), symbol);
-    streams[lane % PREFIX_STREAMS].write(codes[entry], lengths[entry]);
+    streams[lane % BIT_STREAMS].write(value & ((1 << symbol) - 1), symbol);
+    streams[lane % BIT_STREAMS].write(codes[entry], lengths[entry]);
     if (symbol === PREFIX_SYMBOLS - 1) tops.push((value - 1) >>> 16);
   }
-  let at = PREFIX_HEADER_BYTES + lanes * lowBytes;
-  streams.forEach((stream, index) => {
-    view.setUint32(4 * index, stream.count, true);
-    output.set(stream.bytes, at);
-    at += stream.bytes.length;
-  });
+  const at = placeStreams(output, BIT_STREAMS_HEADER_BYTES + lanes * lowBytes, streams);
   output.set(tops, at);
   return at + tops.length;
-}
-
-/** Bits from the lowest of the first byte upwards. */
-class Bits {
-  readonly bytes: number[] = [];
-  count = 0;
-
-  write(value: number, count: number): void {
-    for (let bit = 0; bit < count; bit++, this.count++) {
-      if (this.count % 8 === 0) this.bytes.push(0);
-      this.bytes[this.bytes.length - 1] |= ((value >>> bit) & 1) << (this.count % 8);
-    }
-  }
 }
 
 export function decodePrefixReference(
@@ -118,12 +98,12 @@ export function decodePrefixReference(
 ): number {
   const { lowBytes } = model;
   const lanes = raw.length / 4;
-  const sizes = prefixSizes(coded, lanes, model);
-  if (sizes === undefined) return -1;
+  const streams = prefixStreams(coded, lanes, model);
+  if (streams === undefined) return -1;
   const words = wordsOf(raw, base);
-  const values = decodedValues(coded, words, sizes.streamBits, lanes, model);
+  const values = decodedValues(coded, words, streams.bits, lanes, model);
   if (values === undefined) return -1;
-  let at = sizes.streamsEnd;
+  let at = streams.end;
   for (let lane = 0; lane < lanes; lane++) {
     let upper = values[lane] - 1;
     if (values[lane] > 0xffff) {
@@ -131,7 +111,7 @@ export function decodePrefixReference(
       upper = ((values[lane] - 1) & 0xffff) | (coded[at++] << 16);
     }
     let residual = upper << (8 * lowBytes);
-    const low = PREFIX_HEADER_BYTES + lane * lowBytes;
+    const low = BIT_STREAMS_HEADER_BYTES + lane * lowBytes;
     for (let byte = 0; byte < lowBytes; byte++) residual |= coded[low + byte] << (8 * byte);
     const difference = (residual >>> 1) ^ -(residual & 1);
     words.raw.setInt32(
@@ -153,8 +133,8 @@ function decodedValues(
 ): Uint32Array | undefined {
   const table = decodeTable(lengths);
   const values = new Uint32Array(lanes);
-  let start = PREFIX_HEADER_BYTES + lanes * lowBytes;
-  for (let stream = 0; stream < PREFIX_STREAMS; stream++) {
+  let start = BIT_STREAMS_HEADER_BYTES + lanes * lowBytes;
+  for (let stream = 0; stream < BIT_STREAMS; stream++) {
     let left = streamBits[stream];
     const bit = (index: number) => (index < 0 ? 0 : (coded[start + (index >> 3)] >>> (index & 7)) & 1);
     const take = (count: number) => {
@@ -162,8 +142,8 @@ function decodedValues(
       for (let taken = 0; taken < count; taken++) value = 2 * value + bit(--left);
       return value;
     };
-    const last = lanes - 1 - ((((lanes - 1 - stream) % PREFIX_STREAMS) + PREFIX_STREAMS) % PREFIX_STREAMS);
-    for (let lane = last; lane >= 0; lane -= PREFIX_STREAMS) {
+    const last = lanes - 1 - ((((lanes - 1 - stream) % BIT_STREAMS) + BIT_STREAMS) % BIT_STREAMS);
+    for (let lane = last; lane >= 0; lane -= BIT_STREAMS) {
       const before = left;
       const entry = table[(contextAt(words, lane, firstExponent) << PREFIX_BITS_MAX) + take(PREFIX_BITS_MAX)];
       left = before - lengths[entry];

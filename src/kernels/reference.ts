@@ -3,6 +3,7 @@ import { Arena } from './arena.js';
 import { gearTable } from './gear-table.js';
 import type { Kernels } from './kernels.js';
 import {
+  demand,
   demandBlock,
   demandClasses,
   demandContexts,
@@ -10,6 +11,7 @@ import {
   demandFormula,
   demandFrequencies,
   demandGaps,
+  demandHuffman,
   demandLines,
   demandMarked,
   demandMarks,
@@ -26,6 +28,7 @@ import { decodeContextsReference, encodeContextsReference } from './reference-co
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
+import { decodeHuffmanReference, encodeHuffmanReference } from './reference-huffman.js';
 import { differingLinesReference } from './reference-lines.js';
 import {
   decodeMarksReference,
@@ -35,6 +38,7 @@ import {
   scatterMarkedReference,
 } from './reference-marks.js';
 import {
+  byteRangeReference,
   histogramReference,
   mergePlanesReference,
   sampledHistogramReference,
@@ -73,6 +77,17 @@ const PREFIX_KERNELS: Pick<Kernels, 'countPrefix' | 'encodePrefix' | 'decodePref
   decodePrefix(coded, base, model, raw) {
     demandPrefix(raw, base, model, undefined);
     return decodePrefixReference(coded, base, model, raw);
+  },
+};
+
+const HUFFMAN_KERNELS: Pick<Kernels, 'encodeHuffman' | 'decodeHuffman'> = {
+  encodeHuffman(bytes, lengths, output) {
+    demandHuffman(bytes, lengths, output);
+    return encodeHuffmanReference(bytes, lengths, output);
+  },
+  decodeHuffman(coded, lengths, output) {
+    demandHuffman(output, lengths, undefined);
+    return decodeHuffmanReference(coded, lengths, output);
   },
 };
 
@@ -141,6 +156,11 @@ export function typescriptKernels(): Kernels {
       demandWindow(bytes);
       sampledHistogramReference(bytes, counts);
     },
+    byteRange(bytes) {
+      demandWindow(bytes);
+      demand(bytes.length > 0, 'a byte');
+      return byteRangeReference(bytes);
+    },
     encodeEntropy(bytes, frequencies, states) {
       demandWindow(bytes);
       demandFrequencies(frequencies);
@@ -152,6 +172,7 @@ export function typescriptKernels(): Kernels {
       return decodeEntropyReference(coded, frequencies, states, output);
     },
     ...classKernels(),
+    ...HUFFMAN_KERNELS,
     ...PREFIX_KERNELS,
     ...GAP_KERNELS,
     ...MARK_KERNELS,

@@ -9,6 +9,7 @@ import { gearTable } from './gear-table.js';
 import {
   BLOCK_BYTES_MAX,
   type BoundaryRule,
+  type ByteRange,
   type ClassStreams,
   type ContextTables,
   type FloatLayout,
@@ -27,9 +28,9 @@ import {
   demandPlane,
   demandWindow,
 } from './preconditions.js';
-import type { PrefixModel } from './prefix-model.js';
 import { WasmClasses } from './wasm-classes.js';
 import { WasmGaps } from './wasm-gaps.js';
+import { WasmHuffman } from './wasm-huffman.js';
 import { WasmMarks } from './wasm-marks.js';
 import {
   ARENA,
@@ -82,9 +83,15 @@ export class WasmKernels implements Kernels {
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
+  private readonly huffman: WasmHuffman;
   private readonly prefix: WasmPrefix;
   private readonly gaps: WasmGaps;
   private readonly marks: WasmMarks;
+  readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.huffman.encode(...plane);
+  readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.huffman.decode(...plane);
+  readonly countPrefix: Kernels['countPrefix'] = (...block) => this.prefix.count(...block);
+  readonly encodePrefix: Kernels['encodePrefix'] = (...block) => this.prefix.encode(...block);
+  readonly decodePrefix: Kernels['decodePrefix'] = (...block) => this.prefix.decode(...block);
   readonly markLanes: Kernels['markLanes'] = (...block) => this.marks.mark(...block);
   readonly encodeMarks: Kernels['encodeMarks'] = (...block) => this.marks.encode(...block);
   readonly decodeMarks: Kernels['decodeMarks'] = (...block) => this.marks.decode(...block);
@@ -104,6 +111,7 @@ export class WasmKernels implements Kernels {
     this.views = new WasmViews(wasm);
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
+    this.huffman = new WasmHuffman(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
     this.gaps = new WasmGaps(wasm, this.views);
     this.marks = new WasmMarks(wasm, this.views);
@@ -206,8 +214,15 @@ export class WasmKernels implements Kernels {
 
   sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void {
     demandWindow(bytes);
-    this.wasm.sampledHistogram(this.views.input(bytes, RAW), bytes.length, COUNTS);
+    this.wasm.sampledHistogram(this.views.input(bytes, RAW), bytes.length, COUNTS, SPARE_COUNTS);
     counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
+  }
+
+  byteRange(bytes: Uint8Array): ByteRange {
+    demandWindow(bytes);
+    demand(bytes.length > 0, 'a byte');
+    const range = this.wasm.byteRange(this.views.input(bytes, RAW), bytes.length);
+    return { lowest: range & 255, highest: (range >> 8) & 255, varying: range >> 16 };
   }
 
   encodeEntropy(bytes: Uint8Array, frequencies: Uint16Array, states: StateCount): Uint8Array | undefined {
@@ -269,24 +284,6 @@ export class WasmKernels implements Kernels {
     symbols: Uint8Array,
   ): boolean {
     return this.classes.decode(coded, contexts, tables, symbols);
-  }
-
-  countPrefix(
-    raw: Uint8Array,
-    base: Uint8Array,
-    lowBytes: number,
-    firstExponent: number,
-    counts: Uint32Array,
-  ): void {
-    this.prefix.count(raw, base, lowBytes, firstExponent, counts);
-  }
-
-  encodePrefix(raw: Uint8Array, base: Uint8Array, model: PrefixModel, output: Uint8Array): number {
-    return this.prefix.encode(raw, base, model, output);
-  }
-
-  decodePrefix(coded: Uint8Array, base: Uint8Array, model: PrefixModel, raw: Uint8Array): number {
-    return this.prefix.decode(coded, base, model, raw);
   }
 
   encodeGaps(

@@ -22,7 +22,9 @@ export const BASE = RAW + WINDOW_BYTES;
 export const PLANES = BASE + WINDOW_BYTES;
 /** An absent base; never written. */
 export const ZEROS = PLANES + WINDOW_BYTES;
-export const ARENA = ZEROS + WINDOW_BYTES;
+/** Entries of a Huffman code; they stay until there is another one. */
+export const HUFFMAN_TABLE = ZEROS + WINDOW_BYTES;
+export const ARENA = HUFFMAN_TABLE + 16_384;
 
 /** The inputs, the prediction and the record of a large chunk at once. Pages that nobody touches take no memory. */
 export const ARENA_BYTES = 61 * 2 ** 20;

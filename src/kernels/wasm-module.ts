@@ -63,6 +63,18 @@ export interface WasmExports {
     output: number,
     length: number,
   ): number;
+  buildHuffmanEncode(lengths: number, table: number): void;
+  buildHuffmanDecode(lengths: number, singles: number, table: number): void;
+  huffmanEncode(bytes: number, length: number, table: number, out: number): number;
+  huffmanDecode(
+    sizes: number,
+    coded: number,
+    table: number,
+    lengths: number,
+    output: number,
+    length: number,
+    streams: number,
+  ): number;
   buildPrefixEncode(lengths: number, table: number): void;
   buildPrefixDecode(lengths: number, table: number): void;
   prefixSymbols(
@@ -219,7 +231,8 @@ export interface WasmExports {
     base: number,
     raw: number,
   ): number;
-  sampledHistogram(bytes: number, length: number, counts: number): void;
+  sampledHistogram(bytes: number, length: number, counts: number, spare: number): void;
+  byteRange(bytes: number, length: number): number;
   histogram(bytes: number, length: number, counts: number, spare: number): void;
   buildEncodeTable(frequencies: number, table: number): void;
   buildDecodeTable(frequencies: number, table: number): void;

@@ -1,7 +1,8 @@
 /** The WebAssembly kernels of prefix codes. Lanes have 4 bytes, so that each window holds a block and something else. */
+import { BIT_STREAMS, BIT_STREAMS_HEADER_BYTES } from './bit-streams.js';
 import { BLOCK_LANES } from './kernels.js';
 import { demandPrefix, demandSameLanes } from './preconditions.js';
-import { PREFIX_HEADER_BYTES, PREFIX_STREAMS, type PrefixModel, prefixSizes } from './prefix-model.js';
+import { type PrefixModel, prefixStreams } from './prefix-model.js';
 import { BASE, COUNTS, FREQUENCIES, PLANES, RAW, SPARE_COUNTS, TABLE } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import type { WasmViews } from './wasm-views.js';
@@ -62,13 +63,13 @@ export class WasmPrefix {
       lanes,
       lowBytes,
       firstExponent,
-      to + PREFIX_HEADER_BYTES,
+      to + BIT_STREAMS_HEADER_BYTES,
       SYMBOLS,
       VALUES,
       TOPS,
     );
-    let at = to + PREFIX_HEADER_BYTES + lanes * lowBytes;
-    for (let stream = 0; stream < PREFIX_STREAMS; stream++) {
+    let at = to + BIT_STREAMS_HEADER_BYTES + lanes * lowBytes;
+    for (let stream = 0; stream < BIT_STREAMS; stream++) {
       const bits = wasm.prefixEncode(SYMBOLS, VALUES, lanes, stream, TABLE, at);
       words.setUint32(to + 4 * stream, bits, true);
       at += Math.ceil(bits / 8);
@@ -83,23 +84,23 @@ export class WasmPrefix {
     const lanes = demandPrefix(raw, base, model, undefined);
     const { wasm, views } = this;
     const { lowBytes, firstExponent } = model;
-    const sizes = prefixSizes(coded, lanes, model);
-    if (sizes === undefined || sizes.streamBits.some((bits) => bits > 8 * lanes + 32)) return -1;
-    const given = coded.subarray(0, Math.min(coded.length, sizes.streamsEnd + lanes));
+    const streams = prefixStreams(coded, lanes, model);
+    if (streams === undefined || streams.bits.some((bits) => bits > 8 * lanes + 32)) return -1;
+    const given = coded.subarray(0, Math.min(coded.length, streams.end + lanes));
     const from = views.input(given, PLANES);
     const before = views.input(base, BASE);
     const to = views.output(raw, lanes, RAW);
     this.memory.set(model.lengths, FREQUENCIES);
     wasm.buildPrefixDecode(FREQUENCIES, TABLE);
     wasm.prefixContexts(before, lanes, firstExponent, SYMBOLS);
-    const low = from + PREFIX_HEADER_BYTES;
+    const low = from + BIT_STREAMS_HEADER_BYTES;
     if (wasm.prefixDecode(from, low + lanes * lowBytes, SYMBOLS, TABLE, lanes, VALUES, SPARE_COUNTS) === 0)
       return -1;
-    const tops = from + sizes.streamsEnd;
-    const topCount = given.length - sizes.streamsEnd;
+    const tops = from + streams.end;
+    const topCount = given.length - streams.end;
     const used = wasm.prefixMerge(VALUES, low, lowBytes, tops, topCount, before, lanes, to);
     if (used < 0) return -1;
     views.finish(raw, to);
-    return sizes.streamsEnd + used;
+    return streams.end + used;
   }
 }

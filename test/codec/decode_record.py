@@ -9,6 +9,7 @@ import zlib
 
 from decode_gaps import Gaps
 from decode_marks import read_marks
+from decode_streams import Reader, read_coded, read_stream, read_table
 from predict_lanes import GRADIENTS, RULES, cast, predict
 
 # dtype id: (bytes of a lane, whether it is a float)
@@ -17,147 +18,6 @@ LANES = {
     7: (4, False), 8: (4, False), 9: (8, False), 10: (8, False), 11: (1, True), 12: (1, True),
     13: (2, True), 14: (2, True), 15: (4, True), 16: (8, True), 17: (4, True), 18: (8, True),
 }
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at, self.bits_left, self.bits_byte = data, 0, 0, 0
-
-    def u8(self):
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def take(self, count):
-        self.at += count
-        assert self.at <= len(self.data)
-        return self.data[self.at - count:self.at]
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.u8()
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    def bit(self):
-        if self.bits_left == 0:
-            self.bits_byte, self.bits_left = self.u8(), 8
-        bit = self.bits_byte & 1
-        self.bits_byte >>= 1
-        self.bits_left -= 1
-        return bit
-
-    def bits(self, count):
-        return sum(self.bit() << index for index in range(count))
-
-    def gamma(self):
-        length = 0
-        while not self.bit():
-            length += 1
-        return (1 << length) + self.bits(length) - 1
-
-    def end_bits(self):
-        assert self.bits_byte == 0
-        self.bits_left = 0
-
-
-def read_weights(reader):
-    weights, level_class = [0] * 256, 5
-
-    def node(first, size):
-        nonlocal level_class
-        if size > 1 and reader.bit():
-            node(first, size // 2)
-            node(first + size // 2, size // 2)
-        elif reader.bit():
-            change = reader.gamma()
-            level_class += change // 2 if change % 2 == 0 else -(change + 1) // 2
-            level = 8 * level_class + reader.bits(3)
-            assert 0 <= level_class <= 13 and level > 0
-            weight = level if level < 16 else (8 + (level & 7)) << ((level >> 3) - 1)
-            weights[first:first + size] = [weight] * size
-
-    node(0, 256)
-    reader.end_bits()
-    return weights
-
-
-def frequencies_of(weights):
-    total = sum(weights)
-    rare = [0 < weight and weight * 4096 < total for weight in weights]
-    rest = sum(weight for weight, is_rare in zip(weights, rare) if not is_rare)
-    share = 4096 - sum(rare)
-    frequencies = [
-        0 if weight == 0 else 1 if is_rare else max(1, weight * share // rest)
-        for weight, is_rare in zip(weights, rare)
-    ]
-    missing = 4096 - sum(frequencies)
-    while missing:
-        for value in range(256):
-            if missing > 0 and frequencies[value] > 0:
-                frequencies[value] += 1
-                missing -= 1
-            elif missing < 0 and frequencies[value] > 1:
-                frequencies[value] -= 1
-                missing += 1
-    return frequencies
-
-
-def read_table(reader):
-    """The value of each slot, and for each value its frequency and the sum of those before it."""
-    frequencies = frequencies_of(read_weights(reader))
-    symbols = [value for value in range(256) for _ in range(frequencies[value])]
-    return symbols, frequencies, [sum(frequencies[:value]) for value in range(256)]
-
-
-def read_entropy(reader, count):
-    states = reader.u8()
-    table = read_table(reader)
-    return read_coded(reader, states, [table] * count)
-
-
-def read_coded(reader, states, tables):
-    count = len(tables)
-    coded = reader.take(reader.varint())
-    assert len(coded) <= count
-    x = [int.from_bytes(coded[4 * index:4 * index + 4], 'little') for index in range(states)]
-    at, output = 4 * states, bytearray()
-    for index, (symbols, frequencies, starts) in enumerate(tables):
-        state = x[index % states]
-        symbol = symbols[state % 4096]
-        output.append(symbol)
-        state = frequencies[symbol] * (state // 4096) + state % 4096 - starts[symbol]
-        if state < 2 ** 15:
-            state = state * 65536 + int.from_bytes(coded[at:at + 2], 'little')
-            at += 2
-        x[index % states] = state
-    assert at == len(coded) and all(state == 2 ** 15 for state in x)
-    return bytes(output)
-
-
-def read_stream(reader, count):
-    kind = reader.u8()
-    if kind == 1:
-        return bytes(count)
-    if kind == 2:
-        return bytes([reader.u8()]) * count
-    if kind == 3:
-        return bytes(reader.take(count))
-    if kind == 4:
-        return read_entropy(reader, count)
-    assert kind == 5
-    value_count, gap_count = reader.varint(), reader.varint()
-    gaps, values = read_stream(reader, gap_count), list(read_stream(reader, value_count))
-    output, at = bytearray(count), 0
-    for gap in gaps:
-        at += gap
-        if gap != 255:
-            output[at] = values.pop(0)
-            at += 1
-    assert not values and gaps[-1] != 255
-    return bytes(output)
 
 
 def read_groups(reader):
@@ -287,7 +147,7 @@ def read_prediction(reader, dtype, length, inputs):
 
 
 def read_touched(reader, dtype, length, base):
-    """Lanes of which only those of some lines differ from the base."""
+    """Lanes of which only those of some lines differ from the base, or from zeros."""
     reader.u8()
     lines, runs, before = -(-length // 64), [], 0
     for index in range(reader.varint()):
@@ -295,10 +155,11 @@ def read_touched(reader, dtype, length, base):
         before = start + reader.varint()
         assert start < before <= lines and (index == 0 or start > runs[-1][1] // 64)
         runs.append((64 * start, min(length, 64 * before)))
-    together = b''.join(base[start:end] for start, end in runs)
     assert runs and reader.data[reader.at] != 11
-    coded = read_lanes(reader, dtype, len(together) // LANES[dtype][0], together)
-    output, at = bytearray(base[:length]), 0
+    together = base and b''.join(base[start:end] for start, end in runs)
+    count = sum(end - start for start, end in runs) // LANES[dtype][0]
+    coded = read_lanes(reader, dtype, count, together)
+    output, at = bytearray(base[:length] if base else length), 0
     for start, end in runs:
         output[start:end] = coded[at:at + end - start]
         at += end - start

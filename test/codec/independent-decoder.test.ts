@@ -100,6 +100,18 @@ describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
     checkInPython(samples.map(({ dtype, raw, base }) => encoded(raw, dtype, fromBase(base), dtype)));
   });
 
+  it('reads planes in Huffman codes, and rows of zeros', () => {
+    const alone = bytesOf(spread(150_000, 3));
+    const rows = alone.slice();
+    for (let row = 0; row < rows.length; row += 40_960) rows.fill(0, row, row + 4096);
+    checkInPython([
+      encoded(alone, 'f32', [], 'alone'),
+      encoded(alone.subarray(0, 200_000), 'bf16', [], 'halves'),
+      encoded(rows, 'f32', [], 'rows of zeros'),
+      encoded(rows, 'f32', fromBase(alone), 'rows of zeros after others'),
+    ]);
+  });
+
   it('reads records of rules that hold', () => {
     const { m, v, w, predictions } = adamStep(3000, 4);
     const momentum = [false, true].map((nesterov) => momentumStep(3000, 6, nesterov));

@@ -80,7 +80,25 @@ describe('touched lines', () => {
       const record = Uint8Array.of(...head, ...rest);
       expect(() => codec.decode(record, 256, [lanes], 'chunk'), `${rest}`).toThrow(/chunk/);
     }
-    const alone = Uint8Array.of(4, 15, 1, TOUCHED, ...whole);
-    expect(() => codec.decode(alone, 256, [], 'chunk')).toThrow(/prediction/);
+  });
+
+  it('stand for zeros where there is no prediction', () => {
+    const alone = Uint8Array.of(4, 15, 1, TOUCHED, 1, 1, 2, 2, ...[0, 0, 0, 0].flatMap(() => [2, 7]));
+    const decoded = codec.decode(alone, 256, [], 'chunk');
+    expect([...decoded.subarray(0, 64), ...decoded.subarray(192)].every((byte) => byte === 0)).toBe(true);
+    expect(decoded.subarray(64, 192).some((byte) => byte === 0)).toBe(false);
+  });
+
+  it('are told apart where rows are zero, as the moments of tokens that no batch named', () => {
+    for (const dtype of ['f32', 'bf16', 'i64'] as const) {
+      const { laneBytes } = dtypeInfo(dtype);
+      const raw = randomBytes(150_000 * laneBytes, 3);
+      for (let row = 0; row < raw.length; row += 2048 * 20) raw.fill(0, row, row + 2048);
+      const { record, prediction } = codec.encode(raw, dtype, [], 'fast');
+      expect(prediction).toBeUndefined();
+      expect(record[3]).toBe(TOUCHED);
+      expect(record.length).toBeLessThan(raw.length * 0.951);
+      expect(sameBytes(codec.decode(record, raw.length, [], 'chunk'), raw)).toBe(true);
+    }
   });
 });

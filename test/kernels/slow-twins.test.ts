@@ -8,6 +8,7 @@ import {
   type Formula,
   formulaShape,
   freshGapModel,
+  huffmanBytesMax,
   type Kernels,
   knowsOrder,
   type LaneLayout,
@@ -156,6 +157,31 @@ function prefix(next: Next): void {
   if (used >= 0) same('damaged prefix', c, d);
 }
 
+function huffman(next: Next): void {
+  const lengths = new Uint8Array(256);
+  // A random complete code: a leaf is split until there are enough.
+  const leaves = [0];
+  for (let turn = 0; turn < 1 + (next() % 40); turn++) {
+    const leaf = next() % leaves.length;
+    if (leaves[leaf] < 11) leaves.push(++leaves[leaf]);
+  }
+  if (leaves.length < 2) return;
+  const first = next() % (257 - leaves.length);
+  lengths.set(leaves, first);
+  const bytes = Uint8Array.from({ length: next() % 400 }, () => first + (next() % leaves.length));
+  const room = huffmanBytesMax(bytes.length);
+  const [a, b] = [new Uint8Array(room), new Uint8Array(room)];
+  const coded = a.subarray(0, wasm.encodeHuffman(bytes, lengths, a));
+  same('huffman', coded, b.subarray(0, plain.encodeHuffman(bytes, lengths, b)));
+  const [c, d] = [new Uint8Array(bytes.length), new Uint8Array(bytes.length)];
+  if (wasm.decodeHuffman(coded, lengths, c) !== coded.length) throw new Error('huffman length');
+  same('decoded huffman', c, bytes);
+  coded[next() % coded.length] ^= 1 << (next() & 7);
+  const used = wasm.decodeHuffman(coded, lengths, c);
+  if (used !== plain.decodeHuffman(coded, lengths, d)) throw new Error('huffman of damage');
+  if (used >= 0) same('damaged huffman', c, d);
+}
+
 function gaps(next: Next): void {
   const layout = { laneBytes: 2, exponentBits: 8 } as const;
   const base = blockOf(next, (next() % LANES_MAX) * 2, 2);
@@ -272,7 +298,7 @@ function predictions(next: Next): void {
 }
 
 describe('both kernels', () => {
-  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, prefix, classes];
+  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, huffman, classes];
   it.each(trials.map((trial, index) => ({ name: trial.name, trial, index })))(
     `agree on ${BLOCKS / trials.length} blocks: $name`,
     ({ trial, index }) => {

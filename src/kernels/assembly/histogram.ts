@@ -1,11 +1,25 @@
-// Byte histogram. Four tables, so that equal neighbours do not wait for each other's store; runs of zeros are skipped.
+// Byte histograms. Four tables, so that equal neighbours do not wait for each other's store; runs of zeros are skipped.
 // `counts` is 256 u32, `spare` three more such tables.
 
 export function histogram(bytes: usize, length: usize, counts: usize, spare: usize): void {
   memory.fill(counts, 0, 1024);
   memory.fill(spare, 0, 3072);
-  const end = bytes + length;
-  const wideEnd = bytes + (length & ~7);
+  count(bytes, bytes + length, counts, spare);
+  join(counts, spare);
+}
+
+// Counts the first 64 of each 576 bytes: no multiple of the length of a row, as it mostly is.
+export function sampledHistogram(bytes: usize, length: usize, counts: usize, spare: usize): void {
+  memory.fill(counts, 0, 1024);
+  memory.fill(spare, 0, 3072);
+  for (let start: usize = 0; start < length; start += 576) {
+    count(bytes + start, bytes + min<usize>(start + 64, length), counts, spare);
+  }
+  join(counts, spare);
+}
+
+function count(bytes: usize, end: usize, counts: usize, spare: usize): void {
+  const wideEnd = bytes + ((end - bytes) & ~7);
   let zeros: u32 = 0;
   let at = bytes;
   for (; at < wideEnd; at += 8) {
@@ -27,6 +41,9 @@ export function histogram(bytes: usize, length: usize, counts: usize, spare: usi
   }
   for (; at < end; at++) bump(counts + ((<usize>load<u8>(at)) << 2));
   store<u32>(counts, load<u32>(counts) + zeros);
+}
+
+function join(counts: usize, spare: usize): void {
   for (let i: usize = 0; i < 1024; i += 16) {
     const first = i32x4.add(v128.load(counts + i), v128.load(spare + i));
     const second = i32x4.add(v128.load(spare + 1024 + i), v128.load(spare + 2048 + i));
@@ -34,13 +51,42 @@ export function histogram(bytes: usize, length: usize, counts: usize, spare: usi
   }
 }
 
-// Counts the first 64 of each 512 bytes.
-export function sampledHistogram(bytes: usize, length: usize, counts: usize): void {
-  memory.fill(counts, 0, 1024);
-  for (let start: usize = 0; start < length; start += 512) {
-    const end = bytes + min<usize>(start + 64, length);
-    for (let at = bytes + start; at < end; at++) bump(counts + ((<usize>load<u8>(at)) << 2));
+// The lowest byte, the highest one << 8, and << 16 the bits that are not the same in all; of at least one byte.
+export function byteRange(bytes: usize, length: usize): i32 {
+  const first = i8x16.splat(load<i8>(bytes));
+  let low = first;
+  let high = first;
+  let varying = i8x16.splat(0);
+  let at: usize = 0;
+  for (; at + 16 <= length; at += 16) {
+    const x = v128.load(bytes + at);
+    low = i8x16.min_u(low, x);
+    high = i8x16.max_u(high, x);
+    varying = v128.or(varying, v128.xor(x, first));
   }
+  for (; at < length; at++) {
+    const x = i8x16.splat(load<i8>(bytes + at));
+    low = i8x16.min_u(low, x);
+    high = i8x16.max_u(high, x);
+    varying = v128.or(varying, v128.xor(x, first));
+  }
+  low = i8x16.min_u(low, v128.shuffle<u64>(low, low, 1, 0));
+  high = i8x16.max_u(high, v128.shuffle<u64>(high, high, 1, 0));
+  let lows = i64x2.extract_lane(low, 0);
+  let highs = i64x2.extract_lane(high, 0);
+  let bits = i64x2.extract_lane(varying, 0) | i64x2.extract_lane(varying, 1);
+  let lowest: u32 = 255;
+  let highest: u32 = 0;
+  let set: u32 = 0;
+  for (let byte = 0; byte < 8; byte++) {
+    lowest = min(lowest, <u32>(lows & 0xff));
+    highest = max(highest, <u32>(highs & 0xff));
+    set |= <u32>(bits & 0xff);
+    lows >>= 8;
+    highs >>= 8;
+    bits >>= 8;
+  }
+  return <i32>(lowest | (highest << 8) | (set << 16));
 }
 
 function bump(counter: usize): void {

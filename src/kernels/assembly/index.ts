@@ -30,7 +30,8 @@ export {
   encodeGaps16,
   encodeGaps32,
 } from './gaps';
-export { histogram, sampledHistogram } from './histogram';
+export { byteRange, histogram, sampledHistogram } from './histogram';
+export { buildHuffmanDecode, buildHuffmanEncode, huffmanDecode, huffmanEncode } from './huffman';
 export {
   buildMarkTables,
   decodeMarks16,
