@@ -9,7 +9,8 @@
  * When a name that is no UTF-8 is not caught (gguf); when a tensor may have another size than its shape (tensor bundle);
  * when items of a `.distcp` may lie behind its end (`segmentItems`: dcp metadata);
  * when a dataset may reach past the end of its file (hdf5); when a part of a weight has the shape of the whole (`pieceOf`:
- * tfjs manifest); when a description without chunks is taken (zarr).
+ * tfjs manifest); when a description without chunks is taken (zarr); when the elements of a tensor are still counted from the start of its
+ * buffer (`cutRange`: torch partitions).
  */
 import { expect, test } from 'vitest';
 import { FILE_PARSERS, tryFiles } from './malformed-files.js';

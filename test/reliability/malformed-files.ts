@@ -14,8 +14,8 @@ import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
 import { malformedTfjs, TFJS_FIRST, TFJS_SECOND } from './malformed-tfjs.js';
 import { malformedDescription, ZARR_CHUNK } from './malformed-zarr.js';
-import { malformedZip, soundZip } from './malformed-zip.js';
-import { ARCHIVES, LEGACY } from './torch-samples.js';
+import { malformedZip, soundZip, type ZipRecord } from './malformed-zip.js';
+import { ARCHIVES, LEGACY, PARTITIONS } from './torch-samples.js';
 
 const FIXTURES = new URL('../../fixtures/', import.meta.url);
 /** Inputs of these sizes take below a millisecond; a busy machine may stop the process for a while. */
@@ -25,8 +25,8 @@ const READ_BYTES_BASE = 400_000;
 
 const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, FIXTURES)));
 
-function malformedTorchPickle(dice: Dice): Uint8Array {
-  const records = dice.pick(ARCHIVES).map(({ name, content }) => ({
+function malformedArchive(archive: readonly ZipRecord[], dice: Dice): Uint8Array {
+  const records = archive.map(({ name, content }) => ({
     name,
     content: name.endsWith('/data.pkl') ? malformedPickle(content, dice) : content,
   }));
@@ -72,7 +72,8 @@ export interface FileParser {
 export const FILE_PARSERS: readonly FileParser[] = [
   { part: 'safetensors', name: 'model.safetensors', make: malformedSafetensors },
   { part: 'torch zip', name: 'model.pt', make: (dice) => malformedZip(dice.pick(ARCHIVES), dice) },
-  { part: 'torch pickle', name: 'model.pt', make: malformedTorchPickle },
+  { part: 'torch pickle', name: 'model.pt', make: (dice) => malformedArchive(dice.pick(ARCHIVES), dice) },
+  { part: 'torch partitions', name: 'model.pt', make: (dice) => malformedArchive(PARTITIONS, dice) },
   { part: 'torch legacy', name: 'model.pth', make: malformedLegacy },
   { part: 'npy', name: 'array.npy', make: malformedNpy },
   { part: 'npz', name: 'arrays.npz', make: malformedNpz },

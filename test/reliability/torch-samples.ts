@@ -11,7 +11,7 @@ import {
   writePickle,
 } from '../adapters/pickle-writer.js';
 import { inMemory } from '../adapters/sources.js';
-import { floats, type StorageSpec, TorchArchive } from '../adapters/torch-zip-writer.js';
+import { floats, type StorageSpec, TorchArchive, zeros } from '../adapters/torch-zip-writer.js';
 import { littleEndian } from './dice.js';
 import { joined, opcodesOf } from './malformed-pickle.js';
 import type { ZipRecord } from './malformed-zip.js';
@@ -65,6 +65,31 @@ function module(archive: TorchArchive): PyValue {
   return new PyCall(new PyGlobal('__main__', 'Net'), new PyTuple(), state, true);
 }
 
+/** What a process of DeepSpeed's ZeRO saves: flat tensors of two parameter groups, and two tensors side by side in one buffer. */
+function partitions(archive: TorchArchive): PyValue {
+  const fragment = new PyGlobal('deepspeed.utils.tensor_fragment', 'fragment_address');
+  const address = (start: number, numel: number) =>
+    new PyCall(fragment, new PyTuple(), { numel, start }, true);
+  const buffer = zeros(1024);
+  const groups = [0, 1];
+  return {
+    module: { a: archive.tensor(buffer, [16, 32]), b: archive.tensor(buffer, [512], 512) },
+    optimizer_state_dict: {
+      base_optimizer_state: {
+        state: new Map<PyValue, PyValue>(
+          groups.map((group) => [group, { step: 3, exp_avg: archive.zeros(1025) }]),
+        ),
+        param_groups: groups.map((group) => ({ lr: new PyFloat(0.001), params: [group] })),
+      },
+      single_partition_of_fp32_groups: groups.map(() => archive.tensor(zeros(1025), [1024])),
+      param_slice_mappings: groups.map((group) => ({
+        [`a${group}`]: address(0, 512),
+        [`b${group}`]: address(512, 512),
+      })),
+    },
+  };
+}
+
 const bytesOf = (content: Uint8Array | number): Uint8Array =>
   typeof content === 'number' ? new Uint8Array(content) : content;
 
@@ -94,6 +119,9 @@ export const ARCHIVES: readonly ZipRecord[][] = [
   await archiveIn('plain-data.pth'),
   await archiveIn('sparse.pth'),
 ];
+
+/** Flat tensors, which have other names here than in the pickle. */
+export const PARTITIONS: readonly ZipRecord[] = archiveOf(partitions);
 
 /** In legacy files a reference also says which part of the storage is meant: none is all of it. */
 class LegacyArchive extends TorchArchive {
