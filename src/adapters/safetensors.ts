@@ -10,19 +10,11 @@ import { byteElements, type ElementType, elementOf, placeTensor, shapeBytes } fr
 import { groupOfTensorName } from './group-names.js';
 import { parametersByName } from './named-optimizers.js';
 import { orderRanges } from './range-keys.js';
-import {
-  isJsonNumber,
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  parseJsonValue,
-} from './strict-json.js';
+import { isJsonObject, type JsonObject, type JsonValue, parseJsonValue, sizesOf } from './strict-json.js';
 
 /** The specification's limit; guards memory against a lying length. */
 const HEADER_BYTES_MAX = 100_000_000;
 const LENGTH_BYTES = 8;
-/** Dimensions of one tensor; a header of commas alone must not become millions of numbers in one shape. */
-const DIMENSIONS_MAX = 64;
 
 /** Where the metadata has the step. */
 const STEP_KEYS = ['step', 'global_step', 'iteration', 'iter'];
@@ -141,23 +133,12 @@ function readEntry(name: string, value: JsonValue, object: string, offset: numbe
   };
   if (!isJsonObject(value)) return fail('no object');
   const dtype = value.get('dtype')?.value;
-  const shape = readSizes(value.get('shape')?.value);
-  const span = readSizes(value.get('data_offsets')?.value);
+  const shape = sizesOf(value.get('shape')?.value);
+  const span = sizesOf(value.get('data_offsets')?.value);
   if (typeof dtype !== 'string') return fail('no dtype');
   if (shape === undefined) return fail('no shape of whole numbers');
   if (span === undefined || span.length !== 2 || span[0] > span[1]) return fail('no data_offsets');
   return { name, dtype, shape, begin: span[0], end: span[1], offset };
-}
-
-function readSizes(value: JsonValue | undefined): number[] | undefined {
-  if (!Array.isArray(value) || value.length > DIMENSIONS_MAX) return undefined;
-  const sizes: number[] = [];
-  for (const item of value as readonly JsonValue[]) {
-    const size = isJsonNumber(item) && /^[0-9]+$/.test(item.literal) ? Number(item.literal) : Number.NaN;
-    if (!Number.isSafeInteger(size)) return undefined;
-    sizes.push(size);
-  }
-  return sizes;
 }
 
 /** Tensors must tile the data without gap or overlap, up to the last byte of the file. */

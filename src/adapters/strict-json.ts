@@ -51,6 +51,21 @@ export function isJsonNumber(value: JsonValue | undefined): value is JsonNumber 
   return typeof value === 'object' && value !== null && 'literal' in value;
 }
 
+/** Dimensions of one tensor; a list of commas alone must not become millions of numbers in one shape. */
+const DIMENSIONS_MAX = 64;
+
+/** Returns a list of whole numbers, such as a shape; undefined for anything else. */
+export function sizesOf(value: JsonValue | undefined): number[] | undefined {
+  if (!Array.isArray(value) || value.length > DIMENSIONS_MAX) return undefined;
+  const sizes: number[] = [];
+  for (const item of value as readonly JsonValue[]) {
+    const size = isJsonNumber(item) && /^[0-9]+$/.test(item.literal) ? Number(item.literal) : Number.NaN;
+    if (!Number.isSafeInteger(size)) return undefined;
+    sizes.push(size);
+  }
+  return sizes;
+}
+
 /** Where the bytes of a JSON text come from, for errors. */
 export interface JsonOrigin {
   object: string;

@@ -12,12 +12,11 @@ import {
   type JsonObject,
   type JsonValue,
   parseJsonValue,
+  sizesOf,
 } from './strict-json.js';
 
 /** Graphs of large models take some megabytes; guards memory and time. */
 const MANIFEST_BYTES_MAX = 64 * 2 ** 20;
-/** TensorFlow.js has tensors of up to six. */
-const DIMENSIONS_MAX = 64;
 /** Text is stored with the length of each element in front of it. */
 const TEXT = 'string';
 
@@ -118,7 +117,7 @@ function readWeight(weight: JsonValue, object: string, place: number): WeightSpe
   const at = fields.get('name')?.offset ?? place;
   if (typeof name !== 'string' || typeof dtype !== 'string')
     throw corrupt('tfjs-weight', 'a weight without name or dtype', object, at);
-  const shape = readShape(fields.get('shape')?.value);
+  const shape = sizesOf(fields.get('shape')?.value);
   if (shape === undefined) throw corrupt('tfjs-shape', `${name}: its shape is none`, object, at);
   const spec = { name, shape, ofOptimizer: fields.get('group')?.value === 'optimizer' };
   if (dtype === TEXT) return spec;
@@ -131,10 +130,4 @@ function readWeight(weight: JsonValue, object: string, place: number): WeightSpe
   const bytes = shapeBytes(shape, element.bytes);
   if (bytes === undefined) throw corrupt('tfjs-shape', `${name}: its shape is too large`, object, at);
   return { ...spec, stored: { element, bytes } };
-}
-
-function readShape(value: JsonValue | undefined): number[] | undefined {
-  if (!isList(value) || value.length > DIMENSIONS_MAX) return undefined;
-  const shape = value.map((size) => (isJsonNumber(size) ? Number(size.literal) : Number.NaN));
-  return shape.every((size) => Number.isSafeInteger(size) && size >= 0) ? shape : undefined;
 }

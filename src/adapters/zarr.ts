@@ -10,14 +10,12 @@ import { columnMajorStrides, type ElementType, elementOf, placeTensor, shapeByte
 import { groupOfTensorName } from './group-names.js';
 import { elementOfDescr } from './npy.js';
 import { STEP_NAMES } from './state-settings.js';
-import { isJsonNumber, isJsonObject, type JsonValue, parseJsonValue } from './strict-json.js';
+import { isJsonObject, type JsonValue, parseJsonValue, sizesOf } from './strict-json.js';
 import { decodeScalar } from './torch-progress.js';
 
 const DESCRIPTION = '.zarray';
 /** Orbax's have some 200 bytes; guards memory. */
 const DESCRIPTION_BYTES_MAX = 2 ** 20;
-/** numpy's limit. */
-const DIMENSIONS_MAX = 64;
 /** A chunk of an array: its place in each dimension. */
 const CHUNK_NAME = /^(?:.*[\\/])?([^\\/]+)[\\/](\d{1,15}(?:\.\d{1,15})*)$/;
 
@@ -91,12 +89,4 @@ async function readDescription(file: RandomAccess): Promise<ZarrArray | undefine
   if (element === undefined) return undefined;
   const strides = field('order') === 'F' && chunk.length > 1 ? columnMajorStrides(chunk) : undefined;
   return { element, chunk, whole: shape.every((size, at) => size <= chunk[at]), strides };
-}
-
-function sizesOf(value: JsonValue | undefined): number[] | undefined {
-  if (!Array.isArray(value) || value.length > DIMENSIONS_MAX) return undefined;
-  const sizes = (value as readonly JsonValue[]).map((size) =>
-    isJsonNumber(size) && /^\d{1,15}$/.test(size.literal) ? Number(size.literal) : undefined,
-  );
-  return sizes.includes(undefined) ? undefined : sizes.filter((size) => size !== undefined);
 }

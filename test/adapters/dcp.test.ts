@@ -2,33 +2,23 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
-  FolderFiles,
   linkParameters,
   type RandomAccess,
   type SegmentedFile,
   segmentFile,
 } from '../../src/adapters/index.js';
-import { expectSound, inMemory, namesOf, onDisk } from './sources.js';
+import { inFolder, inMemory, namesOf, onDisk, segmentFolder } from './sources.js';
 
 const FIXTURE = join(import.meta.dirname, '../../fixtures/dcp/step-51');
 const FILES = ['.metadata', '__0_0.distcp', '__1_0.distcp'];
 
 /** Segments all files of the folder, some replaced. */
 async function segmentAll(replaced: Record<string, Uint8Array | null> = {}): Promise<SegmentedFile[]> {
-  const files = new Map<string, RandomAccess>();
-  for (const name of FILES) {
+  const files = FILES.filter((name) => replaced[name] !== null).map((name) => {
     const other = replaced[name];
-    if (other === null) continue;
-    files.set(name, other === undefined ? onDisk(join(FIXTURE, name)) : inMemory(name, other));
-  }
-  const folder = new FolderFiles(files);
-  const results: SegmentedFile[] = [];
-  for (const source of files.values()) {
-    const result = await segmentFile(source, folder);
-    expectSound(result, source);
-    results.push(result);
-  }
-  return results;
+    return other ? inMemory(name, other) : onDisk(join(FIXTURE, name));
+  });
+  return [...(await segmentFolder(files)).values()];
 }
 
 const bytesOf = (name: string): Uint8Array => new Uint8Array(readFileSync(join(FIXTURE, name)));
@@ -112,7 +102,7 @@ describe('damage', () => {
   test('a disk that fails is no damage', async () => {
     const failure = new Error('EIO');
     const failing: RandomAccess = { name: '.metadata', size: 100, read: () => Promise.reject(failure) };
-    const folder = new FolderFiles(new Map([['.metadata', failing]]));
+    const folder = inFolder(failing);
     await expect(segmentFile(onDisk(join(FIXTURE, '__0_0.distcp')), folder)).rejects.toBe(failure);
   });
 });

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import {
+  FolderFiles,
   type RandomAccess,
   type Segmentation,
   type SegmentedFile,
@@ -57,6 +58,23 @@ export function inMemory(name: string, bytes: Uint8Array): RandomAccess {
 /** Offsets must be found in files of more than memory, so a test must never read one whole. */
 export function onDisk(path: string): RandomAccess {
   return inMemory(path, readFileSync(path));
+}
+
+/** Files as those of one folder. */
+export function inFolder(...files: readonly RandomAccess[]): FolderFiles {
+  return new FolderFiles(new Map(files.map((file) => [file.name.replace(/^.*\//, ''), file])));
+}
+
+/** Segments all files of a folder; by name. */
+export async function segmentFolder(files: readonly RandomAccess[]): Promise<Map<string, SegmentedFile>> {
+  const folder = inFolder(...files);
+  const results = new Map<string, SegmentedFile>();
+  for (const source of files) {
+    const result = await segmentFile(source, folder);
+    expectSound(result, source);
+    results.set(source.name.replace(/^.*\//, ''), result);
+  }
+  return results;
 }
 
 /** Segments a file that must not have a problem. */

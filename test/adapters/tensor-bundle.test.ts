@@ -1,7 +1,7 @@
 /** TensorBundle: fixtures that TensorFlow wrote; indexes that say something else than their data files. */
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { FolderFiles, type SegmentedFile, segmentFile } from '../../src/adapters/index.js';
+import { type SegmentedFile, segmentFile } from '../../src/adapters/index.js';
 import { littleEndian } from '../reliability/dice.js';
 import { BUNDLE_DATA } from '../reliability/malformed-bundle.js';
 import { joined } from '../reliability/malformed-pickle.js';
@@ -15,16 +15,14 @@ import {
   varint,
   writeTable,
 } from './bundle-writer.js';
-import { describeRanges, expectSound, inMemory, keysOf, onDisk } from './sources.js';
+import { describeRanges, inFolder, inMemory, keysOf, onDisk, segmentFolder } from './sources.js';
 
 const FIXTURES = new URL('../../fixtures/tensorflow/', import.meta.url).pathname;
 
 async function segmentFixture(folder: string, name: string): Promise<SegmentedFile> {
-  const files = readdirSync(FIXTURES + folder).map((file) => onDisk(`${FIXTURES}${folder}/${file}`));
-  const named = new Map(files.map((file) => [file.name.replace(/^.*\//, ''), file]));
-  const result = await segmentFile(onDisk(`${FIXTURES}${folder}/${name}`), new FolderFiles(named));
-  expectSound(result, onDisk(`${FIXTURES}${folder}/${name}`));
-  return result;
+  const names = readdirSync(FIXTURES + folder);
+  const results = await segmentFolder(names.map((file) => onDisk(`${FIXTURES}${folder}/${file}`)));
+  return results.get(name) ?? expect.fail(`no ${name}`);
 }
 
 test('a checkpoint of a Keras model: weights, moments and counters by their names, step and learning rate', async () => {
@@ -93,10 +91,7 @@ function segmentWith(
   shard = '00000-of-00001',
 ): Promise<SegmentedFile> {
   const index = inMemory('ckpt.index', writeTable([[order, ...entries.map(entryOf)]]));
-  return segmentFile(
-    inMemory(`ckpt.data-${shard}`, BUNDLE_DATA),
-    new FolderFiles(new Map([['ckpt.index', index]])),
-  );
+  return segmentFile(inMemory(`ckpt.data-${shard}`, BUNDLE_DATA), inFolder(index));
 }
 
 test('each data file holds the tensors of its number', async () => {
@@ -150,7 +145,7 @@ test('two tensors that share bytes', async () => {
 
 /** Returns the seconds of CPU that segmenting a data file took beside an index. */
 async function secondsWith(index: Uint8Array, data: Uint8Array): Promise<[SegmentedFile, number]> {
-  const beside = new FolderFiles(new Map([['ckpt.index', inMemory('ckpt.index', index)]]));
+  const beside = inFolder(inMemory('ckpt.index', index));
   const before = process.cpuUsage();
   const result = await segmentFile(inMemory('ckpt.data-00000-of-00001', data), beside);
   const { user, system } = process.cpuUsage(before);

@@ -1,32 +1,14 @@
 /** TensorFlow.js: fixtures that it wrote, each weight cut where a file ends; manifests that say something else than their files. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import {
-  FolderFiles,
-  linkParameters,
-  type RandomAccess,
-  type SegmentedFile,
-  segmentFile,
-} from '../../src/adapters/index.js';
-import { describeRanges, expectSound, inMemory, keysOf, onDisk } from './sources.js';
+import { linkParameters, type SegmentedFile } from '../../src/adapters/index.js';
+import { describeRanges, inMemory, keysOf, onDisk, segmentFolder } from './sources.js';
 
 const FIXTURES = new URL('../../fixtures/tfjs/', import.meta.url).pathname;
 
-async function segmentAll(sources: readonly RandomAccess[]): Promise<Map<string, SegmentedFile>> {
-  const named = new Map(sources.map((file) => [file.name.replace(/^.*\//, ''), file]));
-  const folder = new FolderFiles(named);
-  const results = new Map<string, SegmentedFile>();
-  for (const [name, source] of named) {
-    const result = await segmentFile(source, folder);
-    expectSound(result, source);
-    results.set(name, result);
-  }
-  return results;
-}
-
 function segmentFixture(step: string): Promise<Map<string, SegmentedFile>> {
   const names = readdirSync(FIXTURES + step);
-  return segmentAll(names.map((name) => onDisk(`${FIXTURES}${step}/${name}`)));
+  return segmentFolder(names.map((name) => onDisk(`${FIXTURES}${step}/${name}`)));
 }
 
 describe('a model under Adam in five files', () => {
@@ -112,7 +94,7 @@ async function segmentWith(
       Uint8Array.from({ length: size }, (_, at) => at),
     ),
   );
-  return segmentAll([inMemory(name, new TextEncoder().encode(text)), ...data]);
+  return segmentFolder([inMemory(name, new TextEncoder().encode(text)), ...data]);
 }
 
 function described(files: ReadonlyMap<string, SegmentedFile>, name = 'w.bin'): string[] | undefined {

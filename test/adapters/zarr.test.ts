@@ -3,8 +3,8 @@
  * the chunk's size, when compressed chunks are taken, and when slots are looked for in the file of the first.
  */
 import { expect, test } from 'vitest';
-import { FolderFiles, linkParameters, type SegmentedFile, segmentFile } from '../../src/adapters/index.js';
-import { describeRanges, expectSound, inMemory } from './sources.js';
+import { linkParameters, type SegmentedFile, segmentFile } from '../../src/adapters/index.js';
+import { describeRanges, expectSound, inFolder, inMemory } from './sources.js';
 
 interface Description {
   dtype?: string;
@@ -24,7 +24,7 @@ async function segmentChunk(
   const text = JSON.stringify({ ...fields, order, shape, zarr_format: 2 });
   const source = inMemory(path, bytes);
   const description = inMemory('.zarray', new TextEncoder().encode(text));
-  const result = await segmentFile(source, new FolderFiles(new Map([['.zarray', description]])));
+  const result = await segmentFile(source, inFolder(description));
   expectSound(result, source);
   return result;
 }
