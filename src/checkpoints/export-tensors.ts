@@ -39,7 +39,7 @@ export async function exportTensors(
   const isFile = options.out.endsWith(EXTENSION);
   if (isFile && options.shardSize !== undefined) throw shardedFile(options.out);
   const folder = isFile ? dirname(options.out) : options.out;
-  const base = isFile ? basename(options.out, EXTENSION) : MODEL;
+  const base = isFile ? basename(options.out).slice(0, -EXTENSION.length) : MODEL;
   const plan = planExport(loaded.layout, wantedTensors(loaded, options), base, provenance, options);
   const stale = isFile ? [] : await otherModelFiles(folder, namesOf(plan));
   if (stale.length > 0 && options.force !== true) throw different(stale[0]);

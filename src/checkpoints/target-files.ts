@@ -35,10 +35,14 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
   }
 }
 
+/** Names have at most 255 bytes on nearly all file systems; 21 more are added to those of files on their way. */
+const LABEL_BYTES_MAX = 200;
+
 export class StagedFiles {
   private readonly root: string;
   private readonly hasher: Hasher;
   private readonly suffix: string;
+  private labels = 0;
   private readonly staged: StagedFile[] = [];
   private readonly opened = new Set<StagedFile>();
   /** Directories made here, outermost first. */
@@ -54,7 +58,7 @@ export class StagedFiles {
   async create(path: string, mode: number): Promise<StagedFile> {
     const final = join(this.root, path);
     await this.ensure(dirname(final));
-    const temporary = join(dirname(final), `.${basename(final).slice(0, 200)}.${this.suffix}.partial`);
+    const temporary = join(dirname(final), `.${this.labelOf(basename(final))}.${this.suffix}.partial`);
     try {
       await (await open(temporary, 'wx', 0o600)).close();
     } catch (cause) {
@@ -63,6 +67,11 @@ export class StagedFiles {
     const file = new StagedFile(this.hasher, temporary, final, mode, this.opened);
     this.staged.push(file);
     return file;
+  }
+
+  /** The name itself, unless what is added to it would make it too long for file systems; then it may not tell it from others. */
+  private labelOf(name: string): string {
+    return Buffer.byteLength(name) > LABEL_BYTES_MAX ? `long-${this.labels++}` : name;
   }
 
   /** Removes a file that is not to be published. */

@@ -38,6 +38,11 @@ function bytesOf(view: unknown): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice();
 }
 
+test('a file that is called as its extension', async () => {
+  await store.export('r', { out: join(folder, '.safetensors') });
+  expect(await readdir(folder)).toEqual(['.safetensors']);
+});
+
 describe('a folder', () => {
   test('gets one file with all tensors under their full names', async () => {
     const result = await store.export('r', { out });

@@ -63,6 +63,19 @@ describe('a checkpoint of files', () => {
     expect((await stat(join(out, 'config.json'))).mode & 0o777).toBe(0o755);
   });
 
+  test('files whose names are as long as names can be', async () => {
+    const tree = Object.fromEntries(
+      ['文'.repeat(84), 'n'.repeat(254)].flatMap((name) => [
+        [`${name}1`, 'one'],
+        [`${name}2`, 'two'],
+      ]),
+    );
+    const { store, source, out } = await setUp(tree);
+    await store.saveFiles([source], { run: 'r' });
+    await store.restoreFiles('r', { out });
+    expect(await readTree(join(out, 'source'))).toEqual(await readTree(source));
+  });
+
   test('tensors of a safetensors file are listed and read; the file is restored byte for byte', async () => {
     const { store, source } = await setUp(mixed);
     await store.saveFiles([join(source, 'model.safetensors')], { run: 'r' });
