@@ -198,5 +198,6 @@ def write(folder, layout):
 
 
 if __name__ == "__main__":
-    deepspeed_class()
+    if "deepspeed" in sys.argv:
+        deepspeed_class()
     main(write, load)
