@@ -24,7 +24,7 @@ export {
 } from './manifest-store.js';
 export { forkRun, pinCheckpoint, tagCheckpoint, unpinCheckpoint, untagCheckpoint } from './marks.js';
 export { type CreateOptions, createContext, type OpenOptions, openContext } from './open-store.js';
-export { readSource, type SavePlan } from './plan.js';
+export type { SavePlan, SourcePart } from './plan.js';
 export { type Located, locate, resolveRef } from './refs.js';
 export { restoreFiles } from './restore-files.js';
 export { restoreTensors } from './restore-tensors.js';

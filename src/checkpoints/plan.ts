@@ -40,8 +40,8 @@ export interface SavePlan {
   sources: ByteSource[];
   /** The chunks of streams that are staged in memory, and what is left of those of the state before. */
   staged?: StagedChunks;
-  /** Returns the bytes of a chunk of the base that are somewhere else than in the store, too. */
-  baseBytes?(id: ChunkId): Promise<Uint8Array | undefined>;
+  /** Returns where in files a chunk of the base lies, too: to read it there takes less than to decode it. */
+  baseParts?(id: ChunkId): SourcePart[] | undefined;
   /** Digests the files; may be begun before anything else is read. */
   files(compute: ComputePool, signal: AbortSignal | undefined): Promise<FileContent[]>;
   /** Throws `conflict` if a file is no longer the one that was opened; to be called when all is read. */

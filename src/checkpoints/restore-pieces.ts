@@ -2,7 +2,7 @@
  * Brings parts of streams to where they belong: units of chunks are read ahead, decoded by the pool, and written into files
  * or memory, several at once.
  */
-import { inOrder, type RestoreJob, type RestorePart } from '../compute/index.js';
+import { type InOrderOptions, inOrder, type RestoreJob, type RestorePart } from '../compute/index.js';
 import { throwIfAborted } from '../errors.js';
 import { objectKey } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
@@ -14,8 +14,10 @@ import { type MemoryTarget, type PlacedRuns, RestoreMemory } from './restore-mem
 
 /** Units that are read while the pool is at others. */
 const UNITS_AHEAD = 2;
-/** Decoded bytes of all units under way, what they need on the way included. */
+/** Decoded bytes of all units under way, what they need on the way included, where they fill memory. */
 const BYTES_AHEAD_MAX = 160 * 2 ** 20;
+/** Bytes of the records of units under way, for each that there may be, where they go to files: decoded chunks stay in the arenas then. */
+const UNIT_RECORDS_MAX = 8 * 2 ** 20;
 
 /** A file to be written to, which is there already, or one that must have the bytes already. */
 export interface TargetFile {
@@ -23,6 +25,12 @@ export interface TargetFile {
   path: string;
   /** For messages. */
   name: string;
+}
+
+type UnitLimits = InOrderOptions<DecodeUnit<ChunkId>>;
+
+function recordBytes({ entries }: DecodeUnit<ChunkId>): number {
+  return entries.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Writes the pieces into files, or compares them with these; yields what was done, unit by unit. */
@@ -42,7 +50,10 @@ export async function* piecesIntoFiles(
       finish: () => {},
     };
   };
-  yield* runUnits(context, loaded, pieces, place, signal);
+  const limits = (ahead: number): UnitLimits => {
+    return { ahead, bytesMax: ahead * UNIT_RECORDS_MAX, bytesOf: recordBytes };
+  };
+  yield* runUnits(context, loaded, pieces, place, limits, signal);
 }
 
 /** Fills memory with the pieces, and returns it; what they do not fill stays as it is, or zero in new memory. */
@@ -53,7 +64,11 @@ export async function piecesIntoMemory(
   targets: readonly MemoryTarget[],
 ): Promise<Uint8Array[]> {
   const memory = new RestoreMemory(targets, context.compute, context.spareMemory);
-  for await (const _ of runUnits(context, loaded, pieces, (parts) => memory.place(parts), undefined));
+  const place = (parts: readonly RestorePart[]): PlacedRuns => memory.place(parts);
+  const limits = (ahead: number): UnitLimits => {
+    return { ahead, bytesMax: BYTES_AHEAD_MAX, bytesOf: ({ bytes }) => bytes };
+  };
+  for await (const _ of runUnits(context, loaded, pieces, place, limits, undefined));
   return memory.finish();
 }
 
@@ -63,6 +78,7 @@ async function* runUnits(
   loaded: LoadedManifest,
   pieces: readonly Piece[],
   place: (parts: readonly RestorePart[]) => PlacedRuns,
+  limitsOf: (ahead: number) => UnitLimits,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<readonly ChunkPlace[]> {
   const { storage, compute, spareMemory } = context;
@@ -83,13 +99,8 @@ async function* runUnits(
     for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) spareMemory.give(buffer);
     return places;
   };
-  const limits = {
-    ahead: compute.width + UNITS_AHEAD,
-    bytesMax: BYTES_AHEAD_MAX,
-    bytesOf: (unit: DecodeUnit<ChunkId>) => unit.bytes,
-  };
   try {
-    yield* inOrder(units, limits, perform);
+    yield* inOrder(units, limitsOf(compute.width + UNITS_AHEAD), perform);
   } finally {
     spareMemory.rest();
   }

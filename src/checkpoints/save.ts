@@ -33,7 +33,7 @@ import { type Located, locate, resolveRef } from './refs.js';
 import { ExplanationLog } from './save-explanation.js';
 import { SaveTimeline } from './save-timeline.js';
 import type { SaveExplanation, SavePhase } from './save-types.js';
-import { storeStreams } from './store-streams.js';
+import { holderOfBases, storeStreams } from './store-streams.js';
 import type { SaveRequest, Warning } from './types.js';
 
 /** Times a save starts over because gc took what it had built on. */
@@ -213,7 +213,7 @@ class Save {
     const { storage, compute, writerMemory: memory, spareMemory: spare } = this.context;
     const onDamage = (error: ThetalogError) => this.warn(error);
     const { signal } = this.request;
-    const { baseBytes } = this.plan;
+    const holdBase = holderOfBases(this.plan);
     return new ChunkWriter({
       index,
       storage,
@@ -225,7 +225,7 @@ class Save {
       onDamage,
       log,
       signal,
-      baseBytes,
+      holdBase,
     });
   }
 
@@ -312,6 +312,7 @@ class Save {
       if (!firstTry && (await this.entryIn(root))?.createdAt === entry.createdAt) return false;
       firstTry = false;
       if (root.gcEpoch !== begun.gcEpoch) await assertStillThere(context, root, needed);
+      await request.beforeCommit?.(root);
       await context.catalogue.append(root, request.run, entry, objects);
       objects.mayBeLive = true;
       return true;

@@ -1,11 +1,13 @@
 /** Stores the streams of a plan: those that predict one another side by side, many groups of chunks at once. */
 import { type FilePart, inOrder } from '../compute/index.js';
+import { isThetalogError } from '../errors.js';
 import type { StreamContent } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type {
   ChunkBuffer,
   ChunkGroup,
   ChunkWriter,
+  ChunkWriterOptions,
   EncodedGroup,
   NewChunk,
   PredictionInput,
@@ -191,17 +193,36 @@ async function lend(plan: SavePlan, { stream, index, offset, length, bytes }: Pl
     return { raw: { buffer: staged }, release: () => plan.staged?.done(stream, index) };
   const source = plan.sources[stream];
   const held = length < HELD_BYTES_MIN ? undefined : await holdFiles(source.parts(offset, length));
-  return held ?? readWhole(source, offset, length);
+  if (held === undefined) return readWhole(source, offset, length);
+  return { raw: { parts: held.parts }, release: held.release };
 }
 
 async function readWhole(source: ByteSource, offset: number, length: number): Promise<Lent> {
   return { raw: { buffer: { bytes: await readSource(source, offset, length) } } };
 }
 
-async function holdFiles(sourceParts: readonly SourcePart[]): Promise<Lent | undefined> {
+/** Returns what finds chunks of the base in files, as far as these are still there. */
+export function holderOfBases({ baseParts }: SavePlan): ChunkWriterOptions['holdBase'] {
+  if (baseParts === undefined) return undefined;
+  return async (id) => {
+    try {
+      const held = await holdFiles(baseParts(id) ?? []);
+      return held && { id, ...held };
+    } catch (error) {
+      if (!isThetalogError(error)) throw error;
+      return undefined;
+    }
+  };
+}
+
+/** Keeps the files of parts open until `release`; undefined where these are in memory, or in many files. */
+async function holdFiles(
+  sourceParts: readonly SourcePart[],
+): Promise<{ parts: FilePart[]; release(): void } | undefined> {
   const parts = sourceParts.flatMap((part) => (part instanceof Uint8Array ? [] : [part]));
   const files = [...new Set(parts.map(({ file }) => file))];
-  if (parts.length < sourceParts.length || files.length > FILES_HELD_MAX) return undefined;
+  if (parts.length < sourceParts.length || files.length === 0 || files.length > FILES_HELD_MAX)
+    return undefined;
   const held = new Map(await Promise.all(files.map(async (file) => [file, await file.hold()] as const)));
   const fileParts = parts.map(({ file, offset, length }): FilePart => {
     return { descriptor: held.get(file)?.descriptor ?? -1, path: file.name, offset, length };
@@ -209,7 +230,7 @@ async function holdFiles(sourceParts: readonly SourcePart[]): Promise<Lent | und
   const release = () => {
     for (const { release: releaseFile } of held.values()) releaseFile();
   };
-  return { raw: { parts: fileParts }, release };
+  return { parts: fileParts, release };
 }
 
 function planGroup(

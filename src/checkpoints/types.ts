@@ -1,4 +1,5 @@
 /** The values that go in and out of a store: plain objects with byte counts. */
+import type { Root } from '../format/index.js';
 import type { DType, Group, StateValue } from '../tensor/index.js';
 
 /** Reported while an operation runs; counts only grow within one phase. */
@@ -87,6 +88,8 @@ export interface SaveRequest extends SaveOptions {
   labelMayLack?: boolean;
   /** Id of the checkpoint to build on, unless `parent` is given or it was forgotten. */
   resumedFrom?: string;
+  /** Told of each root that the checkpoint is about to be added to; what it throws keeps the checkpoint out. */
+  beforeCommit?: (root: Root) => Promise<void>;
 }
 
 export interface SaveFilesOptions extends SaveOptions {

@@ -8,6 +8,7 @@ import { type ChunkEntry, objectKey } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
 import { copyLike, isShared } from './aligned-copies.js';
+import { type RawBytes, readParts } from './file-parts.js';
 
 /** What work on chunks takes; every thread has its own. */
 export interface ChunkTools {
@@ -25,17 +26,14 @@ export interface StoredRecord {
 }
 
 /** A chunk whose bytes are at hand. */
-export interface KnownChunk {
-  readonly id: ChunkId;
-  readonly bytes: Uint8Array;
-}
+export type KnownChunk = { readonly id: ChunkId } & RawBytes;
 
 /** Chunks that are decoded when first asked for, what they read before them. */
 export class DecodedChunks {
   private readonly tools: ChunkTools;
   private readonly inArena: boolean;
   private readonly records = new Map<ChunkId, StoredRecord>();
-  private readonly offered = new Map<ChunkId, Uint8Array>();
+  private readonly offered = new Map<ChunkId, KnownChunk>();
   private readonly outcomes = new Map<ChunkId, Uint8Array | ThetalogError>();
   /** Places in the arena of chunks that were released, by length. */
   private readonly places = new Map<number, Uint8Array[]>();
@@ -72,8 +70,8 @@ export class DecodedChunks {
   }
 
   /** Adds a chunk whose bytes are said to be at hand: they are compared with the id when they are used. */
-  offer(id: ChunkId, bytes: Uint8Array): void {
-    this.offered.set(id, bytes);
+  offer(known: KnownChunk): void {
+    this.offered.set(known.id, known);
   }
 
   /** Returns the bytes of a chunk, checked against its id, or throws what is wrong with it or below it. */
@@ -96,7 +94,7 @@ export class DecodedChunks {
   private decode(id: ChunkId): Uint8Array {
     const { kernels, codec, hasher } = this.tools;
     const offered = this.offered.get(id);
-    if (offered !== undefined) return this.checkOffered(id, offered);
+    if (offered !== undefined) return this.checkOffered(offered);
     const stored = this.records.get(id);
     if (stored === undefined) throw corrupt('missing-chunk', 'no index segment has it', `chunk ${id}`);
     const { entry, bytes } = stored;
@@ -123,10 +121,17 @@ export class DecodedChunks {
     return this.places.get(length)?.pop() ?? this.tools.kernels.arena.take(length);
   }
 
-  private checkOffered(id: ChunkId, bytes: Uint8Array): Uint8Array {
-    const inPlace = placeInArena(this.tools.kernels, bytes);
-    if (this.tools.hasher.chunkId(inPlace) === id) return inPlace;
-    throw corrupt('chunk-id', 'changed in memory', `chunk ${id}`);
+  private checkOffered(known: KnownChunk): Uint8Array {
+    const { kernels, hasher } = this.tools;
+    const object = `chunk ${known.id}`;
+    try {
+      const raw = placeRaw(kernels, known, lengthOf(known));
+      if (hasher.chunkId(raw) === known.id) return raw;
+    } catch (cause) {
+      if (!isThetalogError(cause)) throw cause;
+      throw corrupt('chunk-id', `cannot be read any more where it was: ${cause.message}`, object);
+    }
+    throw corrupt('chunk-id', `changed ${'bytes' in known ? 'in memory' : 'in its file'}`, object);
   }
 
   /** What a record reads must be lower than itself, so that nothing can go in a circle. */
@@ -140,9 +145,14 @@ export class DecodedChunks {
   }
 }
 
-/** Returns the same bytes where kernels use them in place, if there is room. */
-export function placeInArena({ arena }: Kernels, bytes: Uint8Array): Uint8Array {
-  const place = arena.take(bytes.length);
-  place?.set(bytes);
-  return place ?? bytes;
+/** Returns so many bytes where kernels use them in place, if there is room. */
+export function placeRaw({ arena }: Kernels, raw: RawBytes, length: number): Uint8Array {
+  const place = arena.take(length);
+  if ('parts' in raw) return readParts(raw.parts, place ?? new Uint8Array(length));
+  place?.set(raw.bytes);
+  return place ?? raw.bytes;
+}
+
+function lengthOf(raw: RawBytes): number {
+  return 'bytes' in raw ? raw.bytes.length : raw.parts.reduce((sum, { length }) => sum + length, 0);
 }

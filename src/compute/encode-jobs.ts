@@ -10,14 +10,11 @@ import {
   type ChunkTools,
   DecodedChunks,
   type KnownChunk,
-  placeInArena,
+  placeRaw,
   type StoredRecord,
 } from './chunk-jobs.js';
-import { type FilePart, readParts } from './file-parts.js';
+import type { RawBytes } from './file-parts.js';
 import { type PlainError, toPlainError } from './plain-error.js';
-
-/** The bytes of a chunk, or where a thread finds them in files. */
-export type RawBytes = { readonly bytes: Uint8Array } | { readonly parts: readonly FilePart[] };
 
 /** A chunk in the store that may be read. */
 export interface BaseChunk {
@@ -50,7 +47,7 @@ export interface EncodeJob {
   readonly members: readonly EncodeMember[];
   /** What decoding the inputs takes. */
   readonly records: readonly StoredRecord[];
-  /** Chunks in memory; each is compared with its id before it is used. */
+  /** Chunks in memory or files; each is compared with its id before it is used. */
   readonly known: readonly KnownChunk[];
   /** Longest chain to make: what reads one as long is passed over. */
   readonly maxHeight: number;
@@ -91,10 +88,10 @@ export interface EncodeResult {
 
 /** Encodes the members of a job in order. */
 export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
-  const lent = [...job.members.flatMap(({ raw }) => ('bytes' in raw ? [raw.bytes] : [])), ...job.known].map(
-    (item) => (item instanceof Uint8Array ? item : item.bytes),
+  const lent = [...job.members.map(({ raw }) => raw), ...job.known].flatMap((raw) =>
+    'bytes' in raw ? [raw.bytes] : [],
   );
-  const raws = job.members.map(({ raw, length }) => place(tools, raw, length));
+  const raws = job.members.map(({ raw, length }) => placeRaw(tools.kernels, raw, length));
   const ids = job.members.map(({ id }, index) => id ?? tools.hasher.chunkId(raws[index]));
   const isNew = (index: number) => ids[index] !== job.members[index].base?.id;
   if (job.probe && ids.some((_, index) => isNew(index))) {
@@ -103,11 +100,6 @@ export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
   const encoder = new MemberEncoder(tools, job, raws);
   const members = ids.map((id, index) => (isNew(index) ? { id, encoded: encoder.encode(index) } : { id }));
   return { members, damage: encoder.damage, lent, output: job.output };
-}
-
-function place({ kernels }: ChunkTools, raw: RawBytes, length: number): Uint8Array {
-  if ('bytes' in raw) return placeInArena(kernels, raw.bytes);
-  return readParts(raw.parts, kernels.arena.take(length) ?? new Uint8Array(length));
 }
 
 class MemberEncoder {
@@ -127,7 +119,7 @@ class MemberEncoder {
     this.raws = raws;
     this.output = job.output;
     this.decoded = new DecodedChunks(tools, job.records, true);
-    for (const { id, bytes } of job.known) this.decoded.offer(id, bytes);
+    for (const known of job.known) this.decoded.offer(known);
     this.heights = job.members.map(({ base }) => base?.height ?? 0);
   }
 

@@ -12,6 +12,9 @@ export interface FilePart {
   readonly length: number;
 }
 
+/** The bytes of a chunk, or where a thread finds them in files. */
+export type RawBytes = { readonly bytes: Uint8Array } | { readonly parts: readonly FilePart[] };
+
 /** Digests files from their start. */
 export interface DigestJob {
   readonly kind: 'digest';

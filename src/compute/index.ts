@@ -18,9 +18,15 @@ export {
   type EncodeResult,
   encodeChunks,
   type PossiblePrediction,
-  type RawBytes,
 } from './encode-jobs.js';
-export { type DigestJob, type DigestResult, type FilePart, fileChanged, fileError } from './file-parts.js';
+export {
+  type DigestJob,
+  type DigestResult,
+  type FilePart,
+  fileChanged,
+  fileError,
+  type RawBytes,
+} from './file-parts.js';
 export { type InOrderOptions, inOrder } from './in-order.js';
 export { type Job, type JobKind, type Jobs, type Outcome, ownBuffers, type ResultOf } from './jobs.js';
 export { fromPlainError } from './plain-error.js';

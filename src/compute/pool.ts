@@ -20,6 +20,9 @@ const JOBS_PER_WORKER = 2;
 /** More threads than this only wait for memory. */
 const WORKERS_MAX = 16;
 
+/** Of a thread's heap: little of what a job makes outlives it, and by default a thread takes 10 MB more. */
+const YOUNG_MB = 6;
+
 export interface RunOptions {
   /** Buffers that are handed over with the job; views of any other buffer are copied, with ALL of their buffer. */
   transfer?: ArrayBuffer[];
@@ -180,7 +183,7 @@ export class ComputePool {
 function newWorker(): Worker | undefined {
   const workerData: WorkerData = { kernels: compiledKernels() };
   try {
-    return new Worker(workerPath(), { workerData });
+    return new Worker(workerPath(), { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
   } catch {
     return undefined;
   }

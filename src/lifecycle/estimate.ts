@@ -3,7 +3,6 @@ import {
   createContext,
   type LoadedManifest,
   planFiles,
-  readSource,
   resolveRef,
   type SaveExplanation,
   type SavePlan,
@@ -13,10 +12,10 @@ import {
   withFreshRoot,
 } from '../checkpoints/index.js';
 import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
-import { chunkLengths, objectKey } from '../format/index.js';
-import type { ChunkId } from '../hash/index.js';
+import { objectKey } from '../format/index.js';
 import { type FolderCheckpoint, findCheckpoints } from './checkpoint-folder.js';
 import { ProgressFinder, progressOf } from './checkpoint-order.js';
+import { ChunkFiles } from './chunk-files.js';
 import { EstimateStorage } from './estimate-storage.js';
 import type { Estimate, EstimatedPart, EstimateOptions } from './estimate-types.js';
 import { saveFilePlan } from './save-plan.js';
@@ -46,14 +45,6 @@ export async function estimateFiles(folder: string, options: EstimateOptions = {
   }
 }
 
-/** Where the bytes of a chunk are in the files it was made of. */
-interface ChunkPlace {
-  plan: SavePlan;
-  stream: number;
-  offset: number;
-  length: number;
-}
-
 class Estimator {
   private readonly context: StoreContext;
   private readonly storage: EstimateStorage;
@@ -68,10 +59,8 @@ class Estimator {
     restoreBytesPerSecond: null,
     problems: [],
   };
-  /** The chunks that the next save may be predicted from. */
-  private places = new Map<ChunkId, ChunkPlace>();
-  /** What chunks were read from since files were closed. */
-  private plans = new Set<SavePlan>();
+  /** Of the chunks that the next save may be predicted from. */
+  private readonly chunkFiles = new ChunkFiles();
   private readonly parts = new Map<string, EstimatedPart>();
   private latest: LoadedManifest | undefined;
 
@@ -93,7 +82,7 @@ class Estimator {
       plan.warnings.push(...gone);
       const { step, epoch } = progressOf(checkpoint, plan.progress);
       const progress = { ...plan.progress, step, epoch };
-      const planned: SavePlan = { ...plan, progress, baseBytes: (id) => this.read(id) };
+      const planned: SavePlan = { ...plan, progress, baseParts: (id) => this.chunkFiles.parts(id) };
       const request = { run: RUN, explain: true, signal, onProgress };
       const { explain, ...saved } = await saveFilePlan(this.context, Promise.resolve(planned), request);
       if (explain !== undefined) this.count(explain);
@@ -108,25 +97,16 @@ class Estimator {
       if (!isThetalogError(error) || error.kind === 'aborted') throw error;
       this.estimate.problems.push({ source: checkpoint.name, error });
     } finally {
-      await this.closeFiles();
+      await this.chunkFiles.close();
     }
   }
 
   /** Of files that were deleted or changed since they were looked at, no chunk can be read any more. */
   private async forgetChanged(): Promise<Warning[]> {
-    const warnings: Warning[] = [];
-    for (const plan of this.plans) {
-      try {
-        await plan.assertUnchanged();
-      } catch (error) {
-        if (!isThetalogError(error)) throw error;
-        for (const [id, place] of this.places) if (place.plan === plan) this.places.delete(id);
-        const { object = '', message } = error;
-        const what = `${message} What this checkpoint has in common with it may count in full.`;
-        warnings.push({ code: 'base-gone', message: what, object, offset: null });
-      }
-    }
-    return warnings;
+    return (await this.chunkFiles.forgetChanged()).map(({ object = '', message }) => {
+      const what = `${message} What this checkpoint has in common with it may count in full.`;
+      return { code: 'base-gone', message: what, object, offset: null };
+    });
   }
 
   async finish(): Promise<Estimate> {
@@ -144,11 +124,6 @@ class Estimator {
       saveBytesPerSecond: seconds > 0 ? logicalBytes / seconds : 0,
       restoreBytesPerSecond: restored ?? null,
     };
-  }
-
-  private async read(id: ChunkId): Promise<Uint8Array | undefined> {
-    const place = this.places.get(id);
-    return place && readSource(place.plan.sources[place.stream], place.offset, place.length);
   }
 
   private count({ groups, metadata }: SaveExplanation): void {
@@ -170,31 +145,14 @@ class Estimator {
       return context.cache.checkpoint(entry);
     });
     const index = await context.cache.index(loaded);
-    const { layout, content } = loaded;
-    const ids = content.streams.flatMap((stream) => stream.ids);
-    const needed = index.closure(ids, 'the estimate');
-    const places = new Map([...this.places].filter(([id]) => needed.has(id)));
-    for (const [stream, { ids: chunks }] of content.streams.entries()) {
-      const lengths = chunkLengths(
-        layout.streams[stream],
-        content.streams[stream],
-        context.config.chunkElements,
-      );
-      let offset = 0;
-      for (const [at, id] of chunks.entries()) {
-        places.set(id, { plan, stream, offset, length: lengths[at] });
-        offset += lengths[at];
-      }
-    }
-    this.places = places;
+    const needed = index.closure(
+      loaded.content.streams.flatMap((stream) => stream.ids),
+      'the estimate',
+    );
+    this.chunkFiles.keepOnly(needed);
+    this.chunkFiles.add(plan, loaded, context.config);
     this.latest = loaded;
     this.storage.keepFronts(new Set([...needed.values()].map(({ pack }) => objectKey('packs', pack))));
-  }
-
-  /** Files of earlier checkpoints are opened again when chunks of them are read. */
-  private async closeFiles(): Promise<void> {
-    for (const plan of this.plans) await plan.close();
-    this.plans = new Set([...this.places.values()].map((place) => place.plan));
   }
 }
 

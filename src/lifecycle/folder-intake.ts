@@ -13,8 +13,10 @@ import {
 } from '../checkpoints/index.js';
 import { fileChanged, fileError } from '../compute/index.js';
 import { isThetalogError, ThetalogError } from '../errors.js';
+import type { Root } from '../format/index.js';
 import { type FolderCheckpoint, inspect } from './checkpoint-folder.js';
 import { progressOf } from './checkpoint-order.js';
+import { ChunkFiles } from './chunk-files.js';
 import { saveFilePlan } from './save-plan.js';
 import { writtenNow } from './settling.js';
 import { removeSources } from './source-removal.js';
@@ -22,11 +24,15 @@ import { WatchLedger } from './watch-ledger.js';
 import { NOT_VERIFIED } from './watch-problems.js';
 import type { WatchOptions, WatchResult } from './watch-types.js';
 
+const STORED_MEANWHILE = 'stored-meanwhile';
+
 export class FolderIntake {
   private readonly context: StoreContext;
   private readonly folder: string;
   private readonly options: WatchOptions;
   private readonly ledger: WatchLedger;
+  /** What was stored last, as long as its files stay as they were: the next is predicted from it. */
+  private latest: { checkpoint: FolderCheckpoint; files: ChunkFiles } | undefined;
   private readonly takenIds = new Set<string>();
   private readonly presentIds = new Set<string>();
   private logicalBytes = 0;
@@ -64,20 +70,39 @@ export class FolderIntake {
 
   /** Does it. Throws `conflict` (`file-changed`) for one that its writer is not done with, `corrupt` for one that is cut off. */
   async take(checkpoint: FolderCheckpoint): Promise<void> {
+    if (this.isNew(checkpoint)) await this.ledger.update(this.context, this.options.run);
     const known = this.ledger.idOf(checkpoint) ?? (await this.findEqual(checkpoint));
-    if (known !== undefined) {
-      if (!this.takenIds.has(known)) this.presentIds.add(known);
-      if (await this.verify(checkpoint, known)) await this.remove(checkpoint);
-      return;
+    if (known !== undefined) return this.takePresent(checkpoint, known);
+    const planned = this.plan(checkpoint);
+    let saved: SaveResult;
+    try {
+      saved = await this.save(checkpoint, planned);
+    } catch (error) {
+      const stored = this.ledger.idOf(checkpoint);
+      if (!(isThetalogError(error) && error.code === STORED_MEANWHILE) || stored === undefined) throw error;
+      return this.takePresent(checkpoint, stored);
     }
-    const saved = await this.save(checkpoint);
     this.ledger.stored(checkpoint, saved.id);
     this.takenIds.add(saved.id);
     this.logicalBytes += saved.logicalBytes;
     this.storedBytes += saved.storedBytes;
+    await this.remember(checkpoint, await planned, saved.id);
     const verified = await this.verify(checkpoint, saved.id);
     const removed = verified && (await this.remove(checkpoint));
     this.options.onCheckpoint?.({ ...saved, source: checkpoint.name, verified, removed });
+  }
+
+  private async takePresent(checkpoint: FolderCheckpoint, id: string): Promise<void> {
+    if (!this.takenIds.has(id)) this.presentIds.add(id);
+    if (await this.verify(checkpoint, id)) await this.remove(checkpoint);
+  }
+
+  /** Keeps a checkpoint out that another watch of the folder has stored since this one looked. */
+  private async assertNew(checkpoint: FolderCheckpoint, root: Root): Promise<void> {
+    await this.ledger.updateFrom(this.context, root, this.options.run);
+    if (this.isNew(checkpoint)) return;
+    const message = `${checkpoint.name} was stored by another watch meanwhile.`;
+    throw new ThetalogError('conflict', STORED_MEANWHILE, message, { object: checkpoint.name });
   }
 
   /** Returns the id of what was last made of this entry, if that had the same content: touched, or copied. */
@@ -99,18 +124,36 @@ export class FolderIntake {
     return id;
   }
 
-  private save(checkpoint: FolderCheckpoint): Promise<SaveResult> {
+  private async save(checkpoint: FolderCheckpoint, planned: Promise<SavePlan>): Promise<SaveResult> {
     const { run, signal, onProgress } = this.options;
     const meta = WatchLedger.notesOf(checkpoint);
-    return saveFilePlan(this.context, this.plan(checkpoint), { run, meta, signal, onProgress });
+    try {
+      const beforeCommit = (root: Root) => this.assertNew(checkpoint, root);
+      return await saveFilePlan(this.context, planned, { run, meta, signal, onProgress, beforeCommit });
+    } finally {
+      await this.latest?.files.close();
+    }
+  }
+
+  private async remember(checkpoint: FolderCheckpoint, plan: SavePlan, id: string): Promise<void> {
+    const { config } = this.context;
+    const files = new ChunkFiles();
+    const isThere = await this.withStored(id, async (loaded) => {
+      files.add(plan, loaded, config);
+      return true;
+    });
+    this.latest = isThere ? { checkpoint, files } : undefined;
   }
 
   /** Plans it in such a way that it is not committed if any of it is not as it was found. */
   private async plan(checkpoint: FolderCheckpoint): Promise<SavePlan> {
     const plan = await planFiles(checkpoint.paths, { signal: this.options.signal, refuse: 'damaged' });
     const { step, epoch } = progressOf(checkpoint, plan.progress);
+    if (this.latest && (await this.hasChanged(this.latest.checkpoint))) this.latest = undefined;
+    const files = this.latest?.files;
     return {
       ...plan,
+      ...(files && { baseParts: (id) => files.parts(id) }),
       progress: { ...plan.progress, step, epoch },
       assertUnchanged: async () => {
         await plan.assertUnchanged();

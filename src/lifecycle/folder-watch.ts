@@ -21,6 +21,8 @@ const STALLED_FACTOR = 10;
 
 /** One look at the folder, and what came of it. */
 interface Look {
+  /** When what is there was seen. */
+  seenAt: number;
   /** How long finding out what is there took. */
   lookMs: number;
   waiting: Waiting[];
@@ -50,7 +52,7 @@ export class FolderWatch {
     this.settleMs = duration('settleMs', options.settleMs ?? SETTLE_MS_DEFAULT);
     this.intervalMs = duration('intervalMs', options.intervalMs ?? INTERVAL_MS_DEFAULT);
     const isMarked = options.marker !== undefined;
-    this.settling = new Settling({ settleMs: this.settleMs, isMarked, now: () => this.now() });
+    this.settling = new Settling({ settleMs: this.settleMs, isMarked });
     this.problems = new WatchProblems(options, () => this.now());
   }
 
@@ -64,10 +66,11 @@ export class FolderWatch {
     await findCheckpoints(folder, options, context.hasher);
     if (options.removeSourceFiles === true) await finishRemovals(folder);
     const intake = await FolderIntake.open(context, folder, options);
-    const begun = this.now();
+    let firstSeenAt: number | undefined;
     while (signal?.aborted !== true) {
       const look = await this.look(intake);
-      if (options.once === true && this.isOver(look, this.now() - begun)) break;
+      firstSeenAt ??= look.seenAt;
+      if (options.once === true && this.isOver(look, look.seenAt - firstSeenAt)) break;
       await context.environment.sleep(this.restMs(look), signal);
     }
     if (options.once === true) throwIfAborted(signal);
@@ -78,7 +81,8 @@ export class FolderWatch {
     const begun = this.now();
     try {
       const found = await findCheckpoints(this.folder, this.options, this.context.hasher);
-      this.settling.observe(found);
+      const seenAt = this.now();
+      this.settling.observe(found, seenAt);
       this.noteMissing(found);
       this.problems.solved(this.folder);
       const needed = found.filter((checkpoint) => intake.needs(checkpoint));
@@ -90,11 +94,11 @@ export class FolderWatch {
       const ready = whole.filter((checkpoint) => this.problems.mayTry(checkpoint));
       const tried = await this.takeAll(intake, await this.order.inOrder(ready, this.options.signal));
       this.wanted = namesOf(found.filter((checkpoint) => intake.isNew(checkpoint) && !checkpoint.lacks));
-      return { lookMs, waiting, tried };
+      return { seenAt, lookMs, waiting, tried };
     } catch (error) {
       if (!isThetalogError(error) || error.kind === 'aborted') throw error;
       this.problems.failed({ name: this.folder, state: '' }, error);
-      return { lookMs: this.now() - begun, waiting: [], tried: 0 };
+      return { seenAt: begun, lookMs: this.now() - begun, waiting: [], tried: 0 };
     }
   }
 
@@ -129,10 +133,13 @@ export class FolderWatch {
     this.problems.keepOnly(names.add(this.folder));
   }
 
-  /** What was still being written when all else had been tried is left to the next time. */
-  private isOver({ waiting, tried }: Look, elapsedMs: number): boolean {
+  /**
+   * What was still being written when all else had been tried is left to the next time. `seenForMs`: since the folder was first seen; how
+   * long a look takes counts for nothing.
+   */
+  private isOver({ waiting, tried }: Look, seenForMs: number): boolean {
     if (this.problems.nextAttemptAt !== undefined) return false;
-    if (waiting.length > 0 && (tried > 0 || elapsedMs < 2 * this.settleMs)) return false;
+    if (waiting.length > 0 && (tried > 0 || seenForMs < 2 * this.settleMs)) return false;
     for (const { checkpoint, reason } of waiting) this.problems.waits(checkpoint, reason);
     return true;
   }

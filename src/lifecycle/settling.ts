@@ -7,7 +7,6 @@ export interface SettlingOptions {
   settleMs: number;
   /** Whether a marker says that a checkpoint is whole: then nothing else need. */
   isMarked: boolean;
-  now(): number;
 }
 
 /** What is known of an entry. */
@@ -28,14 +27,15 @@ export interface Waiting {
 export class Settling {
   private readonly options: SettlingOptions;
   private seen = new Map<string, Seen>();
+  private seenAt = 0;
 
   constructor(options: SettlingOptions) {
     this.options = options;
   }
 
   /** Takes what is in the folder now; what is gone from it is forgotten. */
-  observe(found: readonly FolderCheckpoint[]): void {
-    const now = this.options.now();
+  observe(found: readonly FolderCheckpoint[], now: number): void {
+    this.seenAt = now;
     this.seen = new Map(
       found.map(({ name, state }): [string, Seen] => {
         const known = this.seen.get(name);
@@ -46,10 +46,12 @@ export class Settling {
 
   /** Tells those that are whole, as far as can be told without reading them, from those to wait for. */
   async sort(found: readonly FolderCheckpoint[]): Promise<{ whole: FolderCheckpoint[]; waiting: Waiting[] }> {
-    const { settleMs, isMarked, now } = this.options;
+    const { settleMs, isMarked } = this.options;
     const quiet: FolderCheckpoint[] = [];
     const waiting: Waiting[] = [];
-    const quietFor = ({ name }: FolderCheckpoint): number => now() - (this.seen.get(name)?.since ?? now());
+    // Since then nobody has looked whether anything changed.
+    const quietFor = ({ name }: FolderCheckpoint): number =>
+      this.seenAt - (this.seen.get(name)?.since ?? this.seenAt);
     const wait = (checkpoint: FolderCheckpoint, reason: string): void => {
       waiting.push({ checkpoint, reason, quietMs: quietFor(checkpoint) });
     };

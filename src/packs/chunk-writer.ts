@@ -10,6 +10,7 @@ import {
   type EncodeResult,
   type FilePart,
   fromPlainError,
+  type KnownChunk,
   ownBuffers,
   type PossiblePrediction,
   type RawBytes,
@@ -60,6 +61,13 @@ export interface ChunkGroup {
   readonly known: readonly ChunkBuffer[];
 }
 
+/** A chunk of the base that lies in files, too, which stay open until it is released. */
+export interface HeldChunk {
+  readonly id: ChunkId;
+  readonly parts: readonly FilePart[];
+  release(): void;
+}
+
 /** A group with all that storing it takes. */
 export interface EncodedGroup {
   readonly group: ChunkGroup;
@@ -101,8 +109,8 @@ export interface ChunkWriterOptions {
   onDamage(error: ThetalogError): void;
   log?: EncodingLog;
   signal?: AbortSignal;
-  /** Returns the bytes of a chunk of the base that need not be read from the store. */
-  baseBytes?(id: ChunkId): Promise<Uint8Array | undefined>;
+  /** Returns a chunk of the base that need not be read from the store. */
+  holdBase?: ((id: ChunkId) => Promise<HeldChunk | undefined>) | undefined;
 }
 
 export class ChunkWriter {
@@ -140,20 +148,38 @@ export class ChunkWriter {
       inputs.flatMap((input) => ('id' in input && !known.has(input.id) ? [input.id] : [])),
     );
     if (stored.size > 0 && !this.changes) {
-      const result = await this.run(group, possible, [], true);
+      const result = await this.run(group, possible, [], [], true);
       if (
         result.members.every(({ id }, at) => id === group.members[at].base && this.entryOf(id) !== undefined)
       )
         return { group, result, predictions: possible };
     }
-    const elsewhere = await this.readElsewhere(stored);
-    for (const { id } of elsewhere) known.add(id);
-    const { records, unreadable } = await this.read(stored, known);
+    const held = await this.holdBases(stored);
+    try {
+      const encoded = await this.encodeWith(group, possible, stored, held);
+      if (held.length === 0 || encoded.result.damage.length === 0) return encoded;
+      // What is not any more what it was is in the store all the same.
+      this.options.memory.giveOutput(encoded.result.output);
+      return await this.encodeWith(group, possible, stored, []);
+    } finally {
+      for (const { release } of held) release();
+    }
+  }
+
+  /** `stored`: the inputs that are in the store; those that are held are not read from it. */
+  private async encodeWith(
+    group: ChunkGroup,
+    possible: readonly (readonly PossiblePrediction[])[],
+    stored: ReadonlySet<ChunkId>,
+    held: readonly HeldChunk[],
+  ): Promise<EncodedGroup> {
+    const atHand = new Set([...group.known, ...held].map(({ id }) => id));
+    const wanted = new Set([...stored].filter((id) => !atHand.has(id)));
+    const { records, unreadable } = await this.read(wanted, atHand);
     const predictions = possible.map((all) =>
       all.filter((one) => !one.inputs.some((input) => 'id' in input && unreadable.has(input.id))),
     );
-    const all = { ...group, known: [...group.known, ...elsewhere] };
-    const result = await this.run(all, predictions, records, false);
+    const result = await this.run(group, predictions, records, held, false);
     for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) this.options.spare.give(buffer);
     return { group, result, predictions };
   }
@@ -192,7 +218,7 @@ export class ChunkWriter {
 
   private async encodeAlone(group: ChunkGroup, at: number): Promise<EncodedRecord> {
     const alone = { members: [{ ...group.members[at], base: undefined }], known: [] };
-    const { members } = await this.run(alone, [[]], [], false);
+    const { members } = await this.run(alone, [[]], [], [], false);
     const [{ encoded }] = members;
     if (encoded === undefined) throw new Error('a chunk without a base was not encoded');
     return encoded;
@@ -224,6 +250,7 @@ export class ChunkWriter {
     group: ChunkGroup,
     predictions: readonly (readonly PossiblePrediction[])[],
     records: readonly StoredRecord[],
+    held: readonly HeldChunk[],
     probe: boolean,
   ): Promise<EncodeResult> {
     const { compute, signal, maxHeight } = this.options;
@@ -236,7 +263,10 @@ export class ChunkWriter {
       const id = 'buffer' in raw ? raw.buffer.id : undefined;
       return { raw: bytes, length, dtype, id, base: this.baseChunk(base), predictions: predictions[at] };
     });
-    const known = group.known.flatMap(({ id, bytes }) => (id === undefined ? [] : [{ id, bytes }]));
+    const known: KnownChunk[] = [
+      ...group.known.flatMap(({ id, bytes }) => (id === undefined ? [] : [{ id, bytes }])),
+      ...held.map(({ id, parts }) => ({ id, parts })),
+    ];
     const output = probe ? new Uint8Array(0) : this.takeOutput(group);
     const job: EncodeJob = {
       kind: 'encode',
@@ -266,18 +296,20 @@ export class ChunkWriter {
     return this.options.memory.takeOutput(length);
   }
 
-  /** Takes chunks that need not be read from the store out of those that are wanted. */
-  private async readElsewhere(wanted: Set<ChunkId>): Promise<Required<ChunkBuffer>[]> {
-    const { baseBytes } = this.options;
-    const found: Required<ChunkBuffer>[] = [];
-    if (baseBytes === undefined) return found;
-    for (const id of [...wanted]) {
-      const bytes = await baseBytes(id);
-      if (bytes === undefined) continue;
-      found.push({ id, bytes });
-      wanted.delete(id);
+  private async holdBases(wanted: Iterable<ChunkId>): Promise<HeldChunk[]> {
+    const { holdBase } = this.options;
+    if (holdBase === undefined) return [];
+    const held: HeldChunk[] = [];
+    try {
+      for (const id of wanted) {
+        const chunk = await holdBase(id);
+        if (chunk !== undefined) held.push(chunk);
+      }
+    } catch (error) {
+      for (const { release } of held) release();
+      throw error;
     }
-    return found;
+    return held;
   }
 
   /** Reads what decoding the given chunks takes. Old damage must not keep anyone from saving anew. */

@@ -9,8 +9,11 @@ import type { SpareMemory } from './spare-memory.js';
 
 /** Bytes between two records that are read along: cheaper than another read. */
 const GAP_BYTES_MAX = 128 * 1024;
-/** Larger reads gain nothing, and would hold more than is needed at once. */
-const READ_BYTES_MAX = 8 * 2 ** 20;
+/**
+ * Larger reads gain nothing, and would hold more than is needed at once. Reads share memory of this size: of other sizes what one gives back
+ * is hardly ever of use to the next, and a watch of many checkpoints mapped 100 MB anew for each.
+ */
+const READ_BYTES_MAX = 4 * 2 ** 20;
 
 /** Records next to one another in one pack. */
 interface RecordRun {
@@ -55,10 +58,20 @@ export async function readRecords(
   spare?: SpareMemory,
 ): Promise<StoredRecord[]> {
   const bytesOf = new Map<ChunkEntry, Uint8Array>();
+  const runs = recordRuns(entries);
+  const total = runs.reduce((sum, { start, end }) => sum + end - start, 0);
+  let memory: Uint8Array = new Uint8Array(0);
+  const takeMemory = (length: number): Uint8Array | undefined => {
+    if (spare === undefined) return undefined;
+    if (memory.length < length) memory = spare.take(Math.max(length, Math.min(total, READ_BYTES_MAX)));
+    const taken = memory.subarray(0, length);
+    memory = memory.subarray(length);
+    return taken;
+  };
   const readRun = async ({ pack, start, end, entries: members }: RecordRun): Promise<void> => {
     const object = objectKey('packs', pack);
     const length = end - start;
-    const bytes = await storage.get(object, { offset: start, length }, spare?.take(length));
+    const bytes = await storage.get(object, { offset: start, length }, takeMemory(length));
     if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', object);
     for (const entry of members) {
       const record = bytes.subarray(entry.offset - start, entry.offset - start + entry.length);
@@ -67,7 +80,7 @@ export async function readRecords(
       bytesOf.set(entry, record);
     }
   };
-  await Promise.all(recordRuns(entries).map(readRun));
+  await Promise.all(runs.map(readRun));
   return entries.map((entry) => ({ entry, bytes: bytesOf.get(entry) ?? new Uint8Array(0) }));
 }
 

@@ -10,18 +10,26 @@
  */
 const STEP_BYTES = 4 * 2 ** 20;
 const SIZE_BYTES_MIN = 4096;
-/** Kept between operations: what one tensor takes, so that reading one after another maps nothing new. */
-const KEPT_BYTES_MAX = 16 * 2 ** 20;
+/** Kept in any case: what one tensor takes, so that reading one after another maps nothing new. */
+const KEPT_BYTES_MIN = 16 * 2 ** 20;
+
+/** Memory is dropped once so many operations had no use for it. */
+const OPERATIONS = 8;
 
 export class SpareMemory {
+  /** Smallest first. */
   private readonly free: SharedArrayBuffer[] = [];
+  private freeBytes = 0;
+  /** The least that was free at any time of this operation, and of each of some before. */
+  private leastFree = 0;
+  private readonly leastFreeBefore: number[] = [];
 
   /** Returns memory with any content, the start of a buffer that nothing else uses until it is given back. */
   take(length: number): Uint8Array {
-    const at = this.free.findIndex(({ byteLength }) => byteLength >= length);
-    const [known] = at < 0 ? [] : this.free.splice(at, 1);
+    const known = this.remove(this.free.findIndex(({ byteLength }) => byteLength >= length));
     // Where all are too small one of them is dropped: what is kept does not grow beyond what is used at once.
-    if (known === undefined) this.free.shift();
+    if (known === undefined) this.remove(0);
+    this.leastFree = Math.min(this.leastFree, this.freeBytes);
     return new Uint8Array(known ?? new SharedArrayBuffer(sizeFor(length)), 0, length);
   }
 
@@ -29,13 +37,32 @@ export class SpareMemory {
   give(buffer: ArrayBufferLike): void {
     if (!(buffer instanceof SharedArrayBuffer)) return;
     this.free.push(buffer);
+    this.freeBytes += buffer.byteLength;
     this.free.sort((a, b) => a.byteLength - b.byteLength);
   }
 
-  /** Says that an operation has ended: drops the largest of what is not in use until little is kept. */
+  /**
+   * Says that an operation has ended: drops what neither it nor any of some before had a use for. Not more: what is dropped stays mapped until
+   * a collector comes, which shared memory gives no reason to, while the next operation maps as much anew. Dropping all but 16 MiB, a watch of
+   * a hundred checkpoints took up to 1 GB.
+   */
   rest(): void {
-    let kept = this.free.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    while (kept > KEPT_BYTES_MAX) kept -= this.free.pop()?.byteLength ?? kept;
+    this.leastFreeBefore.push(this.leastFree);
+    const isKnown = this.leastFreeBefore.length >= OPERATIONS;
+    let unused = isKnown ? Math.min(...this.leastFreeBefore, this.freeBytes - KEPT_BYTES_MIN) : 0;
+    if (isKnown) this.leastFreeBefore.shift();
+    for (let at = this.free.length - 1; at >= 0; at--) {
+      if (this.free[at].byteLength > unused) continue;
+      unused -= this.free[at].byteLength;
+      this.remove(at);
+    }
+    this.leastFree = this.freeBytes;
+  }
+
+  private remove(at: number): SharedArrayBuffer | undefined {
+    const [buffer] = at < 0 ? [] : this.free.splice(at, 1);
+    this.freeBytes -= buffer?.byteLength ?? 0;
+    return buffer;
   }
 }
 

@@ -290,6 +290,17 @@ describe('errors', () => {
     expect(seen.result.problems).toEqual([]);
   });
 
+  test('with once, however slow a look is, it waits until files can have settled', async () => {
+    const folder = await WatchedFolder.make();
+    await folder.write('step-1.pth', 1);
+    // Each look at the clock takes ten times as long as files take to settle.
+    folder.time.now = () => {
+      folder.time.clock += 30_000;
+      return folder.time.clock;
+    };
+    expect((await folder.watch()).result).toMatchObject({ taken: 1, problems: [] });
+  });
+
   test('with once it is given up after three attempts', async () => {
     const storage = new FullStorage();
     const folder = await WatchedFolder.make(storage);
