@@ -3,18 +3,12 @@
  * Planning finds the cheapest form from histograms, writing carries it out, so that nothing is coded twice.
  */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
-import { huffmanBytesMax, type Kernels, STATE_COUNTS, type StateCount } from '../kernels/index.js';
+import { type Kernels, STATE_COUNTS, type StateCount } from '../kernels/index.js';
 import type { CostModel } from './cost.js';
+import type { StreamEffort } from './effort.js';
 import { type FrequencyTable, fitFrequencies, readFrequencies } from './frequency-table.js';
-import {
-  type ByteCode,
-  fittedByteCode,
-  hasCodes,
-  huffmanBits,
-  readByteLengths,
-  writeByteLengths,
-} from './huffman-code.js';
 import { STREAM } from './record-ids.js';
+import { type PlaneState, SampledPlaneCoder, writeRaw } from './sampled-plane.js';
 
 /** Shorter streams take one coder state: three more would cost 12 bytes and save microseconds. */
 const ONE_STATE_BYTES_MAX = 4096;
@@ -22,29 +16,9 @@ const ONE_STATE_BYTES_MAX = 4096;
 /** Zero bytes out of 16 from which on gaps and values are tried. */
 const SPARSE_ZEROS_OF_16 = 13;
 
-/** Planes from this length on are sampled first: noise and Huffman codes need no whole histogram. */
-const SAMPLED_BYTES_MIN = 32_768;
-
-/** Bits that a sample of noise, all 256 values, lacks: 255 / (2 ln 2), after G. Miller and W. Madow. */
-const SAMPLE_BIAS_BITS = 184;
-
 /** Kind, states and length of an entropy-coded stream; kind and two counts of a sparse one. */
 const ENTROPY_HEADER_BYTES = 5;
 const SPARSE_HEADER_BYTES = 7;
-
-/** How the encoder weighs time against bytes. */
-export interface StreamEffort {
-  /** Entropy coding is taken up to this share of the raw bytes. */
-  readonly entropyShareMax: number;
-  /** Huffman codes, which are many times faster, are taken where they lose up to this share of the raw bytes. */
-  readonly huffmanLossMax: number;
-  /** Gaps and values, which skip zeros at memory speed, are taken up to this share of the best other form. */
-  readonly sparseShareMax: number;
-  /** Prefix codes are taken up to this share of the bytes of a block's planes. */
-  readonly prefixShareMax: number;
-  /** Classes of dense 32-bit lanes, which are the slowest, are taken where they save this share of the raw bytes. */
-  readonly classGainMin: number;
-}
 
 interface PlainPlan {
   readonly kind: 'zero' | 'constant' | 'raw';
@@ -69,14 +43,10 @@ interface SparsePlan {
 type DensePlan = PlainPlan | EntropyPlan;
 type StreamPlan = DensePlan | SparsePlan;
 
-/** What blocks of a record hand on to the next for one of their planes. */
-export interface PlaneState {
-  code?: ByteCode;
-}
-
 export class ByteStreamCoder {
   private readonly kernels: Kernels;
   private readonly cost: CostModel;
+  private readonly sampled: SampledPlaneCoder;
   private readonly planeCounts = new Uint32Array(256);
   private readonly gapCounts = new Uint32Array(256);
   private readonly valueCounts = new Uint32Array(256);
@@ -84,11 +54,12 @@ export class ByteStreamCoder {
   constructor(kernels: Kernels, cost: CostModel) {
     this.kernels = kernels;
     this.cost = cost;
+    this.sampled = new SampledPlaneCoder(kernels, cost);
   }
 
   /** Writes a plane. */
   write(writer: ByteWriter, bytes: Uint8Array, effort: StreamEffort, plane: PlaneState): void {
-    if (this.writeSampled(writer, bytes, effort, plane)) return;
+    if (this.sampled.write(writer, bytes, effort, plane)) return;
     const counts = this.planeCounts;
     this.kernels.histogram(bytes, counts);
     const dense = this.planDense(bytes.length, counts, effort);
@@ -97,57 +68,6 @@ export class ByteStreamCoder {
     const best =
       sparse !== undefined && sparse.costBytes < dense.costBytes * effort.sparseShareMax ? sparse : dense;
     this.perform(writer, bytes, best);
-  }
-
-  /** Writes a long plane by what a sample says of it, as it is or in a Huffman code; returns whether one of them suits it. */
-  private writeSampled(
-    writer: ByteWriter,
-    bytes: Uint8Array,
-    { entropyShareMax, huffmanLossMax }: StreamEffort,
-    plane: PlaneState,
-  ): boolean {
-    if (bytes.length < SAMPLED_BYTES_MIN) return false;
-    const counts = this.planeCounts;
-    this.kernels.sampledHistogram(bytes, counts);
-    const taken = counts.reduce((sum, count) => sum + count, 0);
-    const needed = this.cost.entropyBits(counts);
-    if (needed > 8 * taken * entropyShareMax - SAMPLE_BIAS_BITS) {
-      writeRaw(writer, bytes);
-      return true;
-    }
-    // One bit for each byte is the least that a Huffman code takes.
-    if (needed < taken) return false;
-    const most = Math.min(needed + 8 * taken * huffmanLossMax, 8 * taken * entropyShareMax);
-    const code = this.codeFor(bytes, counts, most, plane.code);
-    if (code === undefined || !this.writeHuffman(writer, bytes, code)) return false;
-    plane.code = code;
-    return true;
-  }
-
-  /** Returns the code of the plane before where it will do, or one that takes up to `most` bits of a sample, if there is one. */
-  private codeFor(
-    bytes: Uint8Array,
-    counts: Uint32Array,
-    most: number,
-    known?: ByteCode,
-  ): ByteCode | undefined {
-    const range = this.kernels.byteRange(bytes);
-    if (known && hasCodes(known, range) && huffmanBits(counts, known.lengths) <= most) return known;
-    if (range.varying === 0) return undefined;
-    const fitted = fittedByteCode(counts, range);
-    return huffmanBits(counts, fitted.lengths) <= most ? fitted : undefined;
-  }
-
-  /** Writes nothing, and returns false, where the sample was wrong: the plane would grow. */
-  private writeHuffman(writer: ByteWriter, bytes: Uint8Array, { lengths }: ByteCode): boolean {
-    const start = writer.length;
-    writer.u8(STREAM.huffman);
-    writeByteLengths(writer, lengths);
-    const room = writer.open(huffmanBytesMax(bytes.length));
-    writer.close(this.kernels.encodeHuffman(bytes, lengths, room));
-    if (writer.length - start <= bytes.length) return true;
-    writer.length = start;
-    return false;
   }
 
   private planDense(length: number, counts: Uint32Array, effort: StreamEffort): DensePlan {
@@ -215,18 +135,9 @@ export class ByteStreamCoder {
   read(reader: ByteReader, output: Uint8Array): void {
     const start = reader.offset;
     if (reader.bytes[start] === STREAM.sparse) this.readSparse(reader, output);
-    else if (reader.bytes[start] === STREAM.huffman) this.readHuffman(reader, output);
+    else if (reader.bytes[start] === STREAM.huffman) this.sampled.readHuffman(reader, output);
+    else if (reader.bytes[start] === STREAM.sevenBits) this.sampled.readSeven(reader, output);
     else this.readDense(reader, output);
-  }
-
-  private readHuffman(reader: ByteReader, output: Uint8Array): void {
-    const start = reader.offset;
-    reader.u8();
-    const lengths = readByteLengths(reader);
-    const coded = reader.bytes.subarray(reader.offset, reader.end);
-    const used = this.kernels.decodeHuffman(coded, lengths, output);
-    if (used < 0) reader.fail('record-stream', 'a Huffman-coded stream does not end where it should', start);
-    reader.view8(used);
   }
 
   private readSparse(reader: ByteReader, output: Uint8Array): void {
@@ -281,11 +192,6 @@ export class ByteStreamCoder {
       reader.fail('record-stream', 'an entropy-coded stream does not end where it should', start);
     }
   }
-}
-
-function writeRaw(writer: ByteWriter, bytes: Uint8Array): void {
-  writer.u8(STREAM.raw);
-  writer.bytes(bytes);
 }
 
 function statesFor(length: number): StateCount {

@@ -1,9 +1,10 @@
 import { ByteReader } from '../bytes/index.js';
 import type { Kernels } from '../kernels/index.js';
 import { type DType, dtypeInfo } from '../tensor/index.js';
-import { ByteStreamCoder, type StreamEffort } from './byte-stream.js';
+import { ByteStreamCoder } from './byte-stream.js';
 import { CostModel } from './cost.js';
 import { type DeflateLevel, decodeDeflate, encodeDeflate, smallerIfRepeated } from './deflate-record.js';
+import type { StreamEffort } from './effort.js';
 import { PlanesCoder, placeRecord, planesInputs } from './planes-record.js';
 import type { Prediction } from './prediction.js';
 import { bitsAlone, cheapestPrediction, fittingPredictions } from './prediction-choice.js';

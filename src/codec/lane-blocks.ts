@@ -14,10 +14,11 @@ import {
   type PrefixModel,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
-import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
+import type { ByteStreamCoder } from './byte-stream.js';
 import { sampledChanges } from './change-sample.js';
 import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout } from './class-block.js';
 import type { CostModel } from './cost.js';
+import type { StreamEffort } from './effort.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
 import { halfOf, LaneSampler } from './lane-sample.js';
 import { newPlaneStates, type PlaneBlock, PlaneBlockCoder } from './plane-block.js';

@@ -18,9 +18,9 @@ import {
   markLowMax,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
-import type { StreamEffort } from './byte-stream.js';
 import { sampledChanges, sumOf } from './change-sample.js';
 import { floatLayout } from './class-block.js';
+import type { StreamEffort } from './effort.js';
 import type { LaneBlocks } from './lane-blocks.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';

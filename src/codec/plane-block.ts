@@ -2,11 +2,13 @@
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
 import { BLOCK_BYTES_MAX, type Kernels, LANE_BYTES_MAX } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
-import type { ByteStreamCoder, PlaneState, StreamEffort } from './byte-stream.js';
+import type { ByteStreamCoder } from './byte-stream.js';
 import { VALUE_BIAS_BITS } from './class-block.js';
 import type { CostModel } from './cost.js';
+import type { StreamEffort } from './effort.js';
 import type { LaneSample } from './lane-sample.js';
 import { BLOCK } from './record-ids.js';
+import type { PlaneState } from './sampled-plane.js';
 import { scratchBytes } from './scratch.js';
 
 /** A block that is being written. */

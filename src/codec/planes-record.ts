@@ -2,8 +2,9 @@
 import { type ByteReader, ByteWriter } from '../bytes/index.js';
 import { type Arena, BLOCK_BYTES_MAX, type Kernels } from '../kernels/index.js';
 import { type DType, type DTypeInfo, dtypeById, dtypeInfo } from '../tensor/index.js';
-import type { ByteStreamCoder, StreamEffort } from './byte-stream.js';
+import type { ByteStreamCoder } from './byte-stream.js';
 import type { CostModel } from './cost.js';
+import type { StreamEffort } from './effort.js';
 import { LaneBlocks } from './lane-blocks.js';
 import { MarkedLanes } from './marked-lanes.js';
 import { type Predictor, type PredictorRoom, predictorRoom, wholePrediction } from './predictor.js';

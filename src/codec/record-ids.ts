@@ -44,4 +44,12 @@ export const BLOCK = {
 } as const;
 
 /** How a byte stream is coded. */
-export const STREAM = { zero: 1, constant: 2, raw: 3, entropy: 4, sparse: 5, huffman: 6 } as const;
+export const STREAM = {
+  zero: 1,
+  constant: 2,
+  raw: 3,
+  entropy: 4,
+  sparse: 5,
+  huffman: 6,
+  sevenBits: 7,
+} as const;

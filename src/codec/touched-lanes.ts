@@ -6,7 +6,7 @@
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
 import { BLOCK_BYTES_MAX, type Kernels, LINE_BYTES } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
-import type { StreamEffort } from './byte-stream.js';
+import type { StreamEffort } from './effort.js';
 import type { MarkedLanes } from './marked-lanes.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';

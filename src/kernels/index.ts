@@ -9,6 +9,7 @@ export {
   type ByteRange,
   type ClassStreams,
   CONTEXT_GROUPS_MAX,
+  type CommonBit,
   type ContextTables,
   type FloatLayout,
   type KernelImplementation,
@@ -23,6 +24,7 @@ export {
   type SparseStreams,
   STATE_COUNTS,
   type StateCount,
+  sevenBytes,
 } from './kernels.js';
 export { loadKernels } from './loader.js';
 export * from './mark-model.js';

@@ -94,6 +94,18 @@ export interface ByteRange {
   readonly varying: number;
 }
 
+/** A bit that all of some bytes have in common. */
+export interface CommonBit {
+  /** 0 to 7, the lowest first. */
+  readonly bit: number;
+  readonly value: 0 | 1;
+}
+
+/** Bytes that so many bytes take as seven bits each. */
+export function sevenBytes(length: number): number {
+  return Math.ceil((7 * length) / 8);
+}
+
 /** Where content-defined chunks may end. Masks apply to the 32-bit gear hash; a boundary lies where the masked bits are 0. */
 export interface BoundaryRule {
   /** No boundary before this many bytes. */
@@ -214,6 +226,12 @@ export interface Kernels {
 
   /** The inverse: fills `output` from the start of `coded`, and returns how many bytes that took, or -1 for damage. */
   decodeHuffman(coded: Uint8Array, lengths: Uint8Array, output: Uint8Array): number;
+
+  /** Fills `output`, sevenBytes of the plane (at most BLOCK_LANES bytes), with the other seven bits of each byte, the lowest first. */
+  packSeven(plane: Uint8Array, common: CommonBit, output: Uint8Array): void;
+
+  /** The inverse: fills `plane`. Returns false for damage: bits that are left over and not 0. */
+  unpackSeven(coded: Uint8Array, common: CommonBit, plane: Uint8Array): boolean;
 
   /** Sets `counts` (256) to how often each symbol of a prefix code, context * 17 + class, occurs in a block of f32 lanes. */
   countPrefix(

@@ -10,12 +10,14 @@ import {
   BLOCK_LANES,
   type ClassStreams,
   CONTEXT_GROUPS_MAX,
+  type CommonBit,
   type ContextTables,
   type FloatLayout,
   type LaneLayout,
   LINE_BYTES,
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
+  sevenBytes,
 } from './kernels.js';
 import {
   MARK_CONTEXTS,
@@ -133,6 +135,13 @@ export function demandHuffman(plane: Uint8Array, lengths: Uint8Array, output: Ui
   demandPlane(plane);
   demand(isCompleteHuffman(lengths), 'a complete code');
   demand(output === undefined || output.length >= huffmanBytesMax(plane.length), 'room for any plane');
+}
+
+/** A plane as seven bits a byte. */
+export function demandSeven(plane: Uint8Array, { bit }: CommonBit, coded: Uint8Array): void {
+  demandPlane(plane);
+  demand(Number.isInteger(bit) && bit >= 0 && bit < 8, 'a bit of a byte');
+  demand(coded.length === sevenBytes(plane.length), 'seven bits for each byte');
 }
 
 export function demandContexts(symbols: Uint8Array, contexts: Uint8Array, tables: ContextTables): void {

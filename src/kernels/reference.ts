@@ -20,6 +20,7 @@ import {
   demandRoom,
   demandSameLanes,
   demandSample,
+  demandSeven,
   demandWindow,
 } from './preconditions.js';
 import { contentBoundaryReference } from './reference-boundary.js';
@@ -46,6 +47,7 @@ import {
 } from './reference-planes.js';
 import { predictReference } from './reference-predict.js';
 import { countPrefixReference, decodePrefixReference, encodePrefixReference } from './reference-prefix.js';
+import { packSevenReference, unpackSevenReference } from './reference-seven-bits.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
 import { ARENA_BYTES } from './wasm-memory.js';
 import { xxh3Secret } from './xxh3-secret.js';
@@ -80,7 +82,15 @@ const PREFIX_KERNELS: Pick<Kernels, 'countPrefix' | 'encodePrefix' | 'decodePref
   },
 };
 
-const HUFFMAN_KERNELS: Pick<Kernels, 'encodeHuffman' | 'decodeHuffman'> = {
+const PLANE_KERNELS: Pick<Kernels, 'packSeven' | 'unpackSeven' | 'encodeHuffman' | 'decodeHuffman'> = {
+  packSeven(plane, common, output) {
+    demandSeven(plane, common, output);
+    packSevenReference(plane, common, output);
+  },
+  unpackSeven(coded, common, plane) {
+    demandSeven(plane, common, coded);
+    return unpackSevenReference(coded, common, plane);
+  },
   encodeHuffman(bytes, lengths, output) {
     demandHuffman(bytes, lengths, output);
     return encodeHuffmanReference(bytes, lengths, output);
@@ -172,7 +182,7 @@ export function typescriptKernels(): Kernels {
       return decodeEntropyReference(coded, frequencies, states, output);
     },
     ...classKernels(),
-    ...HUFFMAN_KERNELS,
+    ...PLANE_KERNELS,
     ...PREFIX_KERNELS,
     ...GAP_KERNELS,
     ...MARK_KERNELS,

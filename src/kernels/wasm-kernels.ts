@@ -30,7 +30,6 @@ import {
 } from './preconditions.js';
 import { WasmClasses } from './wasm-classes.js';
 import { WasmGaps } from './wasm-gaps.js';
-import { WasmHuffman } from './wasm-huffman.js';
 import { WasmMarks } from './wasm-marks.js';
 import {
   ARENA,
@@ -53,6 +52,7 @@ import {
   ZEROS,
 } from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
+import { WasmPlanes } from './wasm-planes.js';
 import { runFormula } from './wasm-predict.js';
 import { WasmPrefix } from './wasm-prefix.js';
 import { WasmViews } from './wasm-views.js';
@@ -83,12 +83,14 @@ export class WasmKernels implements Kernels {
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
-  private readonly huffman: WasmHuffman;
+  private readonly planes: WasmPlanes;
   private readonly prefix: WasmPrefix;
   private readonly gaps: WasmGaps;
   private readonly marks: WasmMarks;
-  readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.huffman.encode(...plane);
-  readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.huffman.decode(...plane);
+  readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.planes.encode(...plane);
+  readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.planes.decode(...plane);
+  readonly packSeven: Kernels['packSeven'] = (...plane) => this.planes.packSeven(...plane);
+  readonly unpackSeven: Kernels['unpackSeven'] = (...plane) => this.planes.unpackSeven(...plane);
   readonly countPrefix: Kernels['countPrefix'] = (...block) => this.prefix.count(...block);
   readonly encodePrefix: Kernels['encodePrefix'] = (...block) => this.prefix.encode(...block);
   readonly decodePrefix: Kernels['decodePrefix'] = (...block) => this.prefix.decode(...block);
@@ -111,7 +113,7 @@ export class WasmKernels implements Kernels {
     this.views = new WasmViews(wasm);
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
-    this.huffman = new WasmHuffman(wasm, this.views);
+    this.planes = new WasmPlanes(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
     this.gaps = new WasmGaps(wasm, this.views);
     this.marks = new WasmMarks(wasm, this.views);

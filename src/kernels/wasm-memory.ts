@@ -22,9 +22,11 @@ export const BASE = RAW + WINDOW_BYTES;
 export const PLANES = BASE + WINDOW_BYTES;
 /** An absent base; never written. */
 export const ZEROS = PLANES + WINDOW_BYTES;
-/** Entries of a Huffman code; they stay until there is another one. */
-export const HUFFMAN_TABLE = ZEROS + WINDOW_BYTES;
-export const ARENA = HUFFMAN_TABLE + 16_384;
+/** Entries of Huffman codes; they stay until there are as many others. */
+export const HUFFMAN_TABLES = ZEROS + WINDOW_BYTES;
+export const HUFFMAN_TABLE_BYTES = 16_384;
+export const HUFFMAN_TABLES_KEPT = 4;
+export const ARENA = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TABLE_BYTES;
 
 /** The inputs, the prediction and the record of a large chunk at once. Pages that nobody touches take no memory. */
 export const ARENA_BYTES = 61 * 2 ** 20;

@@ -63,6 +63,8 @@ export interface WasmExports {
     output: number,
     length: number,
   ): number;
+  packSeven(bytes: number, length: number, bit: number, out: number): void;
+  unpackSeven(coded: number, length: number, bit: number, value: number, out: number): number;
   buildHuffmanEncode(lengths: number, table: number): void;
   buildHuffmanDecode(lengths: number, singles: number, table: number): void;
   huffmanEncode(bytes: number, length: number, table: number, out: number): number;

@@ -132,6 +132,8 @@ def read_stream(reader, count):
         return read_entropy(reader, count)
     if kind == 6:
         return read_huffman(reader, count)
+    if kind == 7:
+        return read_seven(reader, count)
     assert kind == 5
     value_count, gap_count = reader.varint(), reader.varint()
     gaps, values = read_stream(reader, gap_count), list(read_stream(reader, value_count))
@@ -143,6 +145,15 @@ def read_stream(reader, count):
             at += 1
     assert not values and gaps[-1] != 255
     return bytes(output)
+
+
+def read_seven(reader, count):
+    told = reader.u8()
+    low, common = (1 << (told & 7)) - 1, (told >> 3) << (told & 7)
+    bits = int.from_bytes(reader.take((7 * count + 7) // 8), 'little')
+    assert told < 16 and bits >> (7 * count) == 0
+    sevens = [(bits >> (7 * at)) & 127 for at in range(count)]
+    return bytes((seven & low) | ((seven & ~low) << 1) | common for seven in sevens)
 
 
 def read_huffman(reader, count):

@@ -56,6 +56,17 @@ describe('planes of noise and exponents', () => {
     expect(record.length / 2).toBeLessThan(bound * 1.01);
   });
 
+  it('take seven bits of the lowest byte where no number is negative', () => {
+    const raw = weights(6);
+    for (let at = 3; at < raw.length; at += 4) raw[at] &= 127;
+    const { record } = codec.encode(raw, 'f32', [], 'fast');
+    expect([...record.subarray(4, 6)]).toEqual([7, 0]);
+    expect(sameBytes(codec.decode(record, raw.length, [], 'chunk'), raw)).toBe(true);
+    const damaged = record.slice();
+    damaged[5] = 16;
+    expect(() => codec.decode(damaged, raw.length, [], 'chunk')).toThrow(/chunk/);
+  });
+
   it('are the same record whatever was coded before', () => {
     const [first, second] = [weights(2), weights(3).map((byte, at) => (at % 4 === 3 ? byte ^ 1 : byte))];
     const { record } = codec.encode(second, 'f32', [], 'fast');

@@ -7,7 +7,7 @@ import { toHex } from '../../src/bytes/index.js';
 import { createCodec, fromBase, type Prediction } from '../../src/codec/index.js';
 import { type Formula, formulaShape, knowsOrder, loadKernels } from '../../src/kernels/index.js';
 import type { DType } from '../../src/tensor/index.js';
-import { edgeLanes, randomBytes } from '../kernels/kernel-inputs.js';
+import { edgeLanes, randomBytes, randomNumbers } from '../kernels/kernel-inputs.js';
 import { pairs, scaledUpdate, sparseUpdate, touchedRows } from './chunk-inputs.js';
 import { adamStep, bytesOf, castOf, momentumStep, spread } from './optimizer-steps.js';
 
@@ -108,6 +108,7 @@ describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
       encoded(alone, 'f32', [], 'alone'),
       encoded(alone.subarray(0, 200_000), 'bf16', [], 'halves'),
       encoded(rows, 'f32', [], 'rows of zeros'),
+      encoded(squares(50_000), 'f32', [], 'positive numbers'),
       encoded(rows, 'f32', fromBase(alone), 'rows of zeros after others'),
     ]);
   });
@@ -140,6 +141,12 @@ describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
     checkInPython(lists.flatMap(bareRecords));
   });
 });
+
+/** Second moments: no sign, and noise below. */
+function squares(lanes: number): Uint8Array {
+  const next = randomNumbers(5);
+  return bytesOf(Float32Array.from({ length: lanes }, () => ((1 + (next() >>> 8)) / 2 ** 24) ** 2));
+}
 
 /** Numbers of several magnitudes, or any bits. */
 function numbers(lanes: number, seed: number): Uint8Array {

@@ -21,6 +21,7 @@ import {
   markLowMax,
   type PrefixModel,
   prefixBytesMax,
+  sevenBytes,
 } from '../../src/kernels/index.js';
 import { anyFrequencies, edgeLanes, LAYOUTS, randomNumbers, sameBytes } from './kernel-inputs.js';
 
@@ -182,6 +183,27 @@ function huffman(next: Next): void {
   if (used >= 0) same('damaged huffman', c, d);
 }
 
+function sevenBits(next: Next): void {
+  const bit = next() & 7;
+  const value = next() % 2 === 0 ? 0 : 1;
+  const plane = blockOf(next, next() % 300, 1).map((byte) => (byte & ~(1 << bit)) | (value << bit));
+  const [a, b] = [0, 1].map(() => new Uint8Array(sevenBytes(plane.length)));
+  wasm.packSeven(plane, { bit, value }, a);
+  plain.packSeven(plane, { bit, value }, b);
+  same('seven bits', a, b);
+  if (next() % 3 === 0 && a.length > 0) a[next() % a.length] ^= 1 << (next() & 7);
+  const [c, d] = [0, 1].map(() => new Uint8Array(plane.length));
+  const isWhole = wasm.unpackSeven(a, { bit, value }, c);
+  if (isWhole !== plain.unpackSeven(a, { bit, value }, d)) throw new Error('seven bits of damage');
+  if (isWhole) same('unpacked seven bits', c, d);
+}
+
+/** Two kinds of planes in turn. */
+function codedPlanes(next: Next): void {
+  if (next() % 2 === 0) huffman(next);
+  else sevenBits(next);
+}
+
 function gaps(next: Next): void {
   const layout = { laneBytes: 2, exponentBits: 8 } as const;
   const base = blockOf(next, (next() % LANES_MAX) * 2, 2);
@@ -298,7 +320,7 @@ function predictions(next: Next): void {
 }
 
 describe('both kernels', () => {
-  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, huffman, classes];
+  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, codedPlanes, classes];
   it.each(trials.map((trial, index) => ({ name: trial.name, trial, index })))(
     `agree on ${BLOCKS / trials.length} blocks: $name`,
     ({ trial, index }) => {

@@ -72,6 +72,7 @@ export {
   prefixSymbols,
 } from './prefix';
 export { isSame } from './same';
+export { packSeven, unpackSeven } from './seven-bits';
 export { gatherSparse, scatterSparse } from './sparse';
 export { split8, split16, split32, split64 } from './split';
 export { hashBlocks, hashFinish, hashStart } from './xxh3';
