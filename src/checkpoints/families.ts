@@ -43,6 +43,7 @@ export function linkRanges(
     const fits = weights !== undefined && copy !== undefined && elementsOf(weights) === elementsOf(copy);
     return fits ? [{ kind: pair.kind, weights, copy }] : [];
   });
+  const copiesOf = byWeights(copies);
   const known = new Map<string, { at: number; settings: OptimizerSettings; steps: Set<number | null> }>();
   const parameters: RangesOfParameter[] = [];
   for (const fact of facts) {
@@ -55,11 +56,11 @@ export function linkRanges(
     parameters.push({ settings: group.at, step: fact.step, members });
     const first = members.values().next().value;
     const order = fact.name ?? fact.weights ?? first?.key ?? '';
-    packTogether(withCopies(members, copies), String(group.at), order);
+    packTogether(withCopies(members, copiesOf), String(group.at), order);
   }
   for (const { weights } of copies) {
     if (weights.pack === undefined)
-      packTogether(withCopies(new Map([[WEIGHTS, weights]]), copies), 'copied', weights.key);
+      packTogether(withCopies(new Map([[WEIGHTS, weights]]), copiesOf), 'copied', weights.key);
   }
   const settings = [...known.values()].map((group) => withStep(group.settings, [...group.steps]));
   return { settings, parameters, copies };
@@ -93,15 +94,29 @@ function keyIn(file: number, key: string): string {
   return `${file}:${key}`;
 }
 
+/** Copies and their turn among all, by what they are made of. */
+type CopiesOf = ReadonlyMap<PlannedRange, readonly { turn: number; pair: RangesOfCopy }[]>;
+
+function byWeights(copies: readonly RangesOfCopy[]): CopiesOf {
+  const copiesOf = new Map<PlannedRange, { turn: number; pair: RangesOfCopy }[]>();
+  for (const [turn, pair] of copies.entries()) {
+    const own = copiesOf.get(pair.weights) ?? [];
+    copiesOf.set(pair.weights, own);
+    own.push({ turn, pair });
+  }
+  return copiesOf;
+}
+
 /** Adds what is made of members, as roles of their own. */
 function withCopies(
   members: ReadonlyMap<string, PlannedRange>,
-  copies: readonly RangesOfCopy[],
+  copiesOf: CopiesOf,
 ): Map<string, PlannedRange> {
   const ranges = new Set(members.values());
   const all = new Map(members);
-  for (const { kind, weights, copy } of copies) {
-    if (ranges.has(weights) && !ranges.has(copy)) all.set(copyRole(kind, all), copy);
+  const found = [...ranges].flatMap((range) => copiesOf.get(range) ?? []).sort((a, b) => a.turn - b.turn);
+  for (const { pair } of found) {
+    if (!ranges.has(pair.copy)) all.set(copyRole(pair.kind, all), pair.copy);
   }
   return all;
 }
@@ -162,11 +177,17 @@ function addCopies(
       (pairs.get(key)?.isAligned ?? true) && elementOffset(weights, from) === elementOffset(copy, to);
     pairs.set(key, { from: from.stream, to: to.stream, kind, isAligned });
   }
+  const ofWeights = new Map<number, Family>();
+  for (const family of families) {
+    const { [WEIGHTS]: stream } = family.streams;
+    if (stream !== undefined && !ofWeights.has(stream)) ofWeights.set(stream, family);
+  }
   for (const { from, to, kind, isAligned } of pairs.values()) {
     if (!isAligned) continue;
-    const known = families.find(({ streams }) => streams[WEIGHTS] === from);
+    const known = ofWeights.get(from);
     const family: Family = known ?? { streams: { [WEIGHTS]: from }, settings: -1, step: null };
     if (known === undefined) families.push(family);
+    ofWeights.set(from, family);
     const roles = new Map(Object.entries(family.streams));
     family.streams[copyRole(kind, roles)] = to;
   }
