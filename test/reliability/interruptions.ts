@@ -224,6 +224,8 @@ export async function interruptTwice(verb: Interruptible, scratch: string): Prom
   const hook = buildModule(join(import.meta.dirname, 'interrupted-process.ts'), join(scratch, 'program'));
   const { code } = await runInterrupted(verb, hook, place, 5, 2);
   const store = await openStore(`${place}/store`, { workers: 0 });
+  // What was to be repaired is damaged still.
+  if (verb.prepare !== undefined) await store.repair();
   deepStrictEqual((await store.check({ readData: 100 })).damaged, []);
   deepStrictEqual(await stepsOf(store), BEFORE);
   await store.close();

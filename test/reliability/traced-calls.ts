@@ -152,6 +152,8 @@ class Tracing {
     });
     const traceEnded = once(tracer, 'close');
     await Promise.race([once(tracer.stderr, 'data'), traceEnded]);
+    // A call of a process that waits may be the one that ends it: it cannot be told to begin.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.write('begin\n');
     const [, signal] = (await ended) as [number | null, string | null];
     await traceEnded;
