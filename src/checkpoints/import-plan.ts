@@ -41,7 +41,9 @@ export async function planImport(
 
 async function segmentTensors(file: SourceFile): Promise<Segmentation> {
   const { segmentation, problem } = await segmentFile(file);
-  if (problem !== undefined) throw problem;
+  // A part of a TensorFlow checkpoint lacks its index here; that of no other would help.
+  const isPart = problem?.code === 'bundle-index-missing';
+  if (problem !== undefined && !isPart) throw problem;
   if (segmentation.format === 'safetensors') return segmentation;
   const message = `${file.name} is no safetensors file.`;
   const hint = 'thetalog save keeps any file; then thetalog export writes its tensors as safetensors.';

@@ -147,7 +147,10 @@ export class FolderIntake {
 
   /** Plans it in such a way that it is not committed if any of it is not as it was found. */
   private async plan(checkpoint: FolderCheckpoint): Promise<SavePlan> {
-    const plan = await planFiles(checkpoint.paths, { signal: this.options.signal, refuse: 'damaged' });
+    const planned = planFiles(checkpoint.paths, { signal: this.options.signal, refuse: 'damaged' });
+    const plan = await planned.catch((error) => {
+      throw isThetalogError(error, 'corrupt') ? damaged(checkpoint, error) : error;
+    });
     const { step, epoch } = progressOf(checkpoint, plan.progress);
     if (this.latest && (await this.hasChanged(this.latest.checkpoint))) this.latest = undefined;
     const files = this.latest?.files;
@@ -217,6 +220,13 @@ export class FolderIntake {
       return found !== undefined && action(await context.cache.checkpoint(found.entry));
     });
   }
+}
+
+/** What is cut off now may be whole later; what is not is the user's to decide. */
+function damaged({ name }: FolderCheckpoint, cause: ThetalogError): ThetalogError {
+  const { code, object, offset, message } = cause;
+  const hint = `To keep ${name} as it is: thetalog save takes it as opaque bytes.`;
+  return new ThetalogError('corrupt', code, message, { object, offset, hint, cause });
 }
 
 function notVerified({ name }: FolderCheckpoint, cause: ThetalogError): ThetalogError {

@@ -1,12 +1,13 @@
 /**
  * Import of safetensors files: by tensor, however these are distributed. Seen to fail when `model.safetensors` is not looked for first,
  * when tensors are listed in the order of their files (other shards, other plain data), when an index is not compared with
- * its shards, and when the adapter does not read tied names.
+ * its shards, when the adapter does not read tied names, and when a data file of TensorFlow is not told apart (its index is asked for).
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/index.js';
 import { makeFolder, randomBytes, readTree, safetensors, type Tree, writeTree } from './folders.js';
@@ -243,6 +244,12 @@ test('a file that is no safetensors file is refused, and so is one that changes 
     kind: 'unsupported',
     code: 'not-safetensors',
   });
+  // Nor is a part of a TensorFlow checkpoint, whose index would not help.
+  const part = fileURLToPath(new URL('../../fixtures/tensorflow/step-10/', import.meta.url));
+  for (const name of (await readdir(part)).filter((entry) => entry.includes('.data-')))
+    await expect(store.import([join(part, name)], { run: 'r' })).rejects.toMatchObject({
+      code: 'not-safetensors',
+    });
   const changing = join(folder, 'changing.safetensors');
   await writeFile(changing, safetensors({ w: noise(50_000, 1) }));
   const onProgress = () => writeFileSync(changing, safetensors({ w: noise(50_001, 1) }));

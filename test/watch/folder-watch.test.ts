@@ -77,6 +77,9 @@ describe('a checkpoint is taken once it is whole', () => {
     expect(seen.problems).toMatchObject([
       { source: 'step-1.safetensors', error: { kind: 'corrupt', code: 'truncated' }, retry: 'when-changed' },
     ]);
+    const [{ error }] = seen.problems;
+    expect(error.message).toContain(join(folder.path, 'step-1.safetensors'));
+    expect(error.hint).toMatch(/step-1\.safetensors as it is: thetalog save/);
     expect(sources(seen)).toEqual(['step-1.safetensors']);
     expect(seen.taken[0].at).toBeGreaterThan(62);
     expect(seen.result.problems).toEqual([]);

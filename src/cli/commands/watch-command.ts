@@ -89,9 +89,14 @@ function printProblem(session: Session, { source, error, retry }: WatchProblem):
   session.hideProgress();
   if (output.json) output.print({ json: [{ problem: { source, retry, error } }], quiet: [], text: () => [] });
   else {
-    const { code, message, object = source, offset = null } = error;
+    const { code, message, object = source, offset = null, hint } = error;
     const note = RETRIES[retry] === '' ? '' : ` (${RETRIES[retry]})`;
-    output.warn({ code, message: `${message}${note}`, object, offset });
+    output.warn({
+      code,
+      message: `${message}${note}${hint === undefined ? '' : `; hint: ${hint}`}`,
+      object,
+      offset,
+    });
   }
 }
 
