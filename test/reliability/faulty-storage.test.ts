@@ -11,9 +11,9 @@ test('when the storage stops working, saves and restores in threads fail in time
   expect(cases).toEqual({
     'save of files': 8,
     'save of a state': 8,
-    'restore to files': 4,
-    'restore of a state': 4,
-    'restore into arrays': 4,
+    'restore to files': 6,
+    'restore of a state': 6,
+    'restore into arrays': 6,
   });
   expect(packs).toBe(6);
 }, 300_000);
