@@ -7,8 +7,8 @@ import type { ChunkIndex } from '../packs/index.js';
 import { keptPart } from './kept-groups.js';
 import { type LoadedManifest, loadIndex, loadManifest, type MetadataSource } from './manifest-store.js';
 
-/** Chunk ids and encodings kept in all, about 300 bytes each. */
-const ENTRIES_MAX = 2 ** 18;
+/** Chunk ids and encodings kept in all, about 300 bytes each: 20 MB, or the last checkpoint, whatever its size. */
+const ENTRIES_MAX = 2 ** 16;
 
 interface Kept<Value> {
   value: Promise<Value>;

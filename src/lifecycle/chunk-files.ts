@@ -4,8 +4,11 @@ import { isThetalogError, type ThetalogError } from '../errors.js';
 import { chunkLengths, type StoreConfig } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 
+/** The files of a plan. Not the plan itself: that knows what it was predicted from, and this of what came before. */
+type PlannedFiles = Pick<SavePlan, 'sources' | 'assertUnchanged' | 'close'>;
+
 interface ChunkPlace {
-  plan: SavePlan;
+  plan: PlannedFiles;
   stream: number;
   offset: number;
   length: number;
@@ -14,10 +17,12 @@ interface ChunkPlace {
 export class ChunkFiles {
   private readonly places = new Map<ChunkId, ChunkPlace>();
   /** What chunks were read from since files were closed. */
-  private plans = new Set<SavePlan>();
+  private plans = new Set<PlannedFiles>();
 
   /** Notes all chunks of a checkpoint, made of the plan. About 200 bytes for each. */
-  add(plan: SavePlan, { layout, content }: LoadedManifest, { chunkElements }: StoreConfig): void {
+  add(planned: SavePlan, { layout, content }: LoadedManifest, { chunkElements }: StoreConfig): void {
+    const { sources, assertUnchanged, close } = planned;
+    const plan = { sources, assertUnchanged, close };
     this.plans.add(plan);
     for (const [stream, { ids }] of content.streams.entries()) {
       const lengths = chunkLengths(layout.streams[stream], content.streams[stream], chunkElements);

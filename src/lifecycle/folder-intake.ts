@@ -153,10 +153,9 @@ export class FolderIntake {
     });
     const { step, epoch } = progressOf(checkpoint, plan.progress);
     if (this.latest && (await this.hasChanged(this.latest.checkpoint))) this.latest = undefined;
-    const files = this.latest?.files;
     return {
       ...plan,
-      ...(files && { baseParts: (id) => files.parts(id) }),
+      ...(this.latest && partsIn(this.latest.files)),
       progress: { ...plan.progress, step, epoch },
       assertUnchanged: async () => {
         await plan.assertUnchanged();
@@ -220,6 +219,11 @@ export class FolderIntake {
       return found !== undefined && action(await context.cache.checkpoint(found.entry));
     });
   }
+}
+
+/** Apart from other closures of a plan, which are kept longer: those of one scope keep all that any of them needs. */
+function partsIn(files: ChunkFiles): Pick<SavePlan, 'baseParts'> {
+  return { baseParts: (id) => files.parts(id) };
 }
 
 /** What is cut off now may be whole later; what is not is the user's to decide. */
