@@ -43,7 +43,7 @@ export class SampledPlaneCoder {
     this.cost = cost;
   }
 
-  /** Writes a long plane by what a sample says of it, as it is or in a Huffman code; returns whether one of them suits it. */
+  /** Writes a long plane by what a sample says of it: as it is, as seven bits, in a Huffman code; returns whether one of them suits it. */
   write(
     writer: ByteWriter,
     bytes: Uint8Array,
