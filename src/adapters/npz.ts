@@ -3,6 +3,7 @@
  * (`savez_compressed`) cannot be rebuilt bit by bit from their elements and stay in the skeleton.
  */
 import type { Adapter, TensorRange } from './adapter.js';
+import { readArrayStep } from './array-progress.js';
 import { parametersByName } from './named-optimizers.js';
 import { findArray } from './npy.js';
 import { orderRanges } from './range-keys.js';
@@ -23,6 +24,7 @@ export const npzAdapter: Adapter = {
       if (range !== undefined) ranges.push(range);
     }
     const ordered = orderRanges(ranges);
-    return { format: 'npz', ranges: ordered, parameters: await parametersByName(ordered, source) };
+    const parameters = await parametersByName(ordered, source);
+    return { format: 'npz', ranges: ordered, parameters, ...(await readArrayStep(ordered, source)) };
   },
 };

@@ -6,6 +6,7 @@
 import { ByteReader } from '../bytes/index.js';
 import { corrupt } from '../errors.js';
 import type { Adapter, RandomAccess, Segmentation, TensorRange } from './adapter.js';
+import { readArrayStep } from './array-progress.js';
 import { byteElements, type ElementType, elementOf, placeTensor, shapeBytes } from './element-type.js';
 import { groupOfTensorName } from './group-names.js';
 import { parametersByName } from './named-optimizers.js';
@@ -88,6 +89,7 @@ export const safetensorsAdapter: Adapter = {
       format: 'safetensors',
       ranges,
       parameters,
+      ...(await readArrayStep(ranges, source)),
       ...progressOf(metadata),
       ...(typeof namePrefix === 'string' && { namePrefix }),
     };

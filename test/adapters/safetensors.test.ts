@@ -71,6 +71,21 @@ test('names of optimizer state and of training state tell the group', async () =
   ]);
 });
 
+test('a step that is one number beside the trees is the step; metadata comes first', async () => {
+  const stepOf = async (header: object, value: number) => {
+    const bytes = file(header, 4);
+    new DataView(bytes.buffer).setInt32(bytes.length - 4, value, true);
+    return (await segmentSound(inMemory('m.safetensors', bytes))).step;
+  };
+  const metadata = { step: '9' };
+  expect(await stepOf({ step: entry('I32', [], 0, 4) }, 1200)).toBe(1200);
+  expect(await stepOf({ iteration: entry('I32', [1], 0, 4) }, 3)).toBe(3);
+  expect(await stepOf({ step: entry('I32', [], 0, 4), __metadata__: metadata }, 1200)).toBe(9);
+  expect(await stepOf({ step: entry('I32', [], 0, 4) }, -1)).toBe(undefined);
+  expect(await stepOf({ step: entry('U8', [4], 0, 4) }, 5)).toBe(undefined);
+  expect(await stepOf({ 'opt_state.0.step': entry('I32', [], 0, 4) }, 5)).toBe(undefined);
+});
+
 test('step and epoch come from the metadata, where they are numbers', async () => {
   const progress = async (metadata: Record<string, string>) => {
     const { step, epoch } = await segmentSound(

@@ -8,6 +8,7 @@ for (const form of ['npz', 'safetensors']) {
     script: 'jax_files.py',
     args: [form],
     tensors: { 'params/Dense_0/kernel': 'model', 'opt_state/0/mu/Dense_0/kernel': 'optimizer' },
+    steps: [20, 21],
     predictors: {
       'model weights': /^adam-weights$/,
       'optimizer nu': /^adam-second-moment$/,
