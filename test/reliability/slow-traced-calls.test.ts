@@ -9,10 +9,14 @@ const INJECTIONS: [Guarantee, string, Injection][] = [
   ['io-errors', 'a real write does less than it says', WRITE_LIES],
 ];
 
-test.for(CRASH_SCRIPTS.flatMap((script) => INJECTIONS.map((injection) => [script, ...injection] as const)))(
-  '$0.name, $2: what was acknowledged stays',
+test.for(
+  CRASH_SCRIPTS.flatMap((script) =>
+    INJECTIONS.map(([guarantee, part, injection]) => ({ script, guarantee, part, injection })),
+  ),
+)(
+  '$script.name, $part: what was acknowledged stays',
   { timeout: 3_600_000 },
-  async ([script, guarantee, part, injection], context) => {
+  async ({ script, guarantee, part, injection }, context) => {
     const outcome = await injectAtCalls(script, injection);
     if ('untried' in outcome) {
       recordUntried(guarantee, `${part}: ${outcome.untried}`);
