@@ -101,7 +101,10 @@ async function makeContext(
     hasher,
     codec,
     chainLimits: chainLimits(options, CHAIN_LIMITS),
-    compute: new ComputePool({ kernels, codec, hasher, now: () => environment.now() }, workers),
+    compute: new ComputePool(
+      { kernels, codec, hasher, now: () => environment.now(), kept: new Map() },
+      workers,
+    ),
     writerMemory: new WriterMemory(),
     spareMemory,
     baseMemory: options.baseMemory ?? Number.POSITIVE_INFINITY,

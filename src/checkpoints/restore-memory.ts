@@ -1,12 +1,18 @@
-/** Memory that a restore fills: the caller's, or new. Threads write straight into what may be shared with them. */
-import { type ComputePool, type RestorePart, type RestoreTarget, WORD_BYTES } from '../compute/index.js';
+/** Memory that a restore fills: the caller's, or new. Threads write straight into what is shared with them, and into what they make. */
+import {
+  type ComputePool,
+  type Lane,
+  type RestorePart,
+  type RestoreTarget,
+  WORD_BYTES,
+} from '../compute/index.js';
 import type { SpareMemory } from '../packs/index.js';
 
 /** Memory to be filled, or bytes of memory to be made. */
 export type MemoryTarget = Uint8Array | number;
 
-/** Targets from here on are handed over by the thread that made their bytes; smaller ones are copied from one buffer. */
-const OWN_BYTES_MIN = 256 * 1024;
+/** New targets from here on may be made by the thread that fills them; smaller ones are copied from one buffer. */
+const KEPT_BYTES_MIN = 256 * 1024;
 
 /** Parts that lie next to one another in one target. */
 interface Run {
@@ -16,22 +22,23 @@ interface Run {
   members: RestorePart[];
 }
 
-/** Where a job writes a run: a new target, the target itself, or memory that is copied into it. */
+/** Where a job writes a run: memory that its thread keeps, the target itself, or memory that is copied into it. */
 interface WrittenRun extends Run {
-  readonly kind: 'new' | 'direct' | 'copied';
+  readonly kind: 'kept' | 'direct' | 'copied';
 }
 
 /** Where a job writes its parts, and what is to be done when it has. */
 export interface PlacedRuns {
   readonly targets: RestoreTarget[];
   readonly parts: RestorePart[];
-  /** Takes the new memory among the targets. */
-  finish(made: readonly Uint8Array[]): void;
+  finish(): void;
 }
 
 export class RestoreMemory {
   private readonly sizes: readonly number[];
   private readonly made: (Uint8Array | undefined)[];
+  /** Of targets that a thread keeps. */
+  private readonly keys = new Map<number, number>();
   private readonly compute: ComputePool;
   private readonly spare: SpareMemory;
 
@@ -40,6 +47,24 @@ export class RestoreMemory {
     this.made = targets.map((target) => (typeof target === 'number' ? undefined : target));
     this.compute = compute;
     this.spare = spare;
+  }
+
+  /** Whether a target can be made by a thread, if no other fills it. */
+  canBeKept(target: number): boolean {
+    return this.compute.isThreaded && this.made[target] === undefined && this.sizes[target] >= KEPT_BYTES_MIN;
+  }
+
+  /** From now on jobs that fill one of these targets must go to the same thread. */
+  keep(targets: Iterable<number>): void {
+    for (const target of targets) this.keys.set(target, this.compute.newKey());
+  }
+
+  /** Takes targets from the thread that keeps them. */
+  async collect(lane: Lane, targets: readonly number[]): Promise<void> {
+    if (targets.length === 0) return;
+    const keys = targets.flatMap((target) => this.keys.get(target) ?? []);
+    const { memory } = await lane.run({ kind: 'hand-over', keys });
+    for (const [at, target] of targets.entries()) this.made[target] = memory[at];
   }
 
   /** All targets; what was never written is zero in those that were made. */
@@ -58,24 +83,24 @@ export class RestoreMemory {
     });
     const copied = bytes === 0 ? new Uint8Array(0) : this.spare.take(bytes);
     const targets = runs.map(({ kind, target, start, end }, at): RestoreTarget => {
-      if (kind === 'new') return { kind, length: end - start };
+      if (kind === 'kept') return { kind, key: this.keys.get(target) ?? 0, length: this.sizes[target] };
       if (kind === 'direct') return { kind: 'memory', bytes: this.target(target).subarray(start, end) };
       return { kind: 'memory', bytes: copied.subarray(copiedAt[at], copiedAt[at] + end - start) };
     });
     return {
       targets,
-      parts: runs.flatMap(({ start, members }, target) =>
-        members.map((part) => ({ ...part, target, position: part.position - start })),
-      ),
-      finish: (made) => this.take(runs, copiedAt, copied, made),
+      parts: runs.flatMap(({ kind, start, members }, target) => {
+        const before = kind === 'kept' ? 0 : start;
+        return members.map((part) => ({ ...part, target, position: part.position - before }));
+      }),
+      finish: () => this.take(runs, copiedAt, copied),
     };
   }
 
-  private kindOf({ target, start, end }: Run): WrittenRun['kind'] {
-    const known = this.made[target];
-    if (!this.compute.isThreaded || known?.buffer instanceof SharedArrayBuffer) return 'direct';
-    const isWhole = known === undefined && end - start === this.sizes[target];
-    return isWhole && end - start >= OWN_BYTES_MIN ? 'new' : 'copied';
+  private kindOf({ target }: Run): WrittenRun['kind'] {
+    if (this.keys.has(target)) return 'kept';
+    const isShared = this.made[target]?.buffer instanceof SharedArrayBuffer;
+    return isShared || !this.compute.isThreaded ? 'direct' : 'copied';
   }
 
   private target(target: number): Uint8Array {
@@ -84,17 +109,10 @@ export class RestoreMemory {
     return bytes;
   }
 
-  private take(
-    runs: readonly WrittenRun[],
-    copiedAt: readonly number[],
-    copied: Uint8Array,
-    made: readonly Uint8Array[],
-  ): void {
-    const own = made.values();
+  private take(runs: readonly WrittenRun[], copiedAt: readonly number[], copied: Uint8Array): void {
     for (const [at, { kind, target, start, end }] of runs.entries()) {
-      if (kind === 'new') this.made[target] = own.next().value;
-      if (kind !== 'copied') continue;
-      this.target(target).set(copied.subarray(copiedAt[at], copiedAt[at] + end - start), start);
+      if (kind === 'copied')
+        this.target(target).set(copied.subarray(copiedAt[at], copiedAt[at] + end - start), start);
     }
     this.spare.give(copied.buffer);
   }

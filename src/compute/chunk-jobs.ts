@@ -1,6 +1,6 @@
 /**
  * Work on chunks as plain data, so that it can be handed to another thread, and the functions that do it. They touch
- * nothing but what is in the job: what they return depends on nothing else.
+ * nothing but what is in the job, and memory that is kept for it: what they return depends on nothing else.
  */
 import type { Codec } from '../codec/index.js';
 import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
@@ -17,6 +17,8 @@ export interface ChunkTools {
   readonly hasher: Hasher;
   /** Milliseconds of any clock: times are for people, and nothing that is stored depends on them. */
   now(): number;
+  /** New memory that is being filled by several jobs, by the key that these have for it. */
+  readonly kept: Map<number, Uint8Array>;
 }
 
 /** A record as it lies in a pack; whoever decodes it checks it. */

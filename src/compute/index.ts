@@ -30,7 +30,7 @@ export {
 export { type InOrderOptions, inOrder } from './in-order.js';
 export { type Job, type JobKind, type Jobs, type Outcome, ownBuffers, type ResultOf } from './jobs.js';
 export { fromPlainError } from './plain-error.js';
-export { ComputePool, type RunOptions } from './pool.js';
+export { ComputePool, type Lane, type RunOptions } from './pool.js';
 export type { ChunkToEncode, NewRecord, ReencodeJob } from './reencode-job.js';
-export type { RestoreJob, RestoreOutcome, RestorePart, RestoreTarget } from './restore-jobs.js';
+export type { HandOverJob, RestoreJob, RestorePart, RestoreTarget } from './restore-jobs.js';
 export { notAFile, targetError } from './target-error.js';

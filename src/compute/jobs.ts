@@ -4,7 +4,13 @@ import { type CompareJob, type CompareResult, compareChunks } from './compare-jo
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
 import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
-import { type RestoreJob, type RestoreOutcome, restoreChunks } from './restore-jobs.js';
+import {
+  type HandOverJob,
+  type HandOverResult,
+  handOver,
+  type RestoreJob,
+  restoreChunks,
+} from './restore-jobs.js';
 
 /** Every kind of job with its result. */
 export interface Jobs {
@@ -12,7 +18,8 @@ export interface Jobs {
   compare: { job: CompareJob; result: CompareResult };
   encode: { job: EncodeJob; result: EncodeResult };
   digest: { job: DigestJob; result: DigestResult };
-  restore: { job: RestoreJob; result: RestoreOutcome };
+  restore: { job: RestoreJob; result: undefined };
+  'hand-over': { job: HandOverJob; result: HandOverResult };
 }
 
 export type JobKind = keyof Jobs;
@@ -49,9 +56,12 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
       const result = reencodeChunks(tools, job);
       return { result, transfer: ownBuffers(result.records.map(({ bytes }) => bytes)) };
     }
-    case 'restore': {
-      const result = restoreChunks(tools, job);
-      return { result, transfer: ownBuffers(result.made) };
+    case 'restore':
+      restoreChunks(tools, job);
+      return { result: undefined, transfer: [] };
+    case 'hand-over': {
+      const result = handOver(tools, job);
+      return { result, transfer: ownBuffers(result.memory) };
     }
     case 'compare':
       return { result: compareChunks(tools, job), transfer: [] };

@@ -29,6 +29,11 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
+/** One thread, to which jobs are sent so that what it keeps for one is there for the next. */
+export interface Lane {
+  run<J extends Job>(job: J, options?: RunOptions): Promise<ResultOf<J>>;
+}
+
 interface Ticket {
   readonly job: Job;
   readonly options: RunOptions;
@@ -79,15 +84,30 @@ export class ComputePool {
   /** Does a job; what it throws is thrown. A thread that dies is `unavailable`, and its jobs are lost. */
   async run<J extends Job>(job: J, options: RunOptions = {}): Promise<ResultOf<J>> {
     throwIfAborted(options.signal);
-    if (!this.started) {
-      await new Promise(setImmediate);
-      throwIfAborted(options.signal);
-      return perform(this.tools, job).result as ResultOf<J>;
-    }
+    if (!this.started) return this.runHere(job, options);
     return new Promise<ResultOf<J>>((resolve, reject) => {
       this.queue.push({ job, options, resolve: resolve as (result: unknown) => void, reject });
       this.dispatch();
     });
+  }
+
+  /** The threads that there are, or else this one. One that dies takes with it what it keeps, and its lane is `unavailable` from then on. */
+  lanes(): Lane[] {
+    if (this.started && this.threads.length === 0 && this.room > 0) this.start();
+    if (this.threads.length === 0) return [{ run: (job, options = {}) => this.runHere(job, options) }];
+    return this.threads.map((thread) => ({
+      run: <J extends Job>(job: J, options: RunOptions = {}) =>
+        new Promise<ResultOf<J>>((resolve, reject) => {
+          const ticket = { job, options, resolve: resolve as (result: unknown) => void, reject };
+          if (this.threads.includes(thread)) this.send(thread, ticket);
+          else reject(workerLost('ended'));
+        }),
+    }));
+  }
+
+  /** Returns a name for memory that a thread is to keep: no other has it. */
+  newKey(): number {
+    return this.counter++;
   }
 
   /** Ends the threads; jobs under way are lost. The pool may be used again. */
@@ -100,13 +120,19 @@ export class ComputePool {
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
   }
 
+  private async runHere<J extends Job>(job: J, { signal }: RunOptions): Promise<ResultOf<J>> {
+    await new Promise(setImmediate);
+    throwIfAborted(signal);
+    return perform(this.tools, job).result as ResultOf<J>;
+  }
+
   private dispatch(): void {
     while (this.queue.length > 0) {
       const thread = this.idlest();
       if (thread === undefined && this.threads.length > 0) return;
       const next = this.queue.shift();
       if (next === undefined) return;
-      if (thread === undefined) setImmediate(() => this.performHere(next));
+      if (thread === undefined) this.runHere(next.job, next.options).then(next.resolve, next.reject);
       else this.send(thread, next);
     }
   }
@@ -131,16 +157,6 @@ export class ComputePool {
       worker.ref();
     } catch (error) {
       ticket.reject(error);
-    }
-  }
-
-  /** Does a job where not a single thread can be had. */
-  private performHere({ job, options, resolve, reject }: Ticket): void {
-    try {
-      throwIfAborted(options.signal);
-      resolve(perform(this.tools, job).result);
-    } catch (error) {
-      reject(error);
     }
   }
 

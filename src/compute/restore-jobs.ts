@@ -11,12 +11,12 @@ import { targetError } from './target-error.js';
 
 /**
  * Where bytes belong: a file that is there already, with the name to be used in messages, or one that must have them already;
- * memory that both sides use; or new memory.
+ * memory that both sides use; or new memory, which the thread keeps for later jobs that have the same key, until it is handed over.
  */
 export type RestoreTarget =
   | { readonly kind: 'file' | 'equal-file'; readonly path: string; readonly name: string }
   | { readonly kind: 'memory'; readonly bytes: Uint8Array }
-  | { readonly kind: 'new'; readonly length: number };
+  | { readonly kind: 'kept'; readonly key: number; readonly length: number };
 
 /** Part of a chunk and where it belongs, in bytes. */
 export interface RestorePart {
@@ -38,17 +38,31 @@ export interface RestoreJob {
   readonly parts: readonly RestorePart[];
 }
 
-export interface RestoreOutcome {
-  /** The new memory among the targets, in order. */
-  readonly made: Uint8Array[];
+/** Asks a thread for memory that it keeps. */
+export interface HandOverJob {
+  readonly kind: 'hand-over';
+  readonly keys: readonly number[];
+}
+
+export interface HandOverResult {
+  /** In the order of the keys. */
+  readonly memory: Uint8Array[];
+}
+
+/** Returns kept memory, which is forgotten here. Throws if some of it was never begun. */
+export function handOver({ kept }: ChunkTools, { keys }: HandOverJob): HandOverResult {
+  const memory = keys.flatMap((key) => kept.get(key) ?? []);
+  for (const key of keys) kept.delete(key);
+  if (memory.length < keys.length) throw new Error('Memory to be handed over is not there.');
+  return { memory };
 }
 
 /**
  * Throws `corrupt` for damage, naming object and offset, and for a file that has other bytes; `unavailable` for a file that cannot be
  * written or read.
  */
-export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): RestoreOutcome {
-  const places = new OpenTargets(targets, tools.kernels);
+export function restoreChunks(tools: ChunkTools, { records, targets, parts }: RestoreJob): void {
+  const places = new OpenTargets(targets, tools);
   const partsOf = groupParts(parts);
   const uses = countUses(records);
   try {
@@ -68,7 +82,6 @@ export function restoreChunks(tools: ChunkTools, { records, targets, parts }: Re
   }
   const failure = places.close();
   if (failure !== undefined) throw failure;
-  return { made: [...places.made.values()] };
 }
 
 function groupParts(parts: readonly RestorePart[]): Map<ChunkId, RestorePart[]> {
@@ -96,16 +109,17 @@ const FILES_OPEN_MAX = 16;
 /** Files are opened when they are written to; of too many the one that was opened first is closed. */
 class OpenTargets {
   private readonly targets: readonly RestoreTarget[];
-  readonly made = new Map<number, Uint8Array>();
   private readonly files = new Map<number, number>();
-
   private readonly kernels: Kernels;
+  private readonly kept: Map<number, Uint8Array>;
 
-  constructor(targets: readonly RestoreTarget[], kernels: Kernels) {
+  constructor(targets: readonly RestoreTarget[], { kernels, kept }: ChunkTools) {
     this.targets = targets;
     this.kernels = kernels;
-    for (const [at, target] of targets.entries())
-      if (target.kind === 'new') this.made.set(at, new Uint8Array(target.length));
+    this.kept = kept;
+    for (const target of targets)
+      if (target.kind === 'kept' && !kept.has(target.key))
+        kept.set(target.key, new Uint8Array(target.length));
   }
 
   write({ from, length, target: at, position, cast }: RestorePart, raw: Uint8Array): void {
@@ -113,7 +127,7 @@ class OpenTargets {
     const target = this.targets[at];
     const { arena } = this.kernels;
     if (target.kind === 'memory') copyInto(target.bytes.subarray(position, position + length), bytes, arena);
-    else if (target.kind === 'new') this.made.get(at)?.set(bytes, position);
+    else if (target.kind === 'kept') this.kept.get(target.key)?.set(bytes, position);
     else {
       const mark = arena.mark();
       const written = cast === undefined ? bytes : castElements(this.kernels, bytes, cast);

@@ -13,7 +13,7 @@ if (compiled !== undefined) adoptKernels(compiled);
 const kernels = loadKernels();
 const codec = createCodec(kernels);
 const ready = loadHasher(kernels).then(
-  (hasher): ChunkTools => ({ kernels, codec, hasher, now: () => performance.now() }),
+  (hasher): ChunkTools => ({ kernels, codec, hasher, now: () => performance.now(), kept: new Map() }),
 );
 
 parentPort?.on('message', async ({ ticket, job }: JobMessage) => {

@@ -6,7 +6,7 @@ import { inDecodeOrder } from './record-batches.js';
 
 /**
  * Decoded bytes from which on a unit is large enough, bases included; it ends where a group of chunks ends, or at four times as
- * many.
+ * many. What is cut ends with its group.
  */
 const UNIT_BYTES = 6 * 2 ** 20;
 /** Little is cut into up to this many units, so that each thread has something to do, */
@@ -55,6 +55,7 @@ export function decodeUnits<Wanted>(
   };
   const done = new Set<Wanted>();
   for (const group of groups) {
+    const closed = units.length;
     for (const first of group) {
       for (const wanted of clusterOf.get(first) ?? []) {
         if (done.has(wanted)) continue;
@@ -64,7 +65,8 @@ export function decodeUnits<Wanted>(
       }
       if (open.bytes >= 4 * unitBytes) close();
     }
-    if (open.bytes >= unitBytes) close();
+    // The rest of a large group stays alone, so that units of two groups are not tied together by what they fill.
+    if (open.bytes >= unitBytes || units.length > closed) close();
   }
   close();
   return units;

@@ -15,7 +15,7 @@ let tools: ChunkTools;
 beforeAll(async () => {
   const kernels = loadKernels();
   const hasher = await loadHasher(kernels);
-  tools = { kernels, codec: createCodec(kernels), hasher, now: () => 0 };
+  tools = { kernels, codec: createCodec(kernels), hasher, now: () => 0, kept: new Map() };
 });
 
 function floats(seed: number, drift = 0): Uint8Array {
