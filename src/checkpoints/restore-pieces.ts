@@ -150,6 +150,8 @@ async function planUnits(
   loaded: LoadedManifest,
   pieces: readonly Piece[],
 ): Promise<UnitPlan> {
+  // Before the index is read: threads take a while to start.
+  context.compute.expect(pieces.reduce((sum, { length }) => sum + length, 0));
   const index = await context.cache.index(loaded);
   const { groups, placesOf } = placeChunks(context, loaded, index, pieces);
   const units = decodeUnits(index, groups, (id) => [id], objectKey('manifests', loaded.name));

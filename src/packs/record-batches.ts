@@ -81,7 +81,11 @@ export async function readRecords(
     }
   };
   await Promise.all(runs.map(readRun));
-  return entries.map((entry) => ({ entry, bytes: bytesOf.get(entry) ?? new Uint8Array(0) }));
+  return entries.map((entry) => ({
+    entry,
+    object: objectKey('packs', entry.pack),
+    bytes: bytesOf.get(entry) ?? new Uint8Array(0),
+  }));
 }
 
 /** Puts together records that lie near one another; a read is longer than READ_BYTES_MAX only for a single record. */

@@ -29,7 +29,7 @@ function stored(raw: Uint8Array): StoredRecord {
   const checksum = Number(tools.hasher.checksum(record) & 0xffffffffn);
   const place = { pack: 'p', offset: 16, length: record.length, rawLength: raw.length };
   const entry = { id: tools.hasher.chunkId(raw), ...place, height: 0, references: [], checksum };
-  return { entry, bytes: record };
+  return { entry, object: 'packs/p', bytes: record };
 }
 
 function member(raw: Uint8Array, parts: Partial<EncodeMember> = {}): EncodeMember {
