@@ -10,9 +10,13 @@ export function toHex(bytes: Uint8Array, start = 0, end = bytes.length): string 
   // a typed one, it takes 0.1 us an id instead of 1.2.
   let text = '';
   for (let piece = start; piece < end; piece += PIECE) {
-    const codes: number[] = [];
-    for (let at = piece; at < Math.min(end, piece + PIECE); at++)
-      codes.push(DIGITS[bytes[at] >>> 4], DIGITS[bytes[at] & 15]);
+    const length = Math.min(end - piece, PIECE);
+    const codes = new Array<number>(2 * length);
+    for (let at = 0; at < length; at++) {
+      const byte = bytes[piece + at];
+      codes[2 * at] = DIGITS[byte >>> 4];
+      codes[2 * at + 1] = DIGITS[byte & 15];
+    }
     text += String.fromCharCode(...codes);
   }
   return text;

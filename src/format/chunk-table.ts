@@ -59,12 +59,14 @@ export function* readChunkTable(reader: ByteReader, pack: string): Generator<Chu
   const heights = reader.view8(count);
   if (heights.some((height) => height > HEIGHT_MAX))
     reader.fail('bad-height', 'a chunk is higher than any chunk may be');
-  const checksums = Uint32Array.from({ length: count }, () => reader.u32());
+  const checksums = new Uint32Array(count);
+  for (let at = 0; at < count; at++) checksums[at] = reader.u32();
   for (let at = 0; at < count; at++) {
     const number = reader.u8();
     if (number > REFERENCES_MAX || number > 0 !== heights[at] > 0)
       reader.fail('bad-references', 'the number of references does not fit the height');
-    const references = Array.from({ length: number }, () => readChunkId(reader));
+    const references: ChunkId[] = [];
+    while (references.length < number) references.push(readChunkId(reader));
     const id = toHex(ids, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) as ChunkId;
     const [offset, length, rawLength] = [offsets[at], lengths[at], rawLengths[at]];
     const [height, checksum] = [heights[at], checksums[at]];
@@ -73,10 +75,10 @@ export function* readChunkTable(reader: ByteReader, pack: string): Generator<Chu
 }
 
 function readPlaces(reader: ByteReader, count: number): { offsets: Float64Array; lengths: Float64Array } {
-  const offsets = Float64Array.from({ length: count }, () => reader.varint());
-  const lengths = Float64Array.from({ length: count }, () => reader.varint());
-  let end = 0;
-  for (let at = 0; at < count; at++) {
+  const [offsets, lengths] = [new Float64Array(count), new Float64Array(count)];
+  for (let at = 0; at < count; at++) offsets[at] = reader.varint();
+  for (let at = 0, end = 0; at < count; at++) {
+    lengths[at] = reader.varint();
     offsets[at] += end;
     end = offsets[at] + lengths[at];
     if (!Number.isSafeInteger(end)) reader.fail('bad-offset', 'a chunk lies beyond any pack');
