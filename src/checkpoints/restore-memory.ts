@@ -72,7 +72,8 @@ export class RestoreMemory {
     return this.sizes.map((_, target) => this.target(target));
   }
 
-  place(parts: readonly RestorePart[]): PlacedRuns {
+  /** `begun`: targets that the thread is to make although other units fill them, too. */
+  place(parts: readonly RestorePart[], begun: readonly number[]): PlacedRuns {
     const runs = findRuns(parts).map((run): WrittenRun => ({ ...run, kind: this.kindOf(run) }));
     let bytes = 0;
     const copiedAt = runs.map(({ kind, target, start, end }) => {
@@ -83,12 +84,12 @@ export class RestoreMemory {
     });
     const copied = bytes === 0 ? new Uint8Array(0) : this.spare.take(bytes);
     const targets = runs.map(({ kind, target, start, end }, at): RestoreTarget => {
-      if (kind === 'kept') return { kind, key: this.keys.get(target) ?? 0, length: this.sizes[target] };
+      if (kind === 'kept') return this.keptTarget(target);
       if (kind === 'direct') return { kind: 'memory', bytes: this.target(target).subarray(start, end) };
       return { kind: 'memory', bytes: copied.subarray(copiedAt[at], copiedAt[at] + end - start) };
     });
     return {
-      targets,
+      targets: [...targets, ...begun.map((target) => this.keptTarget(target))],
       parts: runs.flatMap(({ kind, start, members }, target) => {
         const before = kind === 'kept' ? 0 : start;
         return members.map((part) => ({ ...part, target, position: part.position - before }));
@@ -101,6 +102,10 @@ export class RestoreMemory {
     if (this.keys.has(target)) return 'kept';
     const isShared = this.made[target]?.buffer instanceof SharedArrayBuffer;
     return isShared || !this.compute.isThreaded ? 'direct' : 'copied';
+  }
+
+  private keptTarget(target: number): RestoreTarget {
+    return { kind: 'kept', key: this.keys.get(target) ?? 0, length: this.sizes[target] };
   }
 
   private target(target: number): Uint8Array {

@@ -17,7 +17,7 @@ import { type ChunkPlace, type Piece, placeChunks } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { type MemoryTarget, type PlacedRuns, RestoreMemory } from './restore-memory.js';
-import { OpenShares, shareUnits } from './restore-shares.js';
+import { OpenShares, shareUnits, type TakenUnit } from './restore-shares.js';
 
 /** Units that are read while the pool is at others. */
 const UNITS_AHEAD = 2;
@@ -104,13 +104,14 @@ export async function piecesIntoMemory(
   for (const { kept } of shares) memory.keep(kept);
   const open = new OpenShares(shares);
   const bytesMax = BYTES_AHEAD_MAX / lanes.length;
-  const limits: InOrderOptions<Unit> = { ahead: UNITS_IN_LANE, bytesMax, bytesOf: ({ bytes }) => bytes };
+  const bytesOf = ({ unit }: TakenUnit): number => unit.bytes;
+  const limits: InOrderOptions<TakenUnit> = { ahead: UNITS_IN_LANE, bytesMax, bytesOf };
   const fill = (lane: Lane): Promise<void> => {
-    const perform = (unit: Unit): Promise<void> =>
+    const perform = ({ unit, begun }: TakenUnit): Promise<void> =>
       performUnit(
         context,
         unit,
-        () => memory.place(plan.placesIn(unit)),
+        () => memory.place(plan.placesIn(unit), begun),
         (job) => lane.run(job),
       );
     return fillShares(open, limits, perform, (kept) => memory.collect(lane, kept));
@@ -128,13 +129,16 @@ export async function piecesIntoMemory(
 /** Fills one share after another until none is left, then takes what the thread keeps of them. */
 async function fillShares(
   shares: OpenShares,
-  limits: InOrderOptions<Unit>,
-  perform: (unit: Unit) => Promise<void>,
+  limits: InOrderOptions<TakenUnit>,
+  perform: (taken: TakenUnit) => Promise<void>,
   collect: (kept: readonly number[]) => Promise<void>,
 ): Promise<void> {
   const kept: number[] = [];
   try {
-    for await (const _ of inOrder(shares.takeUnits(kept), limits, perform));
+    for await (const _ of inOrder(shares.takeUnits(), limits, (taken) => {
+      kept.push(...taken.begun);
+      return perform(taken);
+    }));
   } catch (error) {
     shares.stop();
     // So that the thread does not keep it for ever; whatever this comes to, it is not what failed.

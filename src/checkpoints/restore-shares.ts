@@ -12,8 +12,14 @@ export interface Share {
 }
 
 /**
+ * What each thread gets at once, of its equal part of the whole; of the rest it takes one share after another. A thread makes the memory of a share
+ * at once: for every 64 MiB that it makes later it collects garbage once more.
+ */
+const BUNDLED_PART = 0.75;
+
+/**
  * Puts units that fill the same target into one share; `targetsOf` returns those that a thread could keep. Where that is more than
- * one thread's part of the whole, any thread may do any of its units, and none keeps what they fill. The largest share comes first.
+ * one thread's part of the whole, any thread may do any of its units, and none keeps what they fill. First comes a bundle for each thread.
  */
 export function shareUnits(
   units: readonly Unit[],
@@ -42,13 +48,38 @@ export function shareUnits(
     }
     shares.add(share);
   }
-  return [...shares]
+  const sorted = [...shares]
     .flatMap((share) => (share.bytes * threads <= total ? share : apart(share)))
     .sort((a, b) => b.bytes - a.bytes);
+  return bundled(sorted, threads, (BUNDLED_PART * total) / threads);
+}
+
+/** Puts the largest shares together, for each thread up to so many bytes, or one share if that is larger. */
+function bundled(shares: readonly Share[], threads: number, bytesMax: number): Share[] {
+  const bundles: Share[] = [];
+  let left = shares;
+  while (bundles.length < threads && left.length > 0) {
+    const bundle: Share = { units: [], kept: [], bytes: 0 };
+    left = left.filter((share) => {
+      if (bundle.bytes > 0 && bundle.bytes + share.bytes > bytesMax) return true;
+      bundle.units.push(...share.units);
+      bundle.kept.push(...share.kept);
+      bundle.bytes += share.bytes;
+      return false;
+    });
+    bundles.push(bundle);
+  }
+  return [...bundles, ...left];
 }
 
 function apart({ units }: Share): Share[] {
   return units.map((unit) => ({ units: [unit], kept: [], bytes: unit.bytes }));
+}
+
+export interface TakenUnit {
+  unit: Unit;
+  /** Targets that the thread is to make now, and keep. */
+  begun: readonly number[];
 }
 
 /** Shares of which several threads take one after another, until none is left or one of them fails. */
@@ -60,13 +91,12 @@ export class OpenShares {
     this.shares = [...shares];
   }
 
-  /** Yields the units of the shares that are taken; adds the targets that they alone fill to `kept`. */
-  *takeUnits(kept: number[]): Generator<Unit> {
+  /** Yields the units of the shares that are taken, the first of each with the targets that these alone fill. */
+  *takeUnits(): Generator<TakenUnit> {
     for (let share = this.shares.shift(); share !== undefined; share = this.shares.shift()) {
-      kept.push(...share.kept);
-      for (const unit of share.units) {
+      for (const [at, unit] of share.units.entries()) {
         if (this.isStopped) return;
-        yield unit;
+        yield { unit, begun: at === 0 ? share.kept : [] };
       }
     }
   }

@@ -27,13 +27,13 @@ function described(shares: readonly Share[]): string[] {
 }
 
 describe('the units of a restore', () => {
-  test('that fill one target are one share, the largest first', () => {
-    const units = unitsOf([{ 1: 5 }, { 2: 10 }, { 2: 10 }, { 3: 1, 4: 1 }, { 1: 10 }, { 5: 30 }]);
+  test('that fill one target are one share; each thread gets a bundle of them, the largest first', () => {
+    const units = unitsOf([{ 1: 5 }, { 2: 10 }, { 2: 10 }, { 3: 1, 4: 1 }, { 1: 10 }, { 5: 30 }, { 6: 9 }]);
     expect(described(shareUnits(units, targetsOf, 2))).toEqual([
       '5 keeps 5: 30',
-      '2 2 keeps 2: 20',
+      '2 2 3+4 keeps 2 3 4: 22',
       '1 1 keeps 1: 15',
-      '3+4 keeps 3 4: 2',
+      '6 keeps 6: 9',
     ]);
   });
 
@@ -46,28 +46,28 @@ describe('the units of a restore', () => {
   });
 
   test('are not tied together by what no thread can keep', () => {
-    const units = unitsOf([{ 1: 5, 9: 1 }, { 2: 5, 9: 1 }, { 9: 1 }]);
+    const units = unitsOf([{ 1: 5, 9: 1 }, { 2: 4, 9: 1 }, { 9: 1 }]);
     expect(described(shareUnits(units, targetsOf, 2))).toEqual([
       '1+9 keeps 1: 6',
-      '2+9 keeps 2: 6',
+      '2+9 keeps 2: 5',
       '9 keeps : 1',
     ]);
   });
 
   test('that are more than one thread has to do are done by any, and kept by none', () => {
-    const units = unitsOf([{ 1: 10 }, { 1: 10 }, { 2: 10 }]);
-    const apart = ['1 keeps : 10', '1 keeps : 10', '2 keeps 2: 10'];
+    const units = unitsOf([{ 1: 12 }, { 1: 11 }, { 2: 10 }]);
+    const apart = ['1 keeps : 12', '1 keeps : 11', '2 keeps 2: 10'];
     expect(described(shareUnits(units, targetsOf, 2))).toEqual(apart);
-    expect(described(shareUnits(units, targetsOf, 1))).toEqual(['1 1 keeps 1: 20', '2 keeps 2: 10']);
+    expect(described(shareUnits(units, targetsOf, 1))).toEqual(['1 1 keeps 1: 23', '2 keeps 2: 10']);
   });
 
-  test('are taken share by share, and no more of them once a thread has failed', () => {
+  test('are taken share by share, its targets with the first, and no more of them once a thread has failed', () => {
     const [a, b, c, d] = unitsOf([{ 1: 10 }, { 1: 10 }, { 2: 15 }, { 3: 5 }]);
     const open = new OpenShares(shareUnits([a, b, c, d], targetsOf, 2));
-    const [first, second] = [[], []] as number[][];
-    const [one, two] = [open.takeUnits(first), open.takeUnits(second)];
-    expect([one.next().value, two.next().value, two.next().value]).toEqual([a, c, d]);
-    expect([first, second]).toEqual([[1], [2, 3]]);
+    const [one, two] = [open.takeUnits(), open.takeUnits()];
+    const taken = [one.next().value, two.next().value, two.next().value];
+    expect(taken.map(({ unit }) => unit)).toEqual([a, c, d]);
+    expect(taken.map(({ begun }) => begun)).toEqual([[1], [2], [3]]);
     open.stop();
     expect([one.next().done, two.next().done]).toEqual([true, true]);
   });
