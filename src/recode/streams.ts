@@ -1,0 +1,114 @@
+/** Where bytes come from and go to, a window at a time: files here are larger than memory. */
+
+/** Bytes at any offset, at once. */
+export interface ByteInput {
+  readonly size: number;
+  /** Fills `target` with the bytes from `offset` on; they are all there. */
+  read(offset: number, target: Uint8Array): void;
+}
+
+export interface ByteOutput {
+  write(bytes: Uint8Array, position: number): void;
+}
+
+const INPUT_BYTES = 2 ** 20;
+
+/** Reads an input nearly from front to end. */
+export class InputWindow {
+  readonly size: number;
+  private readonly input: ByteInput;
+  private buffer = new Uint8Array(INPUT_BYTES);
+  private start = 0;
+  private end = 0;
+
+  constructor(input: ByteInput) {
+    this.input = input;
+    this.size = input.size;
+  }
+
+  /** Returns bytes, at most INPUT_BYTES, which stay as they are until the next call; undefined beyond the end. */
+  view(offset: number, length: number): Uint8Array | undefined {
+    if (length > this.size - offset) return undefined;
+    if (offset < this.start || offset + length > this.end) {
+      this.start = offset;
+      this.end = Math.min(this.size, offset + INPUT_BYTES);
+      this.input.read(offset, this.buffer.subarray(0, this.end - offset));
+    }
+    return this.buffer.subarray(offset - this.start, offset - this.start + length);
+  }
+}
+
+/** Bytes on their way to an output, of which those that were written last can be copied. */
+export class ContentBuffer {
+  private readonly output: ByteOutput;
+  private bytes = new Uint8Array(2 * INPUT_BYTES);
+  private end = 0;
+  private flushed = 0;
+  private window = 0;
+  /** Of the output, where `bytes[0]` belongs. */
+  private origin: number;
+
+  constructor(output: ByteOutput, position: number) {
+    this.output = output;
+    this.origin = position;
+  }
+
+  /** Where in the output the next byte belongs. */
+  get position(): number {
+    return this.origin + this.end;
+  }
+
+  /** Begins something of which nothing before is copied. */
+  begin(window: number): void {
+    this.flush();
+    this.origin += this.end;
+    this.end = 0;
+    this.flushed = 0;
+    this.window = window;
+    if (this.bytes.length < 2 * window) this.bytes = new Uint8Array(2 * window);
+  }
+
+  /** Goes back to where `begin` was called. */
+  rewind(position: number): void {
+    this.origin = position;
+    this.end = 0;
+    this.flushed = 0;
+  }
+
+  /** Returns room for `count` bytes, 1 MiB at most, which are in it when the next method is called. */
+  room(count: number): Uint8Array {
+    if (this.end + count > this.bytes.length) this.slide();
+    this.end += count;
+    return this.bytes.subarray(this.end - count, this.end);
+  }
+
+  append(bytes: Uint8Array): void {
+    this.room(bytes.length).set(bytes);
+  }
+
+  /** Appends a copy of `count` bytes that begins `offset` bytes before the end, and may reach into itself; false: too far. */
+  copy(offset: number, count: number): boolean {
+    if (offset > Math.min(this.window, this.end)) return false;
+    this.room(count);
+    const { bytes, end } = this;
+    const start = end - count;
+    if (offset >= count) bytes.copyWithin(start, start - offset, start - offset + count);
+    else for (let at = start; at < end; at++) bytes[at] = bytes[at - offset];
+    return true;
+  }
+
+  flush(): void {
+    if (this.flushed === this.end) return;
+    this.output.write(this.bytes.subarray(this.flushed, this.end), this.origin + this.flushed);
+    this.flushed = this.end;
+  }
+
+  private slide(): void {
+    this.flush();
+    const kept = Math.min(this.window, this.end);
+    this.bytes.copyWithin(0, this.end - kept, this.end);
+    this.origin += this.end - kept;
+    this.end = kept;
+    this.flushed = kept;
+  }
+}
