@@ -40,6 +40,8 @@ export interface TensorRange {
   key: string;
   /** The tensors that live in this range; several for tied and shared storages. */
   tensors: TensorView[];
+  /** All of its bytes, one character each, where a format keeps several copies of small values: these are stored once. */
+  copies?: string;
 }
 
 /** A tensor inside a range. */
@@ -62,8 +64,12 @@ export interface Segmentation {
   /** Progress found in the file, if any. */
   step?: number;
   epoch?: number;
+  /** Counts of steps that are arrays of their own, by key. */
+  counts?: ReadonlyMap<string, number>;
   /** Numbers that training code stores beside the tensors, for example a loss. */
   metrics?: Record<string, number>;
+  /** What to go by instead of the name of the file, where that says nothing. */
+  identity?: string;
   /** What an export took from the front of the tensors' names. */
   namePrefix?: string;
   /** What its optimizers say of the parameters they train. */

@@ -1,6 +1,5 @@
 /**
- * Optimizers of trees that have a folder for each array (`zarr.ts`): `opt_state.0.mu.Dense_0.kernel/` beside
- * `params.Dense_0.kernel/`. No file alone tells of them.
+ * Optimizers of trees of arrays (`zarr.ts`, `ocdbt.ts`): `opt_state.0.mu.Dense_0.kernel` beside `params.Dense_0.kernel`. No file alone tells of them.
  */
 import type { LinkedParameter } from '../tensor/index.js';
 import type { Segmentation } from './adapter.js';
@@ -20,18 +19,28 @@ export function parametersOfArrays(
 ): LinkedParameter[] {
   const trees = new Map<string, Tree>();
   for (const [file, { path, segmentation }] of files.entries()) {
-    if (segmentation.format !== 'zarr') continue;
-    const folder = path.split('/').slice(0, -2).join('/');
+    const folder = treeFolder(path, segmentation.format);
+    if (folder === undefined) continue;
     const tree: Tree = trees.get(folder) ?? { tensors: [], counts: [], fileOf: new Map() };
     trees.set(folder, tree);
     for (const { key, dtype, tensors } of segmentation.ranges) {
       const names = key.split('.');
-      if (segmentation.step !== undefined) tree.counts.push({ path: names, value: segmentation.step });
+      const value = segmentation.counts?.get(key);
+      if (value !== undefined) tree.counts.push({ path: names, value });
       else tree.tensors.push({ path: names, name: key, dtype, shape: tensors[0].shape });
       tree.fileOf.set(key, file);
     }
   }
   return [...trees.values()].flatMap(linkTree);
+}
+
+/** Returns the folder that a tree of arrays is in; undefined for a file that has none. */
+function treeFolder(path: string, format: string): string | undefined {
+  const folders = path.split('/').slice(0, -1);
+  if (format === 'zarr') return folders.slice(0, -1).join('/');
+  if (format !== 'ocdbt') return undefined;
+  const isOfProcess = /^ocdbt\.process_/.test(folders.at(-2) ?? '');
+  return folders.slice(0, isOfProcess ? -2 : -1).join('/');
 }
 
 function linkTree({ tensors, counts, fileOf }: Tree): LinkedParameter[] {

@@ -14,6 +14,7 @@ import { ggufAdapter } from './gguf.js';
 import { hdf5Adapter, kerasAdapter } from './hdf5.js';
 import { npyAdapter } from './npy.js';
 import { npzAdapter } from './npz.js';
+import { ocdbtAdapter } from './ocdbt.js';
 import { safetensorsAdapter } from './safetensors.js';
 import { bundleDataAdapter, bundleIndexAdapter } from './tensor-bundle.js';
 import { tfjsAdapter } from './tfjs.js';
@@ -25,6 +26,7 @@ import { zarrAdapter } from './zarr.js';
 /** In the order of asking: those that go by name before those that go by content. */
 const ADAPTERS: readonly Adapter[] = [
   trainerStateAdapter,
+  ocdbtAdapter,
   bundleIndexAdapter,
   bundleDataAdapter,
   dcpMetadataAdapter,

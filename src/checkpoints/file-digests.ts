@@ -4,6 +4,7 @@ import { throwIfAborted } from '../errors.js';
 import type { FileContent } from '../format/index.js';
 import type { SavePlan } from './plan.js';
 import type { SourceFile } from './source-files.js';
+import { withStop } from './stop-flag.js';
 
 /** Files are digested together up to so many bytes and so many of them: each of them is open meanwhile. */
 const BATCH_BYTES = 8 * 2 ** 20;
@@ -47,19 +48,14 @@ export async function digestFiles(
   files: readonly DigestedFile[],
   signal: AbortSignal | undefined,
 ): Promise<FileContent[]> {
-  const contents: FileContent[] = [];
-  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const onAbort = () => Atomics.store(stop, 0, 1);
-  signal?.addEventListener('abort', onAbort);
-  try {
+  return withStop(signal, async (stop) => {
+    const contents: FileContent[] = [];
     for (const batch of batches(files)) {
       throwIfAborted(signal);
       contents.push(...(await digestBatch(compute, batch, stop)));
     }
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
-  return contents;
+    return contents;
+  });
 }
 
 async function digestBatch(

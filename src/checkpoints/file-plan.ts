@@ -1,12 +1,5 @@
 /** Turns files into a save plan: tensor ranges become streams, everything between them the file's skeleton. */
-import {
-  FolderFiles,
-  linkParameters,
-  type Segmentation,
-  segmentFile,
-  type TensorRange,
-} from '../adapters/index.js';
-import { type ThetalogError, throwIfAborted } from '../errors.js';
+import { linkParameters, type TensorRange } from '../adapters/index.js';
 import type { FileLayout, FilePiece, TensorLayout } from '../format/index.js';
 import { dtypeInfo, GROUPS } from '../tensor/index.js';
 import { findFamilies, linkRanges } from './families.js';
@@ -20,101 +13,34 @@ import {
   type SavePlan,
   StreamPlanner,
 } from './plan.js';
-import { type SourceFile, SourceFiles } from './source-files.js';
-import { findSources, type SourceTree } from './source-tree.js';
+import { FileSegmenter, type SegmentedFile, type SegmentOptions } from './segment-files.js';
+import { type SourceBytes, SourceFiles } from './source-files.js';
+import { findSources } from './source-tree.js';
 import type { Warning } from './types.js';
 
-/** A file, what is in it, and its path inside the checkpoint. */
-export interface SegmentedFile {
-  path: string;
-  file: SourceFile;
-  segmentation: Segmentation;
-}
-
-export interface FilePlanOptions {
-  /** Throw what is wrong with a file instead of planning it as opaque bytes: any problem, or only damage. */
-  refuse?: 'all' | 'damaged';
-  signal?: AbortSignal;
-}
-
 /** Plans a checkpoint of files and directories. What is wrong with a file is a warning, unless it is to be refused. */
-export async function planFiles(paths: readonly string[], options: FilePlanOptions): Promise<SavePlan> {
+export async function planFiles(paths: readonly string[], options: SegmentOptions): Promise<SavePlan> {
   const tree = await findSources(paths);
-  const files = new SourceFiles();
+  const segmenter = new FileSegmenter(new SourceFiles(), options);
   try {
-    const warnings: Warning[] = [...tree.warnings];
-    const segmented: SegmentedFile[] = [];
-    const opened = await openAll(tree.files, files, options.signal);
-    const folders = findFolders(opened);
-    for (const { path, file } of opened) {
-      throwIfAborted(options.signal);
-      const { segmentation, problem } = await segmentFile(file, folders.get(folderOf(path)));
-      if (problem !== undefined && isRefused(problem, options)) throw problem;
-      if (problem !== undefined) {
-        const { code, message, offset, object } = problem;
-        warnings.push({
-          code,
-          message: `${message}; ${object === file.name ? '' : `${file.name} `}stored as opaque bytes`,
-          object: object ?? file.name,
-          offset: offset ?? null,
-        });
-      }
-      segmented.push({ path, file, segmentation });
-    }
-    return buildPlan(files, segmented, tree.directories, warnings);
+    const segmented = await segmenter.segment(tree.files);
+    const warnings = [...tree.warnings, ...segmenter.warnings];
+    return buildPlan(segmented, tree.directories, warnings, () => segmenter.close());
   } catch (error) {
-    await files.close();
+    await segmenter.close();
     throw error;
   }
 }
 
-interface OpenedFile {
-  path: string;
-  file: SourceFile;
-}
-
-async function openAll(
-  found: SourceTree['files'],
-  files: SourceFiles,
-  signal: AbortSignal | undefined,
-): Promise<OpenedFile[]> {
-  const opened: OpenedFile[] = [];
-  for (const { source, path } of found) {
-    throwIfAborted(signal);
-    opened.push({ path, file: await files.open(source) });
-  }
-  return opened;
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/') + 1);
-}
-
-/** Files by the folder that they have in the checkpoint. */
-function findFolders(opened: readonly OpenedFile[]): Map<string, FolderFiles> {
-  const names = new Map<string, Map<string, SourceFile>>();
-  for (const { path, file } of opened) {
-    const folder = folderOf(path);
-    const members = names.get(folder) ?? new Map<string, SourceFile>();
-    names.set(folder, members);
-    members.set(path.slice(folder.length), file);
-  }
-  return new Map([...names].map(([folder, members]) => [folder, new FolderFiles(members)]));
-}
-
-function isRefused({ kind }: ThetalogError, { refuse }: FilePlanOptions): boolean {
-  return refuse === 'all' || (refuse === 'damaged' && kind === 'corrupt');
-}
-
 function buildPlan(
-  files: SourceFiles,
   segmented: readonly SegmentedFile[],
   directories: string[],
   warnings: Warning[],
+  close: () => Promise<void>,
 ): SavePlan {
-  const { planner, placementOf, facts } = planRanges(segmented);
+  const { planner, placementOf, distinct, facts } = planRanges(segmented);
   const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
-  const tensors = layOutTensors(segmented, placementOf);
+  const tensors = layOutTensors(distinct, placementOf);
   return {
     kind: 'files',
     layout: { streams: planner.streams, tensors, files: layoutFiles },
@@ -128,7 +54,7 @@ function buildPlan(
     progress: findProgress(segmented),
     logicalBytes: segmented.reduce((sum, { file }) => sum + file.size, 0),
     warnings,
-    close: () => files.close(),
+    close,
   };
 }
 
@@ -136,34 +62,62 @@ function buildPlan(
 export interface PlannedRanges {
   planner: StreamPlanner;
   placementOf: Map<TensorRange, Placement>;
+  /** The files without the ranges that are copies of others. */
+  distinct: SegmentedFile[];
   facts: Pick<SavePlan, 'settings' | 'families' | 'groups'>;
 }
 
 /** Plans the streams of all ranges, and what predicts what among them. */
 export function planRanges(segmented: readonly SegmentedFile[]): PlannedRanges {
   const planner = new StreamPlanner();
-  const ranges = segmented.flatMap(({ file, segmentation }, at) =>
-    segmentation.ranges.map((range) => ({ range, at, source: slice(file, range.offset, range.length) })),
+  const originalOf = findCopies(segmented.flatMap(({ segmentation }) => segmentation.ranges));
+  const distinct = segmented.map((item): SegmentedFile => {
+    const own = item.segmentation.ranges.filter((range) => !originalOf.has(range));
+    return { ...item, segmentation: { ...item.segmentation, ranges: own } };
+  });
+  const ranges = distinct.flatMap(({ file, unpacked = file, segmentation }, at) =>
+    segmentation.ranges.map((range) => ({ range, at, source: slice(unpacked, range.offset, range.length) })),
   );
   const planned = ranges.map(({ range, at, source }): PlannedRange => {
     return { file: at, key: range.key, group: range.group, dtype: range.dtype, source };
   });
-  const { parameters, copies } = linkParameters(segmented);
+  const { parameters, copies } = linkParameters(distinct);
   const linked = linkRanges(planned, parameters, copies);
   const placements = planner.addRanges(planned);
   const placementOf = new Map(ranges.map(({ range }, index) => [range, placements[index]]));
+  for (const [copy, original] of originalOf) {
+    const placement = placementOf.get(original);
+    if (placement !== undefined) placementOf.set(copy, placement);
+  }
   const groups = GROUPS.filter((group) => ranges.some(({ range }) => range.group === group));
   const families = findFamilies(planned, placements, linked);
-  return { planner, placementOf, facts: { settings: linked.settings, families, groups } };
+  return { planner, placementOf, distinct, facts: { settings: linked.settings, families, groups } };
+}
+
+/** Returns the ranges whose bytes an earlier one of the same key has, too, and which that is. */
+function findCopies(ranges: readonly TensorRange[]): Map<TensorRange, TensorRange> {
+  const originals = new Map<string, TensorRange>();
+  const originalOf = new Map<TensorRange, TensorRange>();
+  for (const range of ranges) {
+    if (range.copies === undefined) continue;
+    const content = JSON.stringify([range.key, range.dtype, range.copies]);
+    const original = originals.get(content);
+    if (original === undefined) originals.set(content, range);
+    else originalOf.set(range, original);
+  }
+  return originalOf;
 }
 
 function layOutFile(
-  { path, file, segmentation }: SegmentedFile,
+  { path, file, unpacked, segmentation }: SegmentedFile,
   planner: StreamPlanner,
   placementOf: Map<TensorRange, Placement>,
 ): FileLayout {
-  const identity = path.replace(/\d+/g, '0');
-  const facts = { format: segmentation.format, size: file.size, mode: file.mode };
+  const bytes = unpacked ?? file;
+  const name = segmentation.identity ?? path.slice(path.lastIndexOf('/') + 1);
+  const identity = (path.slice(0, path.lastIndexOf('/') + 1) + name).replace(/\d+/g, '0');
+  const form = unpacked && { unpackedSize: unpacked.size };
+  const facts = { format: segmentation.format, size: file.size, mode: file.mode, ...form };
   if (segmentation.ranges.length === 0) {
     if (file.size === 0) return { ...facts, skeleton: null, pieces: [] };
     const stream = planner.addBytes(`file:${identity}`, slice(file, 0, file.size));
@@ -179,7 +133,7 @@ function layOutFile(
   const addGap = (until: number): void => {
     if (until === end) return;
     pieces.push({ kind: 'skeleton', length: until - end });
-    gaps.push(slice(file, end, until - end));
+    gaps.push(slice(bytes, end, until - end));
   };
   for (const range of segmentation.ranges) {
     addGap(range.offset);
@@ -189,7 +143,7 @@ function layOutFile(
     }
     end = range.offset + range.length;
   }
-  addGap(file.size);
+  addGap(bytes.size);
   const skeleton = gaps.length === 0 ? null : planner.addBytes(`skeleton:${identity}`, concatenate(gaps));
   return { ...facts, skeleton, pieces };
 }
@@ -266,6 +220,6 @@ export function findProgress(segmented: readonly SegmentedFile[]): FoundProgress
   return found;
 }
 
-function slice(file: SourceFile, start: number, size: number): ByteSource {
+function slice(file: SourceBytes, start: number, size: number): ByteSource {
   return { size, parts: (offset, length) => [{ file, offset: start + offset, length }] };
 }

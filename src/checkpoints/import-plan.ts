@@ -6,9 +6,10 @@ import { type Segmentation, segmentFile, type TensorRange } from '../adapters/in
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import { assertTensorFits, type TensorLayout } from '../format/index.js';
 import { GROUPS, groupOfPath, plainOfTensors } from '../tensor/index.js';
-import { findProgress, layOutTensors, planRanges, type SegmentedFile } from './file-plan.js';
+import { findProgress, layOutTensors, planRanges } from './file-plan.js';
 import { assertPromised, findImportSources } from './import-sources.js';
 import { memorySource, type SavePlan } from './plan.js';
+import type { SegmentedFile } from './segment-files.js';
 import { type SourceFile, SourceFiles } from './source-files.js';
 import { PLAIN_KEY } from './state-plan.js';
 import type { OperationOptions } from './types.js';

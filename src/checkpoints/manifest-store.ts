@@ -79,7 +79,7 @@ export async function loadManifest(context: MetadataSource, name: string): Promi
   const { manifest, bodyOffset } = opened;
   const read = (reference: SectionReference) => readSection(context, name, opened, reference);
   const key = objectKey('manifests', name);
-  const layout = decodeLayout(await read(manifest.layout), key);
+  const layout = decodeLayout(await read(manifest.layout), key, manifest.unpacked);
   const facts = await read(manifest.facts);
   const idPages = await Promise.all(manifest.idPages.map(read));
   const content = decodeContent(layout, context.config.chunkElements, facts, idPages, key);
@@ -178,6 +178,9 @@ export async function writeManifest(
       place(page, false, base?.manifest.idPages[index]),
     ),
     segments: parts.segments,
+    ...(parts.layout.files.some(({ unpackedSize }) => unpackedSize !== undefined) && {
+      unpacked: true as const,
+    }),
   };
   await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, manifest), ...body]);
   return name;
@@ -199,6 +202,7 @@ export async function rewriteManifest(
     facts: foreign(manifest.facts, source),
     idPages: manifest.idPages.map((page) => foreign(page, source)),
     segments,
+    ...(manifest.unpacked && { unpacked: manifest.unpacked }),
   };
   await objects.put(objectKey('manifests', name), [encodeManifest(context.hasher, moved)]);
   return name;

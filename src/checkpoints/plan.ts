@@ -12,11 +12,11 @@ import type { ChunkId } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
 import type { ChunkBuffer } from '../packs/index.js';
 import { type DType, dtypeInfo, type Group } from '../tensor/index.js';
-import type { SourceFile } from './source-files.js';
+import type { SourceBytes } from './source-files.js';
 import type { Warning } from './types.js';
 
 /** Bytes where they are: in memory, or in a file that is opened when it is needed. */
-export type SourcePart = Uint8Array | { file: SourceFile; offset: number; length: number };
+export type SourcePart = Uint8Array | { file: SourceBytes; offset: number; length: number };
 
 /** The bytes of a stream, wherever they are. */
 export interface ByteSource {

@@ -5,10 +5,10 @@ import type { FileContent, FileLayout } from '../format/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import type { StagedFile } from './staged-file.js';
+import { RepackedFile } from './repacked-file.js';
 import { digestOf, StagedFiles } from './target-files.js';
 import type { OperationOptions } from './types.js';
-import { fillFiles } from './written-files.js';
+import { type FileToFill, fillFiles } from './written-files.js';
 
 export interface RestoreRequest extends OperationOptions {
   out: string;
@@ -66,14 +66,22 @@ async function stageFiles(
   files: readonly FileToRestore[],
   request: RestoreRequest,
 ): Promise<void> {
-  const targets: StagedFile[] = [];
-  for (const { path, layout } of files) targets.push(await staged.create(path, layout.mode));
+  const targets: FileToFill[] = [];
+  for (const { path, layout } of files) {
+    const file = await staged.create(path, layout.mode);
+    const { unpackedSize: size } = layout;
+    const form = size === undefined ? undefined : { file: await staged.createBeside(file), size };
+    targets.push(
+      form === undefined ? file : new RepackedFile(context.compute, staged, file, form, request.signal),
+    );
+  }
   const pieces = files.flatMap((file, target) => filePieces(file, target));
   const finished = (number: number, digest: string): void => {
     if (digest !== files[number].digest)
       throw corrupt('file-digest', 'does not come out as the file that was saved', files[number].path);
   };
-  await fillFiles(context, loaded, { targets, pieces, bytesTotal: bytesOf(files), finished }, request);
+  const bytesTotal = pieces.reduce((sum, { length }) => sum + length, 0);
+  await fillFiles(context, loaded, { targets, pieces, bytesTotal, finished }, request);
 }
 
 /** Returns where the bytes of a file are in the streams. */

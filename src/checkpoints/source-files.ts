@@ -57,6 +57,28 @@ export class SourceFiles {
     else this.uses.delete(path);
   }
 
+  /** Reads from a file of `size` bytes; throws `conflict` if it has fewer by now. */
+  async read(path: string, size: number, offset: number, length: number): Promise<Uint8Array> {
+    if (offset < 0 || length < 0 || offset + length > size)
+      throw corrupt('truncated', `needs ${length} bytes at offset ${offset} of ${size}`, path, offset);
+    const bytes = new Uint8Array(length);
+    await this.use(path, async (handle) => {
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        if (bytesRead === 0) throw fileChanged(path);
+        done += bytesRead;
+      }
+    });
+    return bytes;
+  }
+
+  /** Keeps a file open until `release`, so that a worker thread can read parts of it. */
+  async holdDescriptor(path: string): Promise<{ descriptor: number; release(): void }> {
+    const { fd } = await this.hold(path);
+    return { descriptor: fd, release: () => this.release(path) };
+  }
+
   private async closeOldest(): Promise<void> {
     const oldest = [...this.handles].find(([path]) => !this.uses.has(path));
     if (oldest === undefined) return;
@@ -72,7 +94,15 @@ export class SourceFiles {
   }
 }
 
-export class SourceFile implements RandomAccess {
+/** Bytes that are saved, where threads can read them. */
+export interface SourceBytes extends RandomAccess {
+  /** Whether they are made again when they are read after the plan was closed. */
+  readonly isScratch?: boolean;
+  /** Keeps them open until `release`, so that a worker thread can read parts of them. */
+  hold(): Promise<{ descriptor: number; release(): void }>;
+}
+
+export class SourceFile implements SourceBytes {
   readonly name: string;
   readonly size: number;
   readonly mode: number;
@@ -87,31 +117,12 @@ export class SourceFile implements RandomAccess {
     this.mode = mode;
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    if (offset < 0 || length < 0 || offset + length > this.size) {
-      throw corrupt(
-        'truncated',
-        `needs ${length} bytes at offset ${offset} of ${this.size}`,
-        this.name,
-        offset,
-      );
-    }
-    const bytes = new Uint8Array(length);
-    await this.files.use(this.name, async (handle) => {
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-        if (bytesRead === 0) throw fileChanged(this.name);
-        done += bytesRead;
-      }
-    });
-    return bytes;
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return this.files.read(this.name, this.size, offset, length);
   }
 
-  /** Keeps the file open until `release`, so that a worker thread can read parts of it. */
-  async hold(): Promise<{ descriptor: number; release(): void }> {
-    const { fd } = await this.files.hold(this.name);
-    return { descriptor: fd, release: () => this.files.release(this.name) };
+  hold(): Promise<{ descriptor: number; release(): void }> {
+    return this.files.holdDescriptor(this.name);
   }
 
   /** Throws `conflict` if the file is no longer the one that was opened. */

@@ -35,7 +35,7 @@ export async function digestOf(hasher: Hasher, path: string, size: number): Prom
   }
 }
 
-/** Names have at most 255 bytes on nearly all file systems; 21 more are added to those of files on their way. */
+/** Names have at most 255 bytes on nearly all file systems; 26 more are added to those of files on their way. */
 const LABEL_BYTES_MAX = 200;
 
 export class StagedFiles {
@@ -58,7 +58,16 @@ export class StagedFiles {
   async create(path: string, mode: number): Promise<StagedFile> {
     const final = join(this.root, path);
     await this.ensure(dirname(final));
-    const temporary = join(dirname(final), `.${this.labelOf(basename(final))}.${this.suffix}.partial`);
+    return this.make(final, mode, `.${this.labelOf(basename(final))}.${this.suffix}.partial`);
+  }
+
+  /** Makes a new, empty file beside that one, which is to be dropped. */
+  async createBeside(file: StagedFile): Promise<StagedFile> {
+    return this.make(file.final, 0o600, `${basename(file.path)}.form`);
+  }
+
+  private async make(final: string, mode: number, name: string): Promise<StagedFile> {
+    const temporary = join(dirname(final), name);
     try {
       await (await open(temporary, 'wx', 0o600)).close();
     } catch (cause) {

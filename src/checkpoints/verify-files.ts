@@ -6,7 +6,9 @@ import { digestFiles } from './file-digests.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { filePieces } from './restore-files.js';
 import { piecesIntoFiles, type TargetFile } from './restore-pieces.js';
+import { ScratchFolder } from './scratch-folder.js';
 import { SourceFiles } from './source-files.js';
+import { withStop } from './stop-flag.js';
 import type { OperationOptions } from './types.js';
 
 /**
@@ -23,17 +25,49 @@ export async function verifyFiles(
   const differing = await differingFile(context, loaded, folder, signal);
   if (differing !== undefined)
     throw corrupt('other-digest', 'is not the file that the store has on record', join(folder, differing));
-  const targets = content.files.map(({ path }): TargetFile => {
-    const name = join(folder, path);
-    return { kind: 'equal-file', path: name, name };
-  });
-  const pieces = content.files.flatMap((file, at) => filePieces({ ...file, layout: layout.files[at] }, at));
-  const bytesTotal = layout.files.reduce((sum, { size }) => sum + size, 0);
-  let bytesRead = 0;
-  for await (const parts of piecesIntoFiles(context, loaded, pieces, targets, signal)) {
+  const scratch = new ScratchFolder();
+  try {
+    const targets: TargetFile[] = [];
+    for (const [at, { path }] of content.files.entries()) {
+      const name = join(folder, path);
+      const { unpackedSize } = layout.files[at];
+      const isForm = unpackedSize !== undefined;
+      targets.push({
+        kind: isForm ? 'file' : 'equal-file',
+        path: isForm ? await scratch.makeFile(unpackedSize) : name,
+        name,
+      });
+    }
+    const pieces = content.files.flatMap((file, at) => filePieces({ ...file, layout: layout.files[at] }, at));
+    const bytesTotal = pieces.reduce((sum, { length }) => sum + length, 0);
+    let bytesRead = 0;
+    for await (const parts of piecesIntoFiles(context, loaded, pieces, targets, signal)) {
+      throwIfAborted(signal);
+      for (const { length } of parts) bytesRead += length;
+      onProgress?.({ phase: 'verify', bytesRead, bytesStored: 0, bytesTotal });
+    }
+    await verifyForms(context, loaded, targets, signal);
+  } finally {
+    await scratch.remove();
+  }
+}
+
+/** Turns what was decoded of files in unpacked form back into these, and compares the digests. */
+async function verifyForms(
+  { compute }: StoreContext,
+  { layout, content }: LoadedManifest,
+  targets: readonly TargetFile[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const [at, { path: source, name }] of targets.entries()) {
+    const { unpackedSize: size } = layout.files[at];
+    if (size === undefined) continue;
     throwIfAborted(signal);
-    for (const { length } of parts) bytesRead += length;
-    onProgress?.({ phase: 'verify', bytesRead, bytesStored: 0, bytesTotal });
+    const { digest } = await withStop(signal, (stop) =>
+      compute.run({ kind: 'repack', source, name, size, stop }),
+    );
+    if (digest !== content.files[at].digest)
+      throw corrupt('other-bytes', 'what was stored of it comes out as another file', name);
   }
 }
 

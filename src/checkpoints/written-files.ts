@@ -5,14 +5,25 @@ import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
 import { piecesIntoFiles, type TargetFile } from './restore-pieces.js';
-import type { StagedFile } from './staged-file.js';
 import type { OperationOptions } from './types.js';
 
 /** Written files that are read once more and made durable at a time. */
 const FILES_FINISHED_AT_ONCE = 4;
 
+/** A file on its way. */
+export interface FileToFill {
+  /** Where it is written. */
+  readonly path: string;
+  /** For messages: where it will be. */
+  readonly final: string;
+  /** Learns of bytes that were written under the path. */
+  wrote(position: number, length: number): void;
+  /** Makes the file whole and durable once all is written; returns its digest. */
+  finish(): Promise<string>;
+}
+
 export interface FilesToFill {
-  targets: readonly StagedFile[];
+  targets: readonly FileToFill[];
   /** Their targets are the numbers of files. */
   pieces: readonly Piece[];
   /** What is written, what is there already included. */

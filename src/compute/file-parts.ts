@@ -40,7 +40,8 @@ export function readParts(parts: readonly FilePart[], target: Uint8Array): Uint8
   return target;
 }
 
-function readPart({ descriptor, path, offset }: FilePart, target: Uint8Array): void {
+/** Fills `target` with a part. */
+export function readPart({ descriptor, path, offset }: FilePart, target: Uint8Array): void {
   let done = 0;
   while (done < target.length) {
     const read = readOnce(descriptor, path, target.subarray(done), offset + done);

@@ -1,8 +1,11 @@
 /** The kinds of work that the pool does, and which function does each. */
+
+import type { Unpacked } from '../recode/index.js';
 import type { ChunkTools } from './chunk-jobs.js';
 import { type CompareJob, type CompareResult, compareChunks } from './compare-jobs.js';
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
+import { type RepackJob, type RepackResult, repackFile, type UnpackJob, unpackFile } from './form-jobs.js';
 import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
 import {
   type HandOverJob,
@@ -20,6 +23,8 @@ export interface Jobs {
   digest: { job: DigestJob; result: DigestResult };
   restore: { job: RestoreJob; result: undefined };
   'hand-over': { job: HandOverJob; result: HandOverResult };
+  unpack: { job: UnpackJob; result: Unpacked };
+  repack: { job: RepackJob; result: RepackResult };
 }
 
 export type JobKind = keyof Jobs;
@@ -67,6 +72,10 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
       return { result: compareChunks(tools, job), transfer: [] };
     case 'digest':
       return { result: digestFiles(tools.hasher, job), transfer: [] };
+    case 'unpack':
+      return { result: unpackFile(job), transfer: [] };
+    case 'repack':
+      return { result: repackFile(tools.hasher, job), transfer: [] };
   }
 }
 

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import { compiledKernels } from '../kernels/index.js';
 import type { ChunkTools } from './chunk-jobs.js';
-import { type Job, perform, type ResultOf } from './jobs.js';
+import { type Job, type JobKind, perform, type ResultOf } from './jobs.js';
 import type { JobMessage, ResultMessage, WorkerData } from './messages.js';
 import { fromPlainError } from './plain-error.js';
 
@@ -22,6 +22,9 @@ const WORKERS_MAX = 16;
 
 /** Of a thread's heap: little of what a job makes outlives it, and by default a thread takes 10 MB more. */
 const YOUNG_MB = 6;
+
+/** Jobs on whole files: nothing waits behind one. */
+const LONG_JOBS: readonly JobKind[] = ['digest', 'unpack', 'repack'];
 
 export interface RunOptions {
   /** Buffers that are handed over with the job; views of any other buffer are copied, with ALL of their buffer. */
@@ -142,7 +145,7 @@ export class ComputePool {
     const [first] = [...this.threads].sort((a, b) => a.tickets.size - b.tickets.size);
     if (first !== undefined && first.tickets.size === 0) return first;
     if (this.threads.length < this.room) return this.start() ?? this.idlest();
-    const isShort = ![...(first?.tickets.values() ?? [])].some(({ job }) => job.kind === 'digest');
+    const isShort = ![...(first?.tickets.values() ?? [])].some(({ job }) => LONG_JOBS.includes(job.kind));
     return first !== undefined && isShort && first.tickets.size < JOBS_PER_WORKER ? first : undefined;
   }
 

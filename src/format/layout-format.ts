@@ -18,6 +18,8 @@ import { readText, writeText } from './text.js';
  */
 export type Chunking = 'grid' | 'bytes' | 'content';
 const CHUNKINGS: readonly Chunking[] = ['grid', 'bytes', 'content'];
+/** In the mode of a file that is in unpacked form; the size of that follows. */
+const UNPACKED = MODE_MAX + 1;
 const encoder = new TextEncoder();
 
 export interface StreamLayout {
@@ -60,6 +62,8 @@ export interface FileLayout {
   /** Stream of its skeleton; null if it has none. */
   skeleton: number | null;
   pieces: FilePiece[];
+  /** There if the pieces make up the unpacked form of the file, not the file itself: its bytes. */
+  unpackedSize?: number;
 }
 
 export interface Layout {
@@ -103,12 +107,12 @@ export function encodeLayout(layout: Layout): Uint8Array {
   return writer.finish();
 }
 
-/** Decodes a layout and checks that all it refers to is there. */
-export function decodeLayout(bytes: Uint8Array, object: string): Layout {
+/** Decodes a layout and checks that all it refers to is there; only some manifests may have `unpacked` files. */
+export function decodeLayout(bytes: Uint8Array, object: string, unpacked = false): Layout {
   const reader = new ByteReader(bytes, object);
   const streams = readList(reader, readStream);
   const tensors = readList(reader, (inner) => readTensor(inner, streams));
-  const files = readList(reader, (inner) => readFile(inner, streams));
+  const files = readList(reader, (inner) => readFile(inner, streams, unpacked));
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the layout has bytes after its end');
   return { streams, tensors, files };
 }
@@ -137,7 +141,8 @@ function writeTensor(writer: ByteWriter, tensor: TensorLayout): void {
 function writeFile(writer: ByteWriter, file: FileLayout): void {
   writeText(writer, file.format);
   writer.varint(file.size);
-  writer.varint(file.mode);
+  writer.varint(file.mode + (file.unpackedSize === undefined ? 0 : UNPACKED));
+  if (file.unpackedSize !== undefined) writer.varint(file.unpackedSize);
   writer.varint(file.skeleton === null ? 0 : file.skeleton + 1);
   writer.varint(file.pieces.length);
   for (const piece of file.pieces) {
@@ -216,17 +221,21 @@ function lastElement(extent: readonly number[], strides: readonly number[] | nul
   return extent.reduce((sum, length, axis) => sum + (length - 1) * strides[axis], 0);
 }
 
-function readFile(reader: ByteReader, streams: readonly StreamLayout[]): FileLayout {
+function readFile(reader: ByteReader, streams: readonly StreamLayout[], unpacked: boolean): FileLayout {
   const format = readText(reader);
   const size = reader.varint();
-  const mode = reader.varint();
+  const bits = reader.varint();
+  const isUnpacked = unpacked && bits >= UNPACKED;
+  const mode = isUnpacked ? bits - UNPACKED : bits;
   if (mode > MODE_MAX) reader.fail('bad-mode', 'a file has more than permission bits');
+  const form = isUnpacked ? { unpackedSize: reader.varint() } : {};
   const skeletonPlusOne = reader.varint();
   const skeleton = skeletonPlusOne === 0 ? null : readStreamIndex(reader, streams, skeletonPlusOne - 1);
   const pieces = readList(reader, (inner) => readPiece(inner, streams));
   const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (total !== size) reader.fail('bad-file', 'the pieces of a file do not add up to its size');
-  return { format, size, mode, skeleton, pieces };
+  if (total !== (form.unpackedSize ?? size))
+    reader.fail('bad-file', 'the pieces of a file do not add up to its size');
+  return { format, size, mode, skeleton, pieces, ...form };
 }
 
 function readPiece(reader: ByteReader, streams: readonly StreamLayout[]): FilePiece {

@@ -3,7 +3,9 @@
 /** The format version this build writes, and the newest it reads. */
 export const FORMAT_VERSION = 1;
 /** The version of manifests that name footers of packs beside index segments; others stay at version 1. */
-export const MANIFEST_VERSION = 2;
+export const FOOTERS_VERSION = 2;
+/** The version of manifests that have files in unpacked form, the newest this build reads. */
+export const MANIFEST_VERSION = 3;
 /** The version of catalogue pages with checkpoints that have lost groups to retention; others stay at version 1. */
 export const PAGE_VERSION = 2;
 /** Payload of one metadata object. Root, pages and manifests of a million tensors stay below it. */

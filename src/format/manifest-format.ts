@@ -9,7 +9,7 @@ import type { Hasher } from '../hash/index.js';
 import { inflateExactly, MAGIC, openEnvelopeAt, sealEnvelope } from './envelope.js';
 import { type Fields, packRecord, readOwnName, unpackRecord } from './fields.js';
 import { isFooterSource } from './index-source.js';
-import { FORMAT_VERSION, MANIFEST_VERSION, PAYLOAD_BYTES_MAX } from './limits.js';
+import { FOOTERS_VERSION, FORMAT_VERSION, MANIFEST_VERSION, PAYLOAD_BYTES_MAX } from './limits.js';
 
 /** Where the bytes of a section lie. */
 export interface SectionReference {
@@ -36,6 +36,8 @@ export interface Manifest {
   idPages: SectionReference[];
   /** What resolves every chunk, bases included: index segments and footers of packs (`index-source.ts`). */
   segments: string[];
+  /** There if its layout may have files in unpacked form. */
+  unpacked?: true;
 }
 
 /** A manifest as read, with the offset where its own sections start. */
@@ -89,8 +91,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Encodes the head of a manifest; its own sections follow it. */
 export function encodeManifest(hasher: Hasher, manifest: Manifest): Uint8Array {
-  const version = manifest.segments.some(isFooterSource) ? MANIFEST_VERSION : FORMAT_VERSION;
-  return sealEnvelope(hasher, MAGIC.manifest, packRecord(manifest), version);
+  return sealEnvelope(hasher, MAGIC.manifest, packRecord(manifest), versionOf(manifest));
+}
+
+/** The least version that has what is in a manifest. */
+function versionOf({ segments, unpacked }: Manifest): number {
+  if (unpacked === true) return MANIFEST_VERSION;
+  return segments.some(isFooterSource) ? FOOTERS_VERSION : FORMAT_VERSION;
 }
 
 /** Decodes and checks the head of a manifest. */
@@ -110,9 +117,10 @@ export function decodeManifest(hasher: Hasher, bytes: Uint8Array, object: string
     facts: decodeReference(fields.map('facts'), object),
     idPages: fields.records('idPages').map((page) => decodeReference(page, object)),
     segments: fields.texts('segments'),
+    ...(fields.names().includes('unpacked') && { unpacked: true as const }),
   };
-  if (version < MANIFEST_VERSION && manifest.segments.some(isFooterSource))
-    throw corrupt('bad-name', 'refers to a footer, which its version has not', object);
+  if (version < versionOf(manifest))
+    throw corrupt('bad-version', 'has footers or unpacked files, which its version has not', object);
   return { manifest, bodyOffset: length };
 }
 

@@ -78,7 +78,7 @@ class Estimator {
       if (checkpoint.lacks !== undefined) throw incomplete(checkpoint);
       this.storage.beginCheckpoint();
       const gone = await this.forgetChanged();
-      const plan = await planFiles(checkpoint.paths, { signal });
+      const plan = await planFiles(checkpoint.paths, { signal, compute: this.context.compute });
       plan.warnings.push(...gone);
       const { step, epoch } = progressOf(checkpoint, plan.progress);
       const progress = { ...plan.progress, step, epoch };

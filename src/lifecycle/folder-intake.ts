@@ -147,7 +147,9 @@ export class FolderIntake {
 
   /** Plans it in such a way that it is not committed if any of it is not as it was found. */
   private async plan(checkpoint: FolderCheckpoint): Promise<SavePlan> {
-    const planned = planFiles(checkpoint.paths, { signal: this.options.signal, refuse: 'damaged' });
+    const { compute } = this.context;
+    const { signal } = this.options;
+    const planned = planFiles(checkpoint.paths, { signal, compute, refuse: 'damaged' });
     const plan = await planned.catch((error) => {
       throw isThetalogError(error, 'corrupt') ? damaged(checkpoint, error) : error;
     });
@@ -223,7 +225,14 @@ export class FolderIntake {
 
 /** Apart from other closures of a plan, which are kept longer: those of one scope keep all that any of them needs. */
 function partsIn(files: ChunkFiles): Pick<SavePlan, 'baseParts'> {
-  return { baseParts: (id) => files.parts(id) };
+  return {
+    baseParts: (id) => {
+      const parts = files.parts(id);
+      // To make scratch files again takes longer than to read what was stored.
+      const isScratch = parts?.some((part) => !(part instanceof Uint8Array) && part.file.isScratch === true);
+      return isScratch === true ? undefined : parts;
+    },
+  };
 }
 
 /** What is cut off now may be whole later; what is not is the user's to decide. */

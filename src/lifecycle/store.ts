@@ -130,7 +130,11 @@ export class Store {
    */
   async saveFiles(paths: string[], options: SaveFilesOptions): Promise<SaveResult> {
     const { signal, strict } = options;
-    const planned = planFiles(paths, { signal, ...(strict === true && { refuse: 'all' }) });
+    const planned = planFiles(paths, {
+      signal,
+      compute: this.context.compute,
+      ...(strict === true && { refuse: 'all' }),
+    });
     return saveFilePlan(this.context, planned, options);
   }
 

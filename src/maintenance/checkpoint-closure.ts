@@ -16,6 +16,7 @@ import {
   decodeSource,
   isObjectName,
   limits,
+  type Manifest,
   type ObjectKind,
   type OpenedManifest,
   objectKey,
@@ -109,7 +110,7 @@ export class ClosureCheck {
     const isWhole =
       layoutBytes !== undefined && facts !== undefined && pages.length === manifest.idPages.length;
     const described = isWhole
-      ? await this.log.guard(dependents, () => this.describe(name, { layoutBytes, facts, pages }))
+      ? await this.log.guard(dependents, () => this.describe(name, manifest, { layoutBytes, facts, pages }))
       : undefined;
     const description = described && keptPart(described, droppedGroups);
     if (description !== undefined)
@@ -133,10 +134,11 @@ export class ClosureCheck {
 
   private describe(
     name: string,
+    { unpacked }: Manifest,
     { layoutBytes, facts, pages }: { layoutBytes: Uint8Array; facts: Uint8Array; pages: Uint8Array[] },
   ): Description {
     const key = objectKey('manifests', name);
-    const layout = decodeLayout(layoutBytes, key);
+    const layout = decodeLayout(layoutBytes, key, unpacked);
     const content = decodeContent(layout, this.context.config.chunkElements, facts, pages, key);
     return { layout, content };
   }

@@ -26,8 +26,9 @@ export class InputWindow {
     this.size = input.size;
   }
 
-  /** Returns bytes, at most INPUT_BYTES, which stay as they are until the next call; undefined beyond the end. */
+  /** Returns bytes, which stay as they are until the next call; undefined beyond the end. */
   view(offset: number, length: number): Uint8Array | undefined {
+    if (length > INPUT_BYTES) return this.viewLarge(offset, length);
     if (length > this.size - offset) return undefined;
     if (offset < this.start || offset + length > this.end) {
       this.start = offset;
@@ -36,20 +37,29 @@ export class InputWindow {
     }
     return this.buffer.subarray(offset - this.start, offset - this.start + length);
   }
+
+  private viewLarge(offset: number, length: number): Uint8Array | undefined {
+    if (length > this.size - offset) return undefined;
+    const bytes = new Uint8Array(length);
+    this.input.read(offset, bytes);
+    return bytes;
+  }
 }
 
 /** Bytes on their way to an output, of which those that were written last can be copied. */
 export class ContentBuffer {
   private readonly output: ByteOutput;
-  private bytes = new Uint8Array(2 * INPUT_BYTES);
+  private bytes: Uint8Array;
   private end = 0;
   private flushed = 0;
   private window = 0;
   /** Of the output, where `bytes[0]` belongs. */
   private origin: number;
 
-  constructor(output: ByteOutput, position: number) {
+  /** What was written since `begin` is kept, as long as it is at most `kept` bytes. */
+  constructor(output: ByteOutput, position: number, kept: number) {
     this.output = output;
+    this.bytes = new Uint8Array(kept + INPUT_BYTES);
     this.origin = position;
   }
 
@@ -65,7 +75,7 @@ export class ContentBuffer {
     this.end = 0;
     this.flushed = 0;
     this.window = window;
-    if (this.bytes.length < 2 * window) this.bytes = new Uint8Array(2 * window);
+    if (this.bytes.length < 2 * window + INPUT_BYTES) this.bytes = new Uint8Array(2 * window + INPUT_BYTES);
   }
 
   /** Goes back to where `begin` was called. */
@@ -80,6 +90,11 @@ export class ContentBuffer {
     if (this.end + count > this.bytes.length) this.slide();
     this.end += count;
     return this.bytes.subarray(this.end - count, this.end);
+  }
+
+  /** Returns all bytes from `position` on, where `begin` was called; undefined if they are not kept. */
+  since(position: number): Uint8Array | undefined {
+    return this.origin === position ? this.bytes.subarray(0, this.end) : undefined;
   }
 
   append(bytes: Uint8Array): void {

@@ -17,6 +17,9 @@ import {
 } from './zstd-frame.js';
 
 const CHECKSUM_BYTES = 4;
+/** What a frame may contain, and as a multiple of its bytes: what is compressed more is small as it is, and could fill disks. */
+const CONTENT_BYTES_MIN = 2 ** 20;
+const INFLATION_MAX = 1024;
 
 export class FrameUnpacker {
   private readonly input: InputWindow;
@@ -43,6 +46,7 @@ export class FrameUnpacker {
     state.begin();
     content.begin(frame.window);
     recent.splice(0, 3, 1, 4, 8);
+    const start = content.position;
     let at = offset + frame.bytes;
     for (let isLast = false; !isLast; ) {
       const bytes = input.view(at, BLOCK_HEADER_BYTES);
@@ -54,6 +58,7 @@ export class FrameUnpacker {
       const stored = input.view(at, length);
       if (stored === undefined || !this.unpackBlock(block, stored, structure)) return undefined;
       at += length;
+      if (content.position - start > CONTENT_BYTES_MIN + INFLATION_MAX * (at - offset)) return undefined;
       isLast = block.isLast;
     }
     if (!frame.hasChecksum) return at;

@@ -2,7 +2,14 @@
 import { ByteWriter } from '../bytes/index.js';
 import { type ByteInput, type ByteOutput, ContentBuffer, InputWindow } from './streams.js';
 import { FrameUnpacker } from './unpack-frame.js';
-import { FORM_HEADER_BYTES, FORM_MAGIC, FORM_VERSION, SCRIPT_BYTES_MAX, STEP } from './unpacked-form.js';
+import {
+  FORM_HEADER_BYTES,
+  FORM_MAGIC,
+  FORM_VERSION,
+  NEST_BYTES_MAX,
+  SCRIPT_BYTES_MAX,
+  STEP,
+} from './unpacked-form.js';
 import { FRAME_MAGIC } from './zstd-frame.js';
 
 /** Bytes between frames up to so many are in the script, where the next save finds them in nearly the same place. */
@@ -19,30 +26,37 @@ export interface Unpacked {
 
 /** Writes the unpacked form of `input`. Every frame in it is put together again and compared; one that differs stays as it is. */
 export function unpack(input: ByteInput, output: ByteOutput): Unpacked {
-  return new Unpacking(input, output).perform();
+  const head = new Uint8Array(FORM_HEADER_BYTES);
+  head.set([...FORM_MAGIC, FORM_VERSION]);
+  output.write(head, 0);
+  const unpacking = new Unpacking(input, output, FORM_HEADER_BYTES, true);
+  const end = unpacking.perform();
+  const { script, frames } = unpacking;
+  const { length } = script;
+  script.u64(length);
+  output.write(script.written(), end);
+  return { size: end + script.length, frames };
 }
 
 class Unpacking {
+  readonly script = new ByteWriter(4096);
+  frames = 0;
+  private failures = 0;
   private readonly input: InputWindow;
-  private readonly output: ByteOutput;
   private readonly content: ContentBuffer;
   private readonly unpacker: FrameUnpacker;
-  private readonly script = new ByteWriter(4096);
-  private frames = 0;
-  private failures = 0;
+  private readonly mayNest: boolean;
 
-  constructor(input: ByteInput, output: ByteOutput) {
+  constructor(input: ByteInput, output: ByteOutput, position: number, mayNest: boolean) {
     this.input = new InputWindow(input);
-    this.output = output;
-    this.content = new ContentBuffer(output, FORM_HEADER_BYTES);
+    this.content = new ContentBuffer(output, position, mayNest ? NEST_BYTES_MAX : 0);
     this.unpacker = new FrameUnpacker(this.input, this.content);
+    this.mayNest = mayNest;
   }
 
-  perform(): Unpacked {
-    const { input, script, content } = this;
-    const head = new Uint8Array(FORM_HEADER_BYTES);
-    head.set([...FORM_MAGIC, FORM_VERSION]);
-    this.output.write(head, 0);
+  /** Writes the body and the script; returns where the body ends. */
+  perform(): number {
+    const { input, content } = this;
     let done = 0;
     for (let at = this.findFrame(0); at < input.size; at = this.findFrame(Math.max(done, at + 1))) {
       this.addRun(done, at);
@@ -50,11 +64,7 @@ class Unpacking {
     }
     this.addRun(done, input.size);
     content.flush();
-    const end = content.position;
-    const { length } = script;
-    script.u64(length);
-    this.output.write(script.written(), end);
-    return { size: end + script.length, frames: this.frames };
+    return content.position;
   }
 
   /** Adds the frame at `at`; returns where it ends. Undefined, and nothing is added, where none is that comes back. */
@@ -70,11 +80,22 @@ class Unpacking {
       content.rewind(position);
       return undefined;
     }
-    script.u8(STEP.frame);
-    script.varint(structure.length);
-    script.varint(content.position - position);
+    const bytes = this.mayNest ? content.since(position) : undefined;
+    const nest = bytes === undefined ? undefined : unpackInside(bytes);
+    if (nest !== undefined) {
+      content.rewind(position);
+      content.append(nest.body);
+    }
+    script.u8(nest === undefined ? STEP.frame : STEP.nest);
     script.varint(end - at);
+    script.varint(content.position - position);
+    script.varint(structure.length);
     script.bytes(structure.written());
+    if (nest !== undefined) {
+      script.varint(nest.contentLength);
+      script.varint(nest.script.length);
+      script.bytes(nest.script);
+    }
     this.frames++;
     return end;
   }
@@ -99,19 +120,60 @@ class Unpacking {
   private findFrame(from: number): number {
     const { input } = this;
     if (this.failures >= FAILURES_MAX) return input.size;
-    const [first, ...others] = FRAME_MAGIC;
     for (let at = from; at + FRAME_MAGIC.length <= input.size; ) {
       const bytes = input.view(at, Math.min(READ_BYTES, input.size - at));
-      const last = (bytes?.length ?? 0) - FRAME_MAGIC.length;
       if (bytes === undefined) break;
-      for (
-        let found = bytes.indexOf(first);
-        found >= 0 && found <= last;
-        found = bytes.indexOf(first, found + 1)
-      )
-        if (others.every((byte, index) => bytes[found + 1 + index] === byte)) return at + found;
-      at += last + 1;
+      const found = indexOfMagic(bytes);
+      if (found >= 0) return at + found;
+      at += bytes.length - FRAME_MAGIC.length + 1;
     }
     return input.size;
+  }
+}
+
+function indexOfMagic(bytes: Uint8Array): number {
+  const [first, ...others] = FRAME_MAGIC;
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1))
+    if (others.every((byte, index) => bytes[at + 1 + index] === byte)) return at;
+  return -1;
+}
+
+/** The content of a frame, unpacked. */
+interface Nest {
+  contentLength: number;
+  body: Uint8Array;
+  script: Uint8Array;
+}
+
+/** Unpacks frames inside the content of one; undefined where there are none. */
+function unpackInside(content: Uint8Array): Nest | undefined {
+  if (content.length > NEST_BYTES_MAX || indexOfMagic(content) < 0) return undefined;
+  const bytes = content.slice();
+  const input: ByteInput = {
+    size: bytes.length,
+    read: (offset, target) => target.set(bytes.subarray(offset, offset + target.length)),
+  };
+  const body = new MemoryOutput();
+  const unpacking = new Unpacking(input, body, 0, false);
+  const length = unpacking.perform();
+  if (unpacking.frames === 0 || length > NEST_BYTES_MAX) return undefined;
+  return {
+    contentLength: bytes.length,
+    body: body.bytes.subarray(0, length),
+    script: unpacking.script.finish(),
+  };
+}
+
+class MemoryOutput implements ByteOutput {
+  bytes = new Uint8Array(4096);
+
+  write(bytes: Uint8Array, position: number): void {
+    const end = position + bytes.length;
+    if (end > this.bytes.length) {
+      const grown = new Uint8Array(2 * end);
+      grown.set(this.bytes);
+      this.bytes = grown;
+    }
+    this.bytes.set(bytes, position);
   }
 }

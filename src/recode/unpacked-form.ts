@@ -14,20 +14,24 @@ export const FORM_TRAILER_BYTES = 8;
 /** Guards memory: a script is read as a whole. Structures take 0.2 % of compressed weights. */
 export const SCRIPT_BYTES_MAX = 64 * 2 ** 20;
 
-/** What comes next in the file: bytes of the body, bytes of the script, or a frame. */
-export const STEP = { body: 1, script: 2, frame: 3 } as const;
+/** What comes next in the file: bytes of the body, bytes of the script, a frame, or a frame whose content has a script of its own. */
+export const STEP = { body: 1, script: 2, frame: 3, nest: 4 } as const;
+/** Largest content with a script of its own, and largest body of that: both are held in memory. */
+export const NEST_BYTES_MAX = 8 * 2 ** 20;
 
 /** A part of the file. */
 export interface UnpackedPart {
-  kind: 'body' | 'script' | 'frame';
+  kind: 'body' | 'script' | 'frame' | 'nest';
   /** Where it lies in the file. */
   offset: number;
   length: number;
-  /** Where its bytes, or the content of the frame, lie in the unpacked form; of bytes of the script nothing lies there. */
+  /** Where its bytes, or what the frame contains, lie in the unpacked form; of bytes of the script nothing lies there. */
   position: number;
-  contentLength: number;
+  bodyLength: number;
   /** Bytes of the script: the part itself, or the structure of the frame. */
   script: ByteReader;
+  /** What comes of the body that is its own by a script of its own: the content of the frame. */
+  inner?: { length: number; script: ByteReader };
 }
 
 /** Returns whether bytes begin as an unpacked form. */
@@ -55,29 +59,33 @@ export function placeOfScript(
   return { offset, length };
 }
 
-/** Yields the parts of a file, in order; `end` is where the body of the unpacked form ends, and all of it must be used. */
-export function* unpackedParts(script: Uint8Array, end: number, object: string): Generator<UnpackedPart> {
-  const reader = new ByteReader(script, object, 0, script.length, end);
+/** Yields the parts of a file, in order; their bodies fill `[start, end)` of the unpacked form. */
+export function* unpackedParts(script: ByteReader, start: number, end: number): Generator<UnpackedPart> {
   let offset = 0;
-  let position = FORM_HEADER_BYTES;
-  while (reader.remaining > 0) {
-    const step = reader.u8();
-    const first = reader.varint();
-    const kind = step === STEP.body ? 'body' : step === STEP.script ? 'script' : 'frame';
-    if (kind === 'frame' && step !== STEP.frame) reader.fail('bad-form', 'an unknown step');
-    const contentLength = kind === 'frame' ? reader.varint() : kind === 'body' ? first : 0;
-    const length = kind === 'frame' ? reader.varint() : first;
-    if (contentLength > end - position) reader.fail('bad-form', 'a step reaches beyond the body');
-    yield {
-      kind,
-      offset,
-      length,
-      position,
-      contentLength,
-      script: reader.inner(kind === 'body' ? 0 : first),
-    };
-    offset += length;
-    position += contentLength;
+  let position = start;
+  while (script.remaining > 0) {
+    const part = readPart(script, offset, position);
+    if (part.bodyLength > end - position) script.fail('bad-form', 'a step reaches beyond the body');
+    yield part;
+    offset += part.length;
+    position += part.bodyLength;
   }
-  if (position !== end) reader.fail('bad-form', 'a part of the body is not used');
+  if (position !== end) script.fail('bad-form', 'a part of the body is not used');
+}
+
+function readPart(script: ByteReader, offset: number, position: number): UnpackedPart {
+  const step = script.u8();
+  const length = script.varint();
+  const place = { offset, length, position, bodyLength: 0 };
+  if (step === STEP.body) return { ...place, kind: 'body', bodyLength: length, script: script.inner(0) };
+  if (step === STEP.script) return { ...place, kind: 'script', script: script.inner(length) };
+  const bodyLength = script.varint();
+  const structure = script.inner(script.varint());
+  if (step === STEP.frame) return { ...place, kind: 'frame', bodyLength, script: structure };
+  if (step !== STEP.nest) script.fail('bad-form', 'an unknown step');
+  const contentLength = script.varint();
+  const inner = { length: contentLength, script: script.inner(script.varint()) };
+  if (contentLength > NEST_BYTES_MAX || bodyLength > NEST_BYTES_MAX)
+    script.fail('bad-form', 'a content with a script of its own is too long');
+  return { ...place, kind: 'nest', bodyLength, script: structure, inner };
 }

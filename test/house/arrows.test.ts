@@ -6,6 +6,7 @@ import { type ImportOf, importsOf, isAssembly, readSources, type SourceFile } fr
 const ROOMS = [
   'errors',
   'bytes',
+  'recode',
   'kernels',
   'hash',
   'tensor',
