@@ -41,6 +41,7 @@ function buildPlan(
   const { planner, placementOf, distinct, facts } = planRanges(segmented);
   const layoutFiles = segmented.map((item) => layOutFile(item, planner, placementOf));
   const tensors = layOutTensors(distinct, placementOf);
+  if (hasUnpacked(segmented)) tensors.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     kind: 'files',
     layout: { streams: planner.streams, tensors, files: layoutFiles },
@@ -78,6 +79,8 @@ export function planRanges(segmented: readonly SegmentedFile[]): PlannedRanges {
   const ranges = distinct.flatMap(({ file, unpacked = file, segmentation }, at) =>
     segmentation.ranges.map((range) => ({ range, at, source: slice(unpacked, range.offset, range.length) })),
   );
+  // Databases write what they have in another order each time.
+  if (hasUnpacked(segmented)) ranges.sort((a, b) => (a.range.key < b.range.key ? -1 : 1));
   const planned = ranges.map(({ range, at, source }): PlannedRange => {
     return { file: at, key: range.key, group: range.group, dtype: range.dtype, source };
   });
@@ -92,6 +95,10 @@ export function planRanges(segmented: readonly SegmentedFile[]): PlannedRanges {
   const groups = GROUPS.filter((group) => ranges.some(({ range }) => range.group === group));
   const families = findFamilies(planned, placements, linked);
   return { planner, placementOf, distinct, facts: { settings: linked.settings, families, groups } };
+}
+
+function hasUnpacked(segmented: readonly SegmentedFile[]): boolean {
+  return segmented.some(({ unpacked }) => unpacked !== undefined);
 }
 
 /** Returns the ranges whose bytes an earlier one of the same key has, too, and which that is. */

@@ -5,7 +5,7 @@ import type { FileContent, FileLayout } from '../format/index.js';
 import type { Piece } from './chunk-places.js';
 import type { StoreContext } from './context.js';
 import type { LoadedManifest } from './manifest-store.js';
-import { RepackedFile } from './repacked-file.js';
+import { RebuiltFile } from './rebuilt-file.js';
 import { digestOf, StagedFiles } from './target-files.js';
 import type { OperationOptions } from './types.js';
 import { type FileToFill, fillFiles } from './written-files.js';
@@ -72,7 +72,7 @@ async function stageFiles(
     const { unpackedSize: size } = layout;
     const form = size === undefined ? undefined : { file: await staged.createBeside(file), size };
     targets.push(
-      form === undefined ? file : new RepackedFile(context.compute, staged, file, form, request.signal),
+      form === undefined ? file : new RebuiltFile(context.compute, staged, file, form, request.signal),
     );
   }
   const pieces = files.flatMap((file, target) => filePieces(file, target));

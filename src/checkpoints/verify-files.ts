@@ -64,7 +64,7 @@ async function verifyForms(
     if (size === undefined) continue;
     throwIfAborted(signal);
     const { digest } = await withStop(signal, (stop) =>
-      compute.run({ kind: 'repack', source, name, size, stop }),
+      compute.run({ kind: 'rebuild', source, name, size, stop }),
     );
     if (digest !== content.files[at].digest)
       throw corrupt('other-bytes', 'what was stored of it comes out as another file', name);

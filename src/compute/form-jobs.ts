@@ -2,7 +2,7 @@
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
-import { type ByteInput, repack, type Unpacked, unpack } from '../recode/index.js';
+import { type ByteInput, rebuild, type Unpacked, unpack } from '../recode/index.js';
 import { type FilePart, fileError, readPart } from './file-parts.js';
 import { targetError } from './target-error.js';
 
@@ -15,8 +15,8 @@ export interface UnpackJob {
   readonly target: string;
 }
 
-export interface RepackJob {
-  readonly kind: 'repack';
+export interface RebuildJob {
+  readonly kind: 'rebuild';
   readonly stop: Int32Array;
   /** An unpacked form, and the name to be used in messages. */
   readonly source: string;
@@ -26,7 +26,7 @@ export interface RepackJob {
   readonly target?: string;
 }
 
-export interface RepackResult {
+export interface RebuildResult {
   readonly size: number;
   readonly digest: string;
 }
@@ -53,7 +53,7 @@ export function unpackFile({ source, target, stop }: UnpackJob): Unpacked {
 }
 
 /** Throws `corrupt` for what is no unpacked form. */
-export function repackFile(hasher: Hasher, { source, name, size, target, stop }: RepackJob): RepackResult {
+export function rebuildFile(hasher: Hasher, { source, name, size, target, stop }: RebuildJob): RebuildResult {
   const from = reach(name, () => openSync(source, constants.O_RDONLY), fileError);
   const to =
     target === undefined
@@ -64,7 +64,7 @@ export function repackFile(hasher: Hasher, { source, name, size, target, stop }:
   try {
     const read = (offset: number, bytes: Uint8Array) =>
       readPart({ descriptor: from, path: name, offset, length: bytes.length }, bytes);
-    repack({ size, read }, name, (bytes) => {
+    rebuild({ size, read }, name, (bytes) => {
       assertWanted(stop);
       digest.update(bytes);
       if (to !== undefined) reach(name, () => writeAll(to, bytes, done), targetError);

@@ -5,7 +5,7 @@ import type { ChunkTools } from './chunk-jobs.js';
 import { type CompareJob, type CompareResult, compareChunks } from './compare-jobs.js';
 import { type EncodeJob, type EncodeResult, encodeChunks } from './encode-jobs.js';
 import { type DigestJob, type DigestResult, digestFiles } from './file-parts.js';
-import { type RepackJob, type RepackResult, repackFile, type UnpackJob, unpackFile } from './form-jobs.js';
+import { type RebuildJob, type RebuildResult, rebuildFile, type UnpackJob, unpackFile } from './form-jobs.js';
 import { type ReencodeJob, type ReencodeResult, reencodeChunks } from './reencode-job.js';
 import {
   type HandOverJob,
@@ -24,7 +24,7 @@ export interface Jobs {
   restore: { job: RestoreJob; result: undefined };
   'hand-over': { job: HandOverJob; result: HandOverResult };
   unpack: { job: UnpackJob; result: Unpacked };
-  repack: { job: RepackJob; result: RepackResult };
+  rebuild: { job: RebuildJob; result: RebuildResult };
 }
 
 export type JobKind = keyof Jobs;
@@ -74,8 +74,8 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
       return { result: digestFiles(tools.hasher, job), transfer: [] };
     case 'unpack':
       return { result: unpackFile(job), transfer: [] };
-    case 'repack':
-      return { result: repackFile(tools.hasher, job), transfer: [] };
+    case 'rebuild':
+      return { result: rebuildFile(tools.hasher, job), transfer: [] };
   }
 }
 

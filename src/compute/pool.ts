@@ -24,7 +24,7 @@ const WORKERS_MAX = 16;
 const YOUNG_MB = 6;
 
 /** Jobs on whole files: nothing waits behind one. */
-const LONG_JOBS: readonly JobKind[] = ['digest', 'unpack', 'repack'];
+const LONG_JOBS: readonly JobKind[] = ['digest', 'unpack', 'rebuild'];
 
 export interface RunOptions {
   /** Buffers that are handed over with the job; views of any other buffer are copied, with ALL of their buffer. */

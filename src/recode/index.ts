@@ -1,4 +1,4 @@
-export { type Nest, readNest, repack } from './repack.js';
+export { type Nest, readNest, rebuild } from './rebuild.js';
 export type { ByteInput, ByteOutput } from './streams.js';
 export { type Unpacked, unpack } from './unpack.js';
 export {

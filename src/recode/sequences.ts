@@ -2,9 +2,6 @@
 import { BackwardBits } from './backward-bits.js';
 import { constantTable, type FseTable, fseTable, readFseTable } from './fse-table.js';
 
-/** A block has 128 KiB at most, and a count is written in at most this range. */
-export const SEQUENCES_MAX = 0x7f00 + 0xffff;
-
 /** One kind of the three codes of a sequence. */
 interface CodeKind {
   symbolMax: number;
@@ -73,10 +70,10 @@ export interface SequenceTables {
 /** Decoded sequences, reused from block to block. */
 export class Sequences {
   count = 0;
-  readonly literals = new Int32Array(SEQUENCES_MAX);
-  readonly matches = new Int32Array(SEQUENCES_MAX);
+  literals = new Int32Array(0);
+  matches = new Int32Array(0);
   /** As they are written: up to 3 one of the last three offsets, else the offset plus 3. */
-  readonly offsets = new Int32Array(SEQUENCES_MAX);
+  offsets = new Int32Array(0);
   /** Bytes that are copied, all together. */
   matchBytes = 0;
 
@@ -100,8 +97,16 @@ export class Sequences {
     if ((modes & 3) !== 0) return false;
     const tablesEnd = readTables(bytes, at + 1, end, modes, tables);
     if (tablesEnd === undefined) return false;
-    this.count = count;
+    this.makeRoom(count);
     return this.decode(new BackwardBits(bytes, tablesEnd, end), tables);
+  }
+
+  private makeRoom(count: number): void {
+    this.count = count;
+    if (count <= this.literals.length) return;
+    this.literals = new Int32Array(count);
+    this.matches = new Int32Array(count);
+    this.offsets = new Int32Array(count);
   }
 
   private decode(bits: BackwardBits, { literals, offsets, matches }: SequenceTables): boolean {

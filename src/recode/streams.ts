@@ -12,18 +12,20 @@ export interface ByteOutput {
 }
 
 const INPUT_BYTES = 2 ** 20;
+const CONTENT_BYTES_MIN = 4096;
 
 /** Reads an input nearly from front to end. */
 export class InputWindow {
   readonly size: number;
   private readonly input: ByteInput;
-  private buffer = new Uint8Array(INPUT_BYTES);
+  private readonly buffer: Uint8Array;
   private start = 0;
   private end = 0;
 
   constructor(input: ByteInput) {
     this.input = input;
     this.size = input.size;
+    this.buffer = new Uint8Array(Math.min(INPUT_BYTES, input.size));
   }
 
   /** Returns bytes, which stay as they are until the next call; undefined beyond the end. */
@@ -49,7 +51,8 @@ export class InputWindow {
 /** Bytes on their way to an output, of which those that were written last can be copied. */
 export class ContentBuffer {
   private readonly output: ByteOutput;
-  private bytes: Uint8Array;
+  private bytes = new Uint8Array(CONTENT_BYTES_MIN);
+  private readonly kept: number;
   private end = 0;
   private flushed = 0;
   private window = 0;
@@ -59,7 +62,7 @@ export class ContentBuffer {
   /** What was written since `begin` is kept, as long as it is at most `kept` bytes. */
   constructor(output: ByteOutput, position: number, kept: number) {
     this.output = output;
-    this.bytes = new Uint8Array(kept + INPUT_BYTES);
+    this.kept = kept;
     this.origin = position;
   }
 
@@ -75,7 +78,6 @@ export class ContentBuffer {
     this.end = 0;
     this.flushed = 0;
     this.window = window;
-    if (this.bytes.length < 2 * window + INPUT_BYTES) this.bytes = new Uint8Array(2 * window + INPUT_BYTES);
   }
 
   /** Goes back to where `begin` was called. */
@@ -87,7 +89,7 @@ export class ContentBuffer {
 
   /** Returns room for `count` bytes, 1 MiB at most, which are in it when the next method is called. */
   room(count: number): Uint8Array {
-    if (this.end + count > this.bytes.length) this.slide();
+    if (this.end + count > this.bytes.length) this.makeRoom(count);
     this.end += count;
     return this.bytes.subarray(this.end - count, this.end);
   }
@@ -116,6 +118,15 @@ export class ContentBuffer {
     if (this.flushed === this.end) return;
     this.output.write(this.bytes.subarray(this.flushed, this.end), this.origin + this.flushed);
     this.flushed = this.end;
+  }
+
+  private makeRoom(count: number): void {
+    const most = Math.max(this.kept, 2 * this.window) + INPUT_BYTES;
+    if (this.end + count > most) this.slide();
+    if (this.end + count <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.end + count, Math.min(most, 2 * this.bytes.length)));
+    grown.set(this.bytes.subarray(0, this.end));
+    this.bytes = grown;
   }
 
   private slide(): void {

@@ -99,7 +99,7 @@ export class FrameUnpacker {
   ): Uint8Array | undefined {
     const { state } = this;
     if (kind === 'raw') return stored;
-    const literals = state.literals.subarray(0, count);
+    const literals = state.literals(count);
     if (kind === 'repeated') {
       structure.bytes(stored);
       return literals.fill(stored[0]);
@@ -111,7 +111,7 @@ export class FrameUnpacker {
     if (lengths === undefined || !decodeStreams(code, lengths, stored.subarray(used), literals))
       return undefined;
     structure.bytes(stored.subarray(0, used));
-    const { encoded } = state;
+    const encoded = state.encoded(count);
     const length = encodeStreams(code, lengths, literals, encoded);
     return isEqual(encoded.subarray(0, length), stored.subarray(used)) ? literals : undefined;
   }

@@ -90,9 +90,24 @@ export class FrameState {
   code: HuffmanCode | undefined;
   readonly tables: SequenceTables = {};
   readonly sequences = new Sequences();
-  readonly literals = new Uint8Array(BLOCK_BYTES_MAX);
-  /** Of one block. */
-  readonly encoded = new Uint8Array(2 * BLOCK_BYTES_MAX);
+  private readonly blocks: Uint8Array[] = [];
+
+  /** Returns memory for the literals of a block, used for that of the block before. */
+  literals(count: number): Uint8Array {
+    return this.memory(0, count);
+  }
+
+  /** Returns memory for the streams of literals. */
+  encoded(count: number): Uint8Array {
+    return this.memory(1, 2 * count + 64);
+  }
+
+  private memory(place: number, count: number): Uint8Array {
+    const known = this.blocks[place];
+    const bytes = known !== undefined && known.length >= count ? known : new Uint8Array(count);
+    this.blocks[place] = bytes;
+    return bytes.subarray(0, count);
+  }
 
   /** Forgets the frame before. */
   begin(): void {

@@ -100,7 +100,8 @@ test.each(objects.filter(([name]) => !/manifest|trailer/.test(name)))(
 
 describe('another version is unsupported, and nothing of it is believed', () => {
   test.each(objects.slice(0, 6))('%s', (name, bytes, decode) => {
-    for (const version of /manifest|page/.test(name) ? [0, 3, 255] : [0, 2, 255]) {
+    const newest = { manifest: 3, page: 2 }[name] ?? 1;
+    for (const version of [0, newest + 1, 255]) {
       const newer = bytes.slice();
       newer[4] = version;
       expect(errorOf(() => decode(newer))).toMatchObject({ kind: 'unsupported', code: 'format-version' });
@@ -136,7 +137,21 @@ describe('another version is unsupported, and nothing of it is believed', () => 
     expect(bytes[4]).toBe(2);
     expect(decodeManifest(hasher, bytes, 'object').manifest.segments).toEqual([PACK, footer]);
     const older = sealEnvelope(hasher, 'TLMF', openEnvelopeAt(hasher, 'TLMF', bytes, 'object', 2).payload);
-    expect(errorOf(() => decodeManifest(hasher, older, 'object'))).toMatchObject({ code: 'bad-name' });
+    expect(errorOf(() => decodeManifest(hasher, older, 'object'))).toMatchObject({ code: 'bad-version' });
+  });
+
+  test('a manifest with files in unpacked form has version 3, and no other version may have them', () => {
+    const bytes = encodeManifest(hasher, { ...manifest, unpacked: true });
+    expect(bytes[4]).toBe(3);
+    expect(decodeManifest(hasher, bytes, 'object').manifest.unpacked).toBe(true);
+    // What readers of before do.
+    expect(errorOf(() => openEnvelopeAt(hasher, 'TLMF', bytes, 'object', 2))).toMatchObject({
+      kind: 'unsupported',
+      code: 'format-version',
+    });
+    const { payload } = openEnvelopeAt(hasher, 'TLMF', bytes, 'object', 3);
+    const older = sealEnvelope(hasher, 'TLMF', payload, 2);
+    expect(errorOf(() => decodeManifest(hasher, older, 'object'))).toMatchObject({ code: 'bad-version' });
   });
 
   test.each([

@@ -1,7 +1,7 @@
 /** Turns the unpacked form of a file back into it. */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt, type ThetalogError } from '../errors.js';
-import { type ContentReader, FrameRepacker } from './repack-frame.js';
+import { type ContentReader, FrameRebuilder } from './rebuild-frame.js';
 import { type ByteInput, InputWindow } from './streams.js';
 import {
   FORM_HEADER_BYTES,
@@ -19,20 +19,22 @@ const WRITE_BYTES = 2 ** 20;
  * Hands the file that an unpacked form is of to `write`, in order; what it gets stays as it is until it returns. Throws `corrupt` for
  * what is no unpacked form; whether the file is the right one only its digest tells.
  */
-export function repack(input: ByteInput, object: string, write: (bytes: Uint8Array) => void): void {
+export function rebuild(input: ByteInput, object: string, write: (bytes: Uint8Array) => void): void {
   const output = new Gathered(write);
   const head = read(input, 0, Math.min(FORM_HEADER_BYTES, input.size));
   const trailer = read(input, Math.max(0, input.size - FORM_TRAILER_BYTES), FORM_TRAILER_BYTES);
   const { offset, length } = placeOfScript(head, trailer, input.size, object);
   const body = new WindowContent(new InputWindow(input), FORM_HEADER_BYTES, offset, object);
   const script = new ByteReader(read(input, offset, length), object, 0, length, offset);
-  const repacker = new FrameRepacker(body, (bytes) => output.add(bytes));
+  const rebuilder = new FrameRebuilder(body, (bytes) => output.add(bytes));
   for (const part of unpackedParts(script, FORM_HEADER_BYTES, offset)) {
     const start = output.length;
-    if (part.kind !== 'nest') repackPart(part, repacker, body, output);
+    if (part.kind !== 'nest') rebuildPart(part, rebuilder, body, output);
     else {
       const { content } = readNest(part, body.take(part.bodyLength));
-      new FrameRepacker(new MemoryContent(content, object), (bytes) => output.add(bytes)).repack(part.script);
+      new FrameRebuilder(new MemoryContent(content, object), (bytes) => output.add(bytes)).rebuild(
+        part.script,
+      );
     }
     if (output.length - start !== part.length || body.position !== part.position + part.bodyLength)
       script.fail('bad-form', 'a part has another length than stated');
@@ -40,13 +42,13 @@ export function repack(input: ByteInput, object: string, write: (bytes: Uint8Arr
   output.flush();
 }
 
-function repackPart(
+function rebuildPart(
   part: UnpackedPart,
-  repacker: FrameRepacker,
+  rebuilder: FrameRebuilder,
   body: ContentReader,
   output: Gathered,
 ): void {
-  if (part.kind === 'frame') repacker.repack(part.script);
+  if (part.kind === 'frame') rebuilder.rebuild(part.script);
   else if (part.kind === 'script') output.add(part.script.view8(part.length));
   else
     for (let done = 0; done < part.length; done += READ_BYTES)
@@ -66,13 +68,13 @@ export function readNest({ inner, position, script: { object } }: UnpackedPart, 
   if (inner === undefined) return { content: bytes, parts };
   const body = new MemoryContent(bytes, object);
   const output = new Gathered((piece) => pieces.bytes(piece));
-  const repacker = new FrameRepacker(body, (piece) => output.add(piece));
+  const rebuilder = new FrameRebuilder(body, (piece) => output.add(piece));
   for (const part of unpackedParts(inner.script, position, position + bytes.length)) {
     if (part.kind === 'nest') inner.script.fail('bad-form', 'a nest inside of another');
     if (part.length > inner.length - output.length)
       inner.script.fail('bad-form', 'a content is longer than stated');
     const start = output.length;
-    repackPart(part, repacker, body, output);
+    rebuildPart(part, rebuilder, body, output);
     if (output.length - start !== part.length || body.position !== part.position - position + part.bodyLength)
       inner.script.fail('bad-form', 'a part has another length than stated');
     parts.push(part);
@@ -135,24 +137,21 @@ function read(input: ByteInput, offset: number, length: number): Uint8Array {
 /** Collects small pieces. */
 class Gathered {
   length = 0;
-  private readonly buffer = new Uint8Array(WRITE_BYTES);
-  private used = 0;
+  private readonly pieces = new ByteWriter(4096);
   private readonly write: (bytes: Uint8Array) => void;
 
   constructor(write: (bytes: Uint8Array) => void) {
     this.write = write;
   }
 
-  /** Takes bytes, fewer than WRITE_BYTES. */
   add(bytes: Uint8Array): void {
-    if (this.used + bytes.length > WRITE_BYTES) this.flush();
-    this.buffer.set(bytes, this.used);
-    this.used += bytes.length;
+    this.pieces.bytes(bytes);
     this.length += bytes.length;
+    if (this.pieces.length >= WRITE_BYTES) this.flush();
   }
 
   flush(): void {
-    if (this.used > 0) this.write(this.buffer.subarray(0, this.used));
-    this.used = 0;
+    if (this.pieces.length > 0) this.write(this.pieces.written());
+    this.pieces.length = 0;
   }
 }

@@ -21,7 +21,7 @@ export interface ContentReader {
   take(count: number): Uint8Array;
 }
 
-export class FrameRepacker {
+export class FrameRebuilder {
   private readonly content: ContentReader;
   private readonly write: (bytes: Uint8Array) => void;
   private readonly state = new FrameState();
@@ -32,7 +32,7 @@ export class FrameRepacker {
   }
 
   /** Writes the frame of a structure, all of which is used; throws `corrupt` for what is none. */
-  repack(structure: ByteReader): void {
+  rebuild(structure: ByteReader): void {
     const { state } = this;
     const { bytes, offset } = structure;
     const head = bytes.subarray(offset, Math.min(structure.end, offset + FRAME_HEADER_MAX));
@@ -43,7 +43,7 @@ export class FrameRepacker {
       const header = structure.view8(BLOCK_HEADER_BYTES);
       const block = readBlockHeader(header, 0) ?? bad(structure);
       this.write(header);
-      if (block.kind === 'compressed') this.repackCompressed(block.size, structure);
+      if (block.kind === 'compressed') this.rebuildCompressed(block.size, structure);
       else if (block.kind === 'raw') this.write(this.content.take(block.size));
       else {
         this.write(structure.view8(1));
@@ -55,7 +55,7 @@ export class FrameRepacker {
     if (structure.remaining > 0) bad(structure);
   }
 
-  private repackCompressed(size: number, structure: ByteReader): void {
+  private rebuildCompressed(size: number, structure: ByteReader): void {
     const { sequences, tables } = this.state;
     const header = readLiteralsHeader(structure.bytes, structure.offset, structure.end) ?? bad(structure);
     if (header.count > BLOCK_BYTES_MAX) bad(structure);
@@ -83,9 +83,10 @@ export class FrameRepacker {
 
   /** Returns those bytes of a block's content that are literals. */
   private takeLiterals(count: number, structure: ByteReader): Uint8Array {
-    const { sequences, literals } = this.state;
+    const { sequences } = this.state;
     const content = this.content.take(count + sequences.matchBytes);
     if (sequences.count === 0) return content;
+    const literals = this.state.literals(count);
     let from = 0;
     let done = 0;
     for (let index = 0; index < sequences.count; index++) {
@@ -96,7 +97,7 @@ export class FrameRepacker {
       from += length + sequences.matches[index];
     }
     literals.set(content.subarray(from), done);
-    return literals.subarray(0, count);
+    return literals;
   }
 
   private writeCoded(
@@ -105,7 +106,8 @@ export class FrameRepacker {
     literals: Uint8Array,
     structure: ByteReader,
   ): void {
-    const { code, encoded } = this.state;
+    const { code } = this.state;
+    const encoded = this.state.encoded(count);
     const lengths = streamLengths(count, streams);
     if (code === undefined || lengths === undefined) bad(structure);
     const length = encodeStreams(code, lengths, literals, encoded);

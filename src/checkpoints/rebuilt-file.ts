@@ -5,7 +5,7 @@ import { withStop } from './stop-flag.js';
 import type { StagedFiles } from './target-files.js';
 import type { FileToFill } from './written-files.js';
 
-export class RepackedFile implements FileToFill {
+export class RebuiltFile implements FileToFill {
   readonly path: string;
   readonly final: string;
   private readonly compute: ComputePool;
@@ -37,7 +37,7 @@ export class RepackedFile implements FileToFill {
     const { file, form } = this;
     const { size } = await withStop(this.signal, (stop) => {
       const names = { source: form.file.path, name: file.final, target: file.path };
-      return this.compute.run({ kind: 'repack', ...names, size: form.size, stop });
+      return this.compute.run({ kind: 'rebuild', ...names, size: form.size, stop });
     });
     await this.staged.drop(form.file);
     file.wrote(0, size);
