@@ -180,18 +180,25 @@ function tensorIn(streams: Layout['streams']): fc.Arbitrary<TensorLayout> {
 
 function fileIn(streams: Layout['streams']): fc.Arbitrary<Layout['files'][number]> {
   return fc
-    .record({ at: fc.nat(streams.length - 1), format: text, mode: fc.nat(0o777), skeleton: fc.nat(100) })
-    .map(({ at, format, mode, skeleton }) => {
+    .record({
+      at: fc.nat(streams.length - 1),
+      format: text,
+      mode: fc.nat(0o777),
+      skeleton: fc.nat(100),
+      packed: orNull(count),
+    })
+    .map(({ at, format, mode, skeleton, packed }) => {
       const length = streamBytes(streams[at]);
       return {
         format,
-        size: length + skeleton,
+        size: packed ?? length + skeleton,
         mode,
         skeleton: skeleton === 0 ? null : at,
         pieces: [
           { kind: 'skeleton' as const, length: skeleton },
           { kind: 'stream' as const, stream: at, byteOffset: 0, length },
         ],
+        ...(packed !== null && { unpackedSize: length + skeleton }),
       };
     });
 }

@@ -91,7 +91,7 @@ describe('what is encoded decodes to the same', () => {
   test('layouts', () => {
     holds(
       layoutsWithContent.map(({ layout }) => layout),
-      (layout) => decodeLayout(encodeLayout(layout), 'layout'),
+      (layout) => decodeLayout(encodeLayout(layout), 'layout', true),
     );
   });
 

@@ -10,6 +10,7 @@ import { DCP_DATA, DCP_METADATA, malformedData, malformedMetadata } from './malf
 import { malformedGguf } from './malformed-gguf.js';
 import { malformedHdf5 } from './malformed-hdf5.js';
 import { malformedNpy } from './malformed-npy.js';
+import { malformedOcdbt, OCDBT_NAME } from './malformed-ocdbt.js';
 import { joined, malformedPickle } from './malformed-pickle.js';
 import { malformedSafetensors } from './malformed-safetensors.js';
 import { malformedTfjs, TFJS_FIRST, TFJS_SECOND } from './malformed-tfjs.js';
@@ -92,6 +93,7 @@ export const FILE_PARSERS: readonly FileParser[] = [
     described: TFJS_FIRST,
     beside: TFJS_SECOND,
   },
+  { part: 'ocdbt', name: OCDBT_NAME, make: malformedOcdbt },
   { part: 'zarr', name: '.zarray', make: malformedDescription, described: ZARR_CHUNK },
   { part: 'dcp metadata', name: DCP_METADATA.name, make: malformedMetadata, described: DCP_DATA },
   { part: 'dcp state', name: DCP_METADATA.name, make: malformedMetadata, beside: DCP_DATA },

@@ -51,6 +51,7 @@ import {
 import { hasher, PACK } from '../format/examples.js';
 import { Dice, damaged } from './dice.js';
 import { recordEvidence } from './evidence.js';
+import { malformedForm, malformedFrame, readForm, readFrame } from './malformed-forms.js';
 import { type DamagedRecord, malformedRecord, readRecord } from './malformed-records.js';
 import { mutated } from './mutated-values.js';
 
@@ -215,7 +216,7 @@ export const OBJECT_PARSERS: readonly ObjectParser[] = [
   parser({
     part: 'layout',
     make: (dice) => damaged(dice.pick(LAYOUTS), dice),
-    read: (bytes) => encodeLayout(decodeLayout(bytes, OBJECT)),
+    read: (bytes) => encodeLayout(decodeLayout(bytes, OBJECT, true)),
   }),
   parser({
     part: 'content',
@@ -233,6 +234,8 @@ export const OBJECT_PARSERS: readonly ObjectParser[] = [
     make: malformedRecord,
     read: (record) => readRecord(record, OBJECT),
   }),
+  parser({ part: 'zstd frame', make: malformedFrame, read: (frame) => readFrame(frame, OBJECT) }),
+  parser({ part: 'unpacked form', make: malformedForm, read: (form) => readForm(form, OBJECT) }),
 ];
 
 /** What came of the inputs: most are refused, some are read. */
