@@ -1,11 +1,12 @@
 /** Whole stores against a reader written from FORMAT.md alone, in Python; skipped where there is none. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStore, type Store } from '../../src/index.js';
+import { leafContent, nodeOf, type ValueDraft, zarrDescription } from '../adapters/ocdbt-writer.js';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const READER = fileURLToPath(new URL('read_store.py', import.meta.url));
@@ -28,6 +29,8 @@ describe.skipIf(!hasPython)('a reader written from FORMAT.md', () => {
     for (const step of [100, 101]) await save('bf16', join(FIXTURES, 'bf16'), `step-${step}.safetensors`);
     await save('arrays', join(FIXTURES, 'numpy'), 'stored.npz');
     await save('arrays', folder, 'big.bin');
+    for (const step of [20, 21]) await saveTree('orbax', join(FIXTURES, `orbax/step-${step}`));
+    await saveFrames();
     const fork = await store.fork('gpt@step:101', 'fork');
     originals.set(fork.id, originals.get(fork.parent ?? '') ?? new Map());
   });
@@ -64,6 +67,44 @@ describe.skipIf(!hasPython)('a reader written from FORMAT.md', () => {
   async function save(run: string, directory: string, file: string): Promise<void> {
     const { id } = await store.saveFiles([join(directory, file)], { run });
     originals.set(id, new Map([[file, join(directory, file)]]));
+  }
+
+  /** A folder with all below it. */
+  async function saveTree(run: string, directory: string): Promise<void> {
+    const { id, warnings } = await store.saveFiles([directory], { run });
+    expect(warnings).toEqual([]);
+    const names = readdirSync(directory, { recursive: true, withFileTypes: true });
+    const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    originals.set(id, new Map(files.map((path) => [path.slice(dirname(directory).length + 1), path])));
+  }
+
+  /** Frames of every kind, as values of a database. */
+  async function saveFrames(): Promise<void> {
+    const names = readdirSync(join(FIXTURES, 'zstd')).filter((name) =>
+      /^(weights|rows|halves|letters|zeros|raw)/.test(name),
+    );
+    const frames = names.map((name) => new Uint8Array(readFileSync(join(FIXTURES, 'zstd', name))));
+    const sizes: Record<string, [number, string][]> = JSON.parse(
+      readFileSync(join(FIXTURES, 'zstd/contents.json'), 'utf8'),
+    );
+    const file = 'd/0123456789abcdef0123456789abcdef';
+    let offset = 0;
+    const values = names.flatMap((name, at): ValueDraft[] => {
+      const key = name.slice(0, -4);
+      offset += frames[at].length;
+      const place = { offset: offset - frames[at].length, length: frames[at].length };
+      return [
+        { key: `${key}/.zarray`, value: zarrDescription([sizes[key][0][0]], '|u1') },
+        { key: `${key}/0`, value: place },
+      ];
+    });
+    mkdirSync(join(folder, 'frames/d'), { recursive: true });
+    writeFileSync(
+      join(folder, 'frames', file),
+      Buffer.concat([...frames, nodeOf(leafContent(file, values))]),
+    );
+    await saveTree('frames', join(folder, 'frames'));
+    expect((await store.show('frames')).tensors).toHaveLength(names.length);
   }
 
   function expectAllRestored(name: string, from = 'store'): void {

@@ -12,6 +12,7 @@ import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "codec"))
 from decode_record import decode  # noqa: E402  (FORMAT.md, "Chunk records")
+from unpacked_form import rebuild  # noqa: E402  (FORMAT.md, "Unpacked files")
 
 MASK = 2**64 - 1
 PRIMES = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
@@ -147,7 +148,7 @@ def chunk_table(r, pack):
     return entries
 
 
-def layout_of(r):
+def layout_of(r, unpacked):
     def stream():
         return {"key": r.text(), "dtype": r.u8(), "chunking": r.u8(), "elements": r.varint()}
 
@@ -169,8 +170,10 @@ def layout_of(r):
         return (None, 0, r.varint()) if code == 0 else (code - 1, r.varint(), r.varint())
 
     def file():
-        facts = {"format": r.text(), "size": r.varint(), "mode": r.varint(), "skeleton": r.varint() - 1}
-        return {**facts, "pieces": r.list(piece)}
+        facts = {"format": r.text(), "size": r.varint(), "mode": r.varint()}
+        assert facts["mode"] < (0o2000 if unpacked else 0o1000)
+        facts["unpacked"] = r.varint() if facts["mode"] >= 0o1000 else None
+        return {**facts, "skeleton": r.varint() - 1, "pieces": r.list(piece)}
 
     return r.finish({"streams": r.list(stream), "tensors": r.list(tensor), "files": r.list(file)})
 
@@ -235,11 +238,12 @@ class Store:
         """Returns the files of a checkpoint: path -> bytes."""
         name = entry["manifest"]
         data = self.get("manifests/" + name)
-        payload, body = envelope(data, b"TLMF", 2)
+        payload, body = envelope(data, b"TLMF", 3)
         r = Reader(payload)
         head = r.finish(message_pack(r))
         assert head.get("name", name) == name
-        layout = layout_of(Reader(self.section(name, head["layout"], body)))
+        assert data[4] == 3 or "unpacked" not in head
+        layout = layout_of(Reader(self.section(name, head["layout"], body)), data[4] == 3)
         facts = Reader(self.section(name, head["facts"], body))
         lengths = [facts.list(facts.varint) if s["chunking"] == 3 else None for s in layout["streams"]]
         files = [(facts.text(), facts.unpack("<Q")) for _ in layout["files"]]
@@ -299,6 +303,9 @@ class Store:
                 stream, offset, used = file["skeleton"], used, used + length
             parts.append(streams[stream][offset : offset + length])
         data = b"".join(parts)
+        if file["unpacked"] is not None:
+            assert len(data) == file["unpacked"]
+            data = rebuild(data, Reader)
         assert len(data) == file["size"] and xxh64(data) == digest
         return data
 
