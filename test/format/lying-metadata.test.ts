@@ -149,7 +149,9 @@ describe('layouts and contents carry no checksum of their own: damage never esca
       tensors: [{ name: 't', group: 'model' as const, dtype: 'f32' as const, shape: [2, 2], boxes: [box] }],
       files: [],
     };
-    expect(errorOf(() => decodeLayout(encodeLayout(layout), 'object', true))?.code).toMatch(/^bad-(box|stream)$/);
+    expect(errorOf(() => decodeLayout(encodeLayout(layout), 'object', true))?.code).toMatch(
+      /^bad-(box|stream)$/,
+    );
   });
 });
 
