@@ -105,6 +105,8 @@ class Save {
   private readonly timeline: SaveTimeline;
   private readonly warnings: Warning[] = [];
   private bytesRead = 0;
+  /** Of unpacked files what they contain is read. */
+  private readonly bytesTotal: number;
   private baseWasIncomplete = false;
 
   constructor(
@@ -118,6 +120,8 @@ class Save {
   ) {
     this.context = context;
     this.plan = plan;
+    const inStreams = plan.sources.reduce((sum, { size }) => sum + size, 0);
+    this.bytesTotal = Math.max(plan.logicalBytes, inStreams);
     this.request = request;
     this.id = id;
     this.objects = objects;
@@ -274,7 +278,7 @@ class Save {
       phase: 'save',
       bytesRead: this.bytesRead,
       bytesStored: this.objects.bytes + writer.openBytes,
-      bytesTotal: this.plan.logicalBytes,
+      bytesTotal: this.bytesTotal,
     });
   }
 

@@ -2,26 +2,39 @@
 import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ThetalogError } from '../errors.js';
+import { isThetalogError, ThetalogError } from '../errors.js';
 
 export class ScratchFolder {
   private folder: Promise<string> | undefined;
   private files = 0;
 
-  /** Makes an empty file that only this user can read; returns its path. Throws `unavailable` (`no-scratch`) without room for `bytes`. */
-  async makeFile(bytes: number): Promise<string> {
+  /** Throws `unavailable` (`no-scratch`) without room for `bytes`. */
+  async assertRoom(bytes: number): Promise<void> {
     const place = tmpdir();
     try {
       const { bavail, bsize } = await statfs(place);
-      if (bavail * bsize < bytes) throw noRoom(place, `it has no room for ${bytes} bytes`);
+      if (bavail * bsize < bytes) throw noRoom(place, `there is no room for ${bytes} bytes`);
+    } catch (cause) {
+      throw isThetalogError(cause) ? cause : noRoom(place, reasonOf(cause), cause);
+    }
+  }
+
+  /** Makes an empty file that only this user can read; returns its path. Throws `unavailable` (`no-scratch`) where that cannot be done. */
+  async makeFile(): Promise<string> {
+    const place = tmpdir();
+    try {
       this.folder ??= mkdtemp(join(place, 'thetalog-'));
       const path = join(await this.folder, String(this.files++));
       await (await open(path, 'wx', 0o600)).close();
       return path;
     } catch (cause) {
-      if (cause instanceof ThetalogError) throw cause;
-      throw noRoom(place, (cause as NodeJS.ErrnoException).code ?? String(cause), cause);
+      throw noRoom(place, reasonOf(cause), cause);
     }
+  }
+
+  /** Removes one, as far as that can be done. */
+  async drop(path: string): Promise<void> {
+    await rm(path, { force: true }).catch(() => {});
   }
 
   /** Removes all files, as far as that can be done; more may be made. */
@@ -30,6 +43,10 @@ export class ScratchFolder {
     this.folder = undefined;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => {});
   }
+}
+
+function reasonOf(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }
 
 function noRoom(place: string, reason: string, cause?: unknown): ThetalogError {

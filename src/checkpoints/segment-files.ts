@@ -86,25 +86,28 @@ export class FileSegmenter {
     const { unpacked } = this;
     const { compute, signal } = this.options;
     if (unpacked === undefined || compute === undefined) return;
-    compute.expect(opened.reduce((sum, { file }) => sum + file.size, 0));
+    const bytes = opened.reduce((sum, { file }) => sum + file.size, 0);
+    compute.expect(bytes);
     const left = [...opened];
-    const work = async (): Promise<void> => {
-      for (let next = left.shift(); next !== undefined; next = left.shift()) {
-        try {
-          next.bytes = (await unpacked.unpack(next.file, signal)) ?? next.file;
-        } catch (error) {
-          left.length = 0;
-          if (!isNoScratch(error)) throw error;
-          this.warnNoScratch(next.file, error as ThetalogError);
-        }
-      }
+    const unpackNext = async (): Promise<void> => {
+      for (let next = left.shift(); next !== undefined; next = left.shift())
+        next.bytes = (await unpacked.unpack(next.file, signal)) ?? next.file;
     };
-    const done = await Promise.allSettled(Array.from({ length: compute.width }, work));
-    for (const result of done) if (result.status === 'rejected') throw result.reason;
+    try {
+      if (bytes > 0) await unpacked.assertRoom(bytes);
+      const done = await Promise.allSettled(Array.from({ length: compute.width }, unpackNext));
+      for (const result of done) if (result.status === 'rejected') throw result.reason;
+    } catch (error) {
+      if (!isNoScratch(error)) throw error;
+      // What was unpacked would take room that the rest of the save may need.
+      for (const one of opened) one.bytes = one.file;
+      await unpacked.remove();
+      this.warnNoScratch(opened[0].file, error as ThetalogError);
+    }
   }
 
   private warnNoScratch({ name }: SourceFile, { code, message, hint }: ThetalogError): void {
-    const text = `${name} is stored as it is, compressed: ${message}. ${hint}`;
+    const text = `${name} and those beside it are stored as they are, compressed: ${message}. ${hint}`;
     this.warnings.push({ code, message: text, object: name, offset: null });
   }
 }

@@ -5,8 +5,11 @@ import { ScratchFolder } from './scratch-folder.js';
 import type { SourceBytes, SourceFile, SourceFiles } from './source-files.js';
 import { withStop } from './stop-flag.js';
 
-/** Contents take less than this many times what they are compressed to; there must be room for that before anything is unpacked. */
-const ROOM = 2;
+/**
+ * There must be room for so many times the files before any is unpacked: contents take less than twice what they are compressed to, but
+ * for what is hardly anything but zeros, and the store may be on the same disk.
+ */
+const ROOM = 3;
 
 /** The scratch files of one plan. */
 export class UnpackedFiles {
@@ -19,6 +22,11 @@ export class UnpackedFiles {
   constructor(files: SourceFiles, compute: ComputePool) {
     this.files = files;
     this.compute = compute;
+  }
+
+  /** Throws `unavailable` (`no-scratch`) if there is no room for the unpacked forms of files of so many bytes. */
+  assertRoom(bytes: number): Promise<void> {
+    return this.scratch.assertRoom(ROOM * bytes);
   }
 
   /**
@@ -37,7 +45,7 @@ export class UnpackedFiles {
 
   async make(original: SourceFile, signal?: AbortSignal): Promise<ScratchFile> {
     const { removals } = this;
-    const path = await this.scratch.makeFile(ROOM * original.size);
+    const path = await this.scratch.makeFile();
     const held = await original.hold();
     try {
       const source = {
@@ -50,6 +58,9 @@ export class UnpackedFiles {
         this.compute.run({ kind: 'unpack', source, target: path, stop }),
       );
       return { path, size, frames, removals };
+    } catch (error) {
+      await this.scratch.drop(path);
+      throw error;
     } finally {
       held.release();
     }

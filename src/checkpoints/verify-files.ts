@@ -27,6 +27,8 @@ export async function verifyFiles(
     throw corrupt('other-digest', 'is not the file that the store has on record', join(folder, differing));
   const scratch = new ScratchFolder();
   try {
+    const forms = layout.files.reduce((sum, { unpackedSize = 0 }) => sum + unpackedSize, 0);
+    if (forms > 0) await scratch.assertRoom(forms);
     const targets: TargetFile[] = [];
     for (const [at, { path }] of content.files.entries()) {
       const name = join(folder, path);
@@ -34,7 +36,7 @@ export async function verifyFiles(
       const isForm = unpackedSize !== undefined;
       targets.push({
         kind: isForm ? 'file' : 'equal-file',
-        path: isForm ? await scratch.makeFile(unpackedSize) : name,
+        path: isForm ? await scratch.makeFile() : name,
         name,
       });
     }

@@ -17,9 +17,6 @@ import {
 } from './zstd-frame.js';
 
 const CHECKSUM_BYTES = 4;
-/** What a frame may contain, and as a multiple of its bytes: what is compressed more is small as it is, and could fill disks. */
-const CONTENT_BYTES_MIN = 2 ** 20;
-const INFLATION_MAX = 1024;
 
 export class FrameUnpacker {
   private readonly input: InputWindow;
@@ -35,9 +32,13 @@ export class FrameUnpacker {
 
   /**
    * Appends the content and the structure of the frame that begins at `offset`; returns where it ends, undefined where no frame is
-   * that comes back from them: what was appended is to be taken back then. What comes out must not take more than `structureMax`.
+   * that comes back from them: what was appended is to be taken back then. Structure and content must not go on beyond these ends.
    */
-  unpack(offset: number, structure: ByteWriter, structureMax: number): number | undefined {
+  unpack(
+    offset: number,
+    structure: ByteWriter,
+    ends: { structure: number; content: number },
+  ): number | undefined {
     const { input, state, content, recent } = this;
     const head = input.view(offset, Math.min(FRAME_HEADER_MAX, input.size - offset));
     const frame = head && readFrameHeader(head);
@@ -46,19 +47,18 @@ export class FrameUnpacker {
     state.begin();
     content.begin(frame.window);
     recent.splice(0, 3, 1, 4, 8);
-    const start = content.position;
     let at = offset + frame.bytes;
     for (let isLast = false; !isLast; ) {
       const bytes = input.view(at, BLOCK_HEADER_BYTES);
       const block = bytes && readBlockHeader(bytes, 0);
-      if (bytes === undefined || block === undefined || structure.length > structureMax) return undefined;
+      if (bytes === undefined || block === undefined) return undefined;
+      if (structure.length > ends.structure || content.position > ends.content) return undefined;
       structure.bytes(bytes);
       at += BLOCK_HEADER_BYTES;
       const length = block.kind === 'repeated' ? 1 : block.size;
       const stored = input.view(at, length);
       if (stored === undefined || !this.unpackBlock(block, stored, structure)) return undefined;
       at += length;
-      if (content.position - start > CONTENT_BYTES_MIN + INFLATION_MAX * (at - offset)) return undefined;
       isLast = block.isLast;
     }
     if (!frame.hasChecksum) return at;

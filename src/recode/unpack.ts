@@ -16,6 +16,9 @@ import { FRAME_MAGIC } from './zstd-frame.js';
 const SCRIPT_RUN_MAX = 4096;
 /** Frames that do not come back from what they contain, or are none: after so many the rest of a file is left alone. */
 const FAILURES_MAX = 64;
+/** What a file may contain, and as a multiple of its bytes: moments before the first step are nothing but zeros, but disks could be filled. */
+const CONTENT_BYTES_MIN = 64 * 2 ** 20;
+const INFLATION_MAX = 8;
 const READ_BYTES = 256 * 1024;
 
 export interface Unpacked {
@@ -46,8 +49,11 @@ class Unpacking {
   private readonly content: ContentBuffer;
   private readonly unpacker: FrameUnpacker;
   private readonly mayNest: boolean;
+  /** Where the body must end. */
+  private readonly contentEnd: number;
 
   constructor(input: ByteInput, output: ByteOutput, position: number, mayNest: boolean) {
+    this.contentEnd = mayNest ? CONTENT_BYTES_MIN + INFLATION_MAX * input.size : NEST_BYTES_MAX;
     this.input = new InputWindow(input);
     this.content = new ContentBuffer(output, position, mayNest ? NEST_BYTES_MAX : 0);
     this.unpacker = new FrameUnpacker(this.input, this.content);
@@ -58,27 +64,32 @@ class Unpacking {
   perform(): number {
     const { input, content } = this;
     let done = 0;
-    for (let at = this.findFrame(0); at < input.size; at = this.findFrame(Math.max(done, at + 1))) {
+    let next = 0;
+    for (let at = this.findFrame(0); at < input.size; at = this.findFrame(next)) {
       this.addRun(done, at);
-      done = this.addFrame(at) ?? at;
+      const frame = this.addFrame(at);
+      next = frame?.end ?? at + 1;
+      done = frame?.isAdded === true ? next : at;
     }
     this.addRun(done, input.size);
     content.flush();
     return content.position;
   }
 
-  /** Adds the frame at `at`; returns where it ends. Undefined, and nothing is added, where none is that comes back. */
-  private addFrame(at: number): number | undefined {
+  /** Adds the frame at `at`, if that is worth it; returns where it ends. Undefined where none is that comes back. */
+  private addFrame(at: number): { end: number; isAdded: boolean } | undefined {
     const { content, script } = this;
     content.flush();
     const { position } = content;
     const structure = new ByteWriter(4096);
-    const end = this.unpacker.unpack(at, structure, SCRIPT_BYTES_MAX / 2 - script.length);
+    const ends = { structure: SCRIPT_BYTES_MAX / 2 - script.length, content: this.contentEnd };
+    const end = this.unpacker.unpack(at, structure, ends);
     // What is mostly copies is smaller as it is.
     if (end === undefined || structure.length > 64 + (end - at) / 2) {
-      this.failures++;
+      if (content.position > ends.content) this.failures = FAILURES_MAX;
+      if (end === undefined) this.failures++;
       content.rewind(position);
-      return undefined;
+      return end === undefined ? undefined : { end, isAdded: false };
     }
     const bytes = this.mayNest ? content.since(position) : undefined;
     const nest = bytes === undefined ? undefined : unpackInside(bytes);
@@ -97,7 +108,7 @@ class Unpacking {
       script.bytes(nest.script);
     }
     this.frames++;
-    return end;
+    return { end, isAdded: true };
   }
 
   /** Adds bytes as they are. */

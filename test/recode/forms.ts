@@ -57,7 +57,10 @@ export function takeApart(bytes: Uint8Array): TakenApart | undefined {
   const memory = new Memory();
   const content = new ContentBuffer(memory, 0, 0);
   const structure = new ByteWriter();
-  const end = new FrameUnpacker(new InputWindow(inputOf(bytes)), content).unpack(0, structure, 2 ** 24);
+  const end = new FrameUnpacker(new InputWindow(inputOf(bytes)), content).unpack(0, structure, {
+    structure: 2 ** 24,
+    content: 2 ** 30,
+  });
   content.flush();
   return end === undefined
     ? undefined
