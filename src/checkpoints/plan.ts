@@ -59,6 +59,14 @@ export interface SavePlan {
   close(): Promise<void>;
 }
 
+/** Returns how much there is to be read, for progress: of unpacked files that is what they contain. */
+export function bytesToRead({ logicalBytes, sources }: SavePlan): number {
+  return Math.max(
+    logicalBytes,
+    sources.reduce((sum, { size }) => sum + size, 0),
+  );
+}
+
 /** Chunks in memory that stay the same while they are saved, by stream and position. */
 export interface StagedChunks {
   chunk(stream: number, index: number): ChunkBuffer | undefined;

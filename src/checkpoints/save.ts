@@ -28,7 +28,7 @@ import { loadCheckpoint } from './kept-groups.js';
 import { type LabelFacts, LabelTemplate } from './label.js';
 import { WriterLease } from './lease.js';
 import { type LoadedManifest, loadIndex, sectionHolders, writeManifest } from './manifest-store.js';
-import type { SavePlan } from './plan.js';
+import { bytesToRead, type SavePlan } from './plan.js';
 import { type Located, locate, resolveRef } from './refs.js';
 import { ExplanationLog } from './save-explanation.js';
 import { SaveTimeline } from './save-timeline.js';
@@ -105,8 +105,6 @@ class Save {
   private readonly timeline: SaveTimeline;
   private readonly warnings: Warning[] = [];
   private bytesRead = 0;
-  /** Of unpacked files what they contain is read. */
-  private readonly bytesTotal: number;
   private baseWasIncomplete = false;
 
   constructor(
@@ -120,8 +118,6 @@ class Save {
   ) {
     this.context = context;
     this.plan = plan;
-    const inStreams = plan.sources.reduce((sum, { size }) => sum + size, 0);
-    this.bytesTotal = Math.max(plan.logicalBytes, inStreams);
     this.request = request;
     this.id = id;
     this.objects = objects;
@@ -278,7 +274,7 @@ class Save {
       phase: 'save',
       bytesRead: this.bytesRead,
       bytesStored: this.objects.bytes + writer.openBytes,
-      bytesTotal: this.bytesTotal,
+      bytesTotal: bytesToRead(this.plan),
     });
   }
 
