@@ -3,7 +3,8 @@
  * that can be written again; 20,000 for each parser, a million in slow-malformed-inputs.test.ts. Seen to fail when
  * records are read by a general MessagePack library; without the check of bounds in ByteReader (all but thetalog.json and
  * sections); when an error of JSON.parse is not caught (thetalog.json); and when one of inflating is not (`inflateExactly`:
- * sections).
+ * sections); when sequences may take more literals than there are (`takeLiterals`: unpacked form); and when streams of literals may end anywhere
+ * and are not compared (`decodeStream`, `literalsOf`: zstd frame).
  */
 import { expect, test } from 'vitest';
 import { BLOCK, ENCODING, PREDICTOR } from '../../src/codec/record-ids.js';
