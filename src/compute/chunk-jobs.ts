@@ -109,20 +109,13 @@ export class DecodedChunks {
     try {
       // Without a target the codec may return a view of the record, which must not be of the arena then.
       const record = isShared(bytes) ? copyLike(bytes, target && arena) : bytes;
-      const checked = (): void => {
-        if (Number(hasher.checksum(record) & 0xffffffffn) !== entry.checksum)
-          throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
-      };
-      try {
-        const raw = codec.decode(record, entry.rawLength, inputs, object, target);
-        // The id proves the bytes; the checksum only tells a record that was damaged from one that was made wrong.
-        if (hasher.chunkId(raw) === id) return raw;
-      } catch (error) {
-        checked();
-        throw error;
-      }
-      checked();
-      throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
+      // First, although the id proves the bytes: damage that decodes to them all the same is what `repair` drops.
+      if (Number(hasher.checksum(record) & 0xffffffffn) !== entry.checksum)
+        throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
+      const raw = codec.decode(record, entry.rawLength, inputs, object, target);
+      if (hasher.chunkId(raw) !== id)
+        throw corrupt('chunk-id', `decodes to other bytes than chunk ${id}`, object, entry.offset);
+      return raw;
     } finally {
       arena.release(mark);
     }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createCodec } from '../../src/codec/index.js';
 import {
   type ChunkTools,
+  DecodedChunks,
   type EncodeJob,
   type EncodeMember,
   encodeChunks,
@@ -60,6 +61,16 @@ describe('a chunk', () => {
       expect(members[at].id).toBe(tools.hasher.chunkId(raw));
       expect(record.buffer === output.buffer).toBe(at === 0);
     }
+  });
+
+  it('is not read from a record that is not as it was written, even where that decodes to the same bytes', () => {
+    const { entry, object, bytes } = stored(floats(1));
+    const damaged = { entry: { ...entry, checksum: entry.checksum ^ 1 }, object, bytes };
+    const decode = (record: StoredRecord) => new DecodedChunks(tools, [record]).get(entry.id);
+    expect(decode({ entry, object, bytes })).toEqual(floats(1));
+    expect(() => decode(damaged)).toThrow(
+      expect.objectContaining({ code: 'bad-checksum', object, offset: 16 }),
+    );
   });
 
   it('that is its base is not encoded, and the base is not even looked at', () => {
