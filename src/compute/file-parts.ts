@@ -1,5 +1,5 @@
 /** Reads parts of files that another thread opened: descriptors belong to the process. */
-import { readSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { ThetalogError, throwIfAborted } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 
@@ -101,4 +101,10 @@ export function fileError(path: string, cause: unknown): ThetalogError {
       cause,
     },
   );
+}
+
+/** Writes all of `bytes` at `position`: one call may write less. */
+export function writeAll(file: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(file, bytes, done, bytes.length - done, position + done);
 }

@@ -1,9 +1,9 @@
 /** Turns files into their unpacked form, and back (`recode/`), between files. */
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import { isThetalogError, ThetalogError, throwIfAborted } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
 import { type ByteInput, rebuild, type Unpacked, unpack } from '../recode/index.js';
-import { type FilePart, fileError, readPart } from './file-parts.js';
+import { type FilePart, fileError, readPart, writeAll } from './file-parts.js';
 import { targetError } from './target-error.js';
 
 export interface UnpackJob {
@@ -100,9 +100,4 @@ function noScratch(path: string, cause: unknown): ThetalogError {
     hint: 'Let TMPDIR name a folder with room.',
     cause,
   });
-}
-
-function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(file, bytes, done, bytes.length - done, position + done);
 }

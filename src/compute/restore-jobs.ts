@@ -1,12 +1,12 @@
 /** Decodes chunks and puts their bytes where they belong: into files, or into memory; or compares them with what is there. */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { corrupt, isThetalogError } from '../errors.js';
 import type { ChunkId } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
 import { copyInto } from './aligned-copies.js';
 import { type Cast, castElements } from './cast-elements.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
-import { fileError } from './file-parts.js';
+import { fileError, writeAll } from './file-parts.js';
 import { targetError } from './target-error.js';
 
 /**
@@ -182,11 +182,6 @@ class OpenTargets {
 }
 
 type FileTarget = Extract<RestoreTarget, { path: string }>;
-
-function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(file, bytes, done, bytes.length - done, position + done);
-}
 
 /** Bytes compared at a time: they stay in the cache. */
 const COMPARED_BYTES = 256 * 1024;

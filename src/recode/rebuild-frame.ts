@@ -4,6 +4,7 @@ import { encodeStreams } from './unpack-frame.js';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
+  CHECKSUM_BYTES,
   FRAME_HEADER_MAX,
   FrameState,
   type LiteralsHeader,
@@ -12,8 +13,6 @@ import {
   readLiteralsHeader,
   streamLengths,
 } from './zstd-frame.js';
-
-const CHECKSUM_BYTES = 4;
 
 /** Content in order. */
 export interface ContentReader {

@@ -6,6 +6,7 @@ import {
   BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
   type BlockHeader,
+  CHECKSUM_BYTES,
   FRAME_HEADER_MAX,
   FrameState,
   JUMP_BYTES,
@@ -15,8 +16,6 @@ import {
   readLiteralsHeader,
   streamLengths,
 } from './zstd-frame.js';
-
-const CHECKSUM_BYTES = 4;
 
 export class FrameUnpacker {
   private readonly input: InputWindow;

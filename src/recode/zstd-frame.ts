@@ -5,6 +5,7 @@ import { Sequences, type SequenceTables } from './sequences.js';
 export const FRAME_MAGIC = [0x28, 0xb5, 0x2f, 0xfd] as const;
 /** Magic, descriptor, window, dictionary, size. */
 export const FRAME_HEADER_MAX = 18;
+export const CHECKSUM_BYTES = 4;
 export const BLOCK_HEADER_BYTES = 3;
 export const BLOCK_BYTES_MAX = 128 * 1024;
 /** Bytes before the current one that copies may be made of: guards memory. Levels up to 19 need 8 MiB. */
