@@ -85,8 +85,8 @@ interface EncodedPlaces {
 }
 
 /**
- * Returns the group if all its chunks are those of the base: staged ones tell by their ids, others are read where the caller
- * has them. They are hashed on this thread: to copy them and hand them to another takes longer.
+ * Returns the group if nothing of it is new: staged chunks tell by their ids, others are hashed where they are in memory. That is
+ * done on this thread: to copy them and hand them to another takes longer.
  */
 async function findUnchanged(
   { hasher }: StoreContext,
@@ -97,7 +97,14 @@ async function findUnchanged(
 ): Promise<EncodedPlaces | undefined> {
   const ids: ChunkId[] = [];
   let hashed = false;
-  for (const { stream, index } of places) {
+  for (const { stream, index, bytes: read } of places) {
+    if (read !== undefined) {
+      const id = hasher.chunkId(read);
+      if (!writer.isStored(id)) return undefined;
+      hashed = true;
+      ids.push(id);
+      continue;
+    }
     const base = predictions.baseOf(stream, index);
     if (staged === undefined || base === undefined || !writer.isStored(base)) return undefined;
     const bytes = writer.expectsUnchanged ? staged.unstaged(stream, index) : undefined;

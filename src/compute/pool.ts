@@ -209,7 +209,7 @@ function newWorker(): Worker | undefined {
 }
 
 function workerPath(): string {
-  return fileURLToPath(new URL('./worker.js', import.meta.url));
+  return fileURLToPath(new URL('../compute/worker.js', import.meta.url));
 }
 
 function workerLost(how: string, cause?: unknown): ThetalogError {

@@ -73,9 +73,14 @@ describe('package.json', () => {
     expect(description.sideEffects).toBe(false);
   });
 
-  test('packs the build, the specification and the documents', () => {
+  test('packs the ways in, their types, the specification and the documents', () => {
     expect(description.files).toEqual([
-      'dist',
+      'dist/**/*.d.ts',
+      'dist/index.js',
+      'dist/tfjs/index.js',
+      'dist/cli/main.js',
+      'dist/compute/worker.js',
+      'dist/shared',
       'src/format/FORMAT.md',
       'README.md',
       'CHANGELOG.md',
