@@ -12,6 +12,7 @@ const DEVELOPMENT = [
   'assemblyscript',
   'fast-check',
   'hash-wasm',
+  'rolldown',
   'tinybench',
   'typescript',
   'vitest',
