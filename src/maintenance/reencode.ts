@@ -58,14 +58,14 @@ export async function* reencode(
   const spare = new SpareMemory();
   const finished = inOrder(prepared, options, async ({ task, entries }): Promise<FinishedTask> => {
     const records = await readRecords(storage, entries, spare);
-    const { chunks, level } = task;
+    const { chunks, level, bytesMax } = task;
     const room = chunks.reduce((sum, { id }) => sum + (encodings.get(id)?.rawLength ?? 0) + 1, 0);
     const output = spare.take(room);
     const memory = [...new Set([output, ...records.map(({ bytes }) => bytes)].map(({ buffer }) => buffer))];
-    const job: ReencodeJob = { kind: 'reencode', records, chunks, level, output };
+    const job: ReencodeJob = { kind: 'reencode', records, chunks, level, bytesMax, output };
     const made = await compute.run(job, { signal });
     const size = made.records.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    const isTaken = size < task.bytesMax;
+    const isTaken = size < bytesMax;
     return {
       chunks: isTaken ? made.records.map((record, at) => ({ ...record, id: chunks[at].id })) : [],
       memory,
