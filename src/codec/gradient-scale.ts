@@ -5,13 +5,18 @@
  */
 import type { GradientMomentRule } from './prediction.js';
 
-/** Lanes that are looked at first, those that a number is refined by, and the most telling ones, which all patterns are tried on. */
+/** Lanes that are looked at first, until enough of them are precise, and those that a number is refined by: powers of two. */
 const FIRST_LANES = 512;
-/** A power of two. */
 const SAMPLE_LANES = 2048;
+/** Looking at every 37th of the first ones in a circle spreads those over the chunk that come before enough are precise. */
+const FIRST_STRIDE = 37;
+/** Precise gradients that all patterns are tried on. */
 const TOLD_LANES = 48;
-/** A pattern may miss this many of them: what is smaller than the smallest normal number of f16 has fewer bits. */
-const MISSES_MAX = 4;
+/**
+ * A pattern may miss one of them, and another one in so many: what is smaller than the smallest normal number of f16 has fewer
+ * bits. Most patterns are refused by the first few.
+ */
+const LANES_A_MISS = 12;
 /** How far from a pattern, in units of its last bit, a gradient may be; and how much of that may be error. */
 const APART_MAX = 1 / 12;
 const ERROR_MAX = 1 / 24;
@@ -31,10 +36,9 @@ export function fittedGradients(
   if (inputs.length === 0 || inputs.some((input) => input.length !== raw.length)) return undefined;
   const gradientOf = gradientReader(raw, rule, inputs);
   const lanes = Math.floor(raw.length / 4);
-  const first = new GradientSample(gradientOf, lanes, FIRST_LANES);
   for (const type of ['bf16', 'f16'] as const) {
-    if (first.scaleOf(BITS[type]) === undefined) continue;
-    const scale = new GradientSample(gradientOf, lanes, SAMPLE_LANES).scaleOf(BITS[type]);
+    if (!arePatterns(gradientOf, lanes, BITS[type])) continue;
+    const scale = new GradientSample(gradientOf, lanes).scaleOf(BITS[type]);
     if (scale === undefined) continue;
     if (type === 'bf16') return { ...rule, gradients: type, scale };
     const exponent = Math.floor(Math.log2((largestOf(gradientOf, lanes) / scale) * (1 + 2 ** -12)));
@@ -66,6 +70,21 @@ function gradientReader(
   };
 }
 
+/** Returns whether a few gradients are multiples of patterns of `bits` bits. */
+function arePatterns(gradientOf: GradientReader, lanes: number, bits: number): boolean {
+  const patterns = 2 ** (bits - 1);
+  const taken = Math.min(lanes, FIRST_LANES);
+  const values = new Float64Array(TOLD_LANES);
+  let count = 0;
+  for (let index = 0; index < FIRST_LANES && count < TOLD_LANES; index++) {
+    const place = (index * FIRST_STRIDE) % FIRST_LANES;
+    if (place >= taken) continue;
+    const gradient = gradientOf(Math.floor((place * lanes) / taken));
+    if (isPrecise(gradient[1], patterns)) values[count++] = mantissa(gradient[0]);
+  }
+  return count === TOLD_LANES && firstPattern(values, patterns) !== undefined;
+}
+
 function largestOf(gradientOf: GradientReader, lanes: number): number {
   let largest = 0;
   for (let lane = 0; lane < lanes; lane++) {
@@ -82,8 +101,8 @@ class GradientSample {
   /** Their places in the two arrays, in order. */
   private readonly order: Uint16Array;
 
-  constructor(gradientOf: GradientReader, lanes: number, most: number) {
-    const taken = Math.min(lanes, most);
+  constructor(gradientOf: GradientReader, lanes: number) {
+    const taken = Math.min(lanes, SAMPLE_LANES);
     this.values = new Float64Array(taken);
     this.errors = new Float64Array(taken);
     const keys = new Float64Array(taken);
@@ -106,17 +125,13 @@ class GradientSample {
   /** Returns the number in [1, 2) that the gradients are multiples of patterns of `bits` bits of, up to powers of two. */
   scaleOf(bits: number): number | undefined {
     const patterns = 2 ** (bits - 1);
-    const isPrecise = (place: number) => this.errors[place] * 2 * patterns <= ERROR_MAX;
-    const end = this.order.findIndex((place) => !isPrecise(place));
+    const end = this.order.findIndex((place) => !isPrecise(this.errors[place], patterns));
     const precise = end < 0 ? this.order : this.order.subarray(0, end);
     const told = spreadOver(precise.subarray(0, TOLD_LANES * 8), TOLD_LANES);
     if (told.length < TOLD_LANES) return undefined;
     const values = new Float64Array(TOLD_LANES).map((_, at) => mantissa(this.values[told[at]]));
-    for (let pattern = patterns; pattern < 2 * patterns; pattern++) {
-      const scale = doubled((values[0] * patterns) / pattern);
-      if (fits(values, scale, patterns)) return this.refined(precise, scale, patterns);
-    }
-    return undefined;
+    const pattern = firstPattern(values, patterns);
+    return pattern && this.refined(precise, doubled((values[0] * patterns) / pattern), patterns);
   }
 
   /** The mean of what all precise gradients say. */
@@ -156,11 +171,26 @@ function doubled(quotient: number): number {
   return quotient < 1 ? 2 * quotient : quotient;
 }
 
-function fits(values: Float64Array, scale: number, patterns: number): boolean {
+/** Whether a gradient, with its relative error, tells one pattern from the next; an error that is not finite does not. */
+function isPrecise(error: number, patterns: number): boolean {
+  return error * 2 * patterns <= ERROR_MAX;
+}
+
+/** Returns the pattern that the first of some mantissas is, if all are multiples of patterns of the same number. */
+function firstPattern(values: Float64Array, patterns: number): number | undefined {
+  const ratios = values.map((value) => doubled(value / values[0]));
+  for (let pattern = patterns; pattern < 2 * patterns; pattern++) {
+    if (fits(ratios, pattern, patterns)) return pattern;
+  }
+  return undefined;
+}
+
+function fits(ratios: Float64Array, first: number, patterns: number): boolean {
   let misses = 0;
-  for (let at = 0; at < values.length; at++) {
-    const pattern = doubled(values[at] / scale) * patterns;
-    if (Math.abs(pattern - Math.round(pattern)) > APART_MAX && ++misses > MISSES_MAX) return false;
+  for (let at = 0; at < ratios.length; at++) {
+    const product = ratios[at] * first;
+    const pattern = product < 2 * patterns ? product : product / 2;
+    if (Math.abs(pattern - Math.round(pattern)) > APART_MAX && ++misses > 1 + at / LANES_A_MISS) return false;
   }
   return true;
 }
