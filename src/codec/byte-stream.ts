@@ -54,7 +54,7 @@ export class ByteStreamCoder {
   constructor(kernels: Kernels, cost: CostModel) {
     this.kernels = kernels;
     this.cost = cost;
-    this.sampled = new SampledPlaneCoder(kernels, cost);
+    this.sampled = new SampledPlaneCoder(kernels);
   }
 
   /** Writes a plane. */

@@ -69,7 +69,6 @@ export class ClassBlockCoder {
   private exponents: Uint8Array;
   private rests: Uint8Array;
   private readonly total: Uint32Array;
-  private readonly histogram = new Uint32Array(256);
 
   constructor(kernels: Kernels, cost: CostModel) {
     this.kernels = kernels;
@@ -111,19 +110,7 @@ export class ClassBlockCoder {
     const { raw, base } = sample;
     const lanes = raw.length / layout.laneBytes;
     if (base === undefined || lanes === 0 || lanes > BLOCK_LANES) return undefined;
-    this.reserve(lanes);
-    this.total.fill(0);
-    const { exponents, rests } = this.splitBlock(raw, base, layout, 0);
-    this.kernels.histogram(exponents, this.histogram);
-    let bits = 8 * rests.length;
-    for (let exponent = 0; exponent < 256; exponent++) {
-      if (this.histogram[exponent] === 0) continue;
-      const counts = this.total.subarray(256 * exponent, 256 * exponent + 256);
-      let values = -1;
-      for (let symbol = 0; symbol < 256; symbol++) if (counts[symbol] > 0) values++;
-      bits += this.cost.entropyBits(counts) + values * VALUE_BIAS_BITS;
-    }
-    return bits / lanes;
+    return this.kernels.classBits(raw, base, layout, VALUE_BIAS_BITS) / lanes;
   }
 
   /** Lanes that equal their base, of all that were counted. */

@@ -10,6 +10,7 @@ import type { Prediction } from './prediction.js';
 import { bitsAlone, cheapestPrediction, fittingPredictions } from './prediction-choice.js';
 import { basePredictor } from './predictor.js';
 import { ENCODING } from './record-ids.js';
+import { SampledCost } from './sampled-cost.js';
 import { unsupported } from './unsupported.js';
 
 /** How hard to try: `fast` on the save path, `max` in the background. The level changes the size, never the meaning. */
@@ -89,15 +90,22 @@ const OPAQUE_DELTA_SHARE = 1 / 256;
 
 /** Returns the codec over the given kernels. */
 export function createCodec(kernels: Kernels): Codec {
-  const cost = new CostModel();
+  const cost = new CostModel(kernels);
   const planes = new PlanesCoder(kernels, new ByteStreamCoder(kernels, cost), cost);
   return {
     encode(raw, dtype, predictions, level, target) {
-      const candidates =
-        dtype === 'bytes'
-          ? opaqueCandidates(planes, raw, predictions, level)
-          : tensorCandidates(planes, raw, dtype, predictions, level, target);
-      return placed(smallest(raw, candidates), target);
+      const { arena } = kernels;
+      const mark = arena.mark();
+      try {
+        const samples = new SampledCost(kernels, raw, dtype);
+        const candidates =
+          dtype === 'bytes'
+            ? opaqueCandidates(planes, samples, predictions, level)
+            : tensorCandidates(planes, samples, dtype, predictions, level, target);
+        return placed(smallest(raw, candidates), target);
+      } finally {
+        arena.release(mark);
+      }
     },
     decode(record, rawLength, inputs, object, target) {
       return decodeRecord(planes, new ByteReader(record, object), rawLength, inputs, target);
@@ -133,43 +141,47 @@ function rawRecord(raw: Uint8Array): Uint8Array {
 
 function tensorCandidates(
   planes: PlanesCoder,
-  raw: Uint8Array,
+  samples: SampledCost,
   dtype: DType,
   predictions: readonly Prediction[],
   level: Level,
   target: Uint8Array | undefined,
 ): Candidates {
+  const { raw } = samples;
   const effort = EFFORTS[level];
   const alone = (to?: Uint8Array) => {
     const record = planes.encode(raw, dtype, undefined, effort, to);
     return dtypeInfo(dtype).lane === 'integer' ? smallerIfRepeated(raw, record) : record;
   };
   if (level === 'max') {
-    const deltas = fittingPredictions(planes, raw, dtype, predictions).map(({ prediction, predictor }) => ({
-      record: planes.encode(raw, dtype, predictor, effort),
-      prediction,
-    }));
+    const deltas = fittingPredictions(planes.room, samples, dtype, predictions).map(
+      ({ prediction, predictor }) => ({
+        record: planes.encode(raw, dtype, predictor, effort),
+        prediction,
+      }),
+    );
     deltas.sort((a, b) => a.record.length - b.record.length);
     return { standalone: alone(), delta: deltas.at(0) };
   }
-  const chosen = cheapestPrediction(planes, raw, dtype, predictions);
+  const chosen = cheapestPrediction(planes.room, samples, dtype, predictions);
   const standalone = () => ({ standalone: alone(target) });
   if (chosen === undefined) return standalone();
   const delta = () => ({
     record: planes.encode(raw, dtype, chosen.predictor, effort, target),
     prediction: chosen.prediction,
   });
-  const limit = bitsAlone(planes, raw, dtype, chosen) * DELTA_SHARE_MAX;
+  const limit = bitsAlone(samples, chosen) * DELTA_SHARE_MAX;
   const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
   return isDelta ? { delta: delta() } : standalone();
 }
 
 function opaqueCandidates(
   planes: PlanesCoder,
-  raw: Uint8Array,
+  samples: SampledCost,
   predictions: readonly Prediction[],
   level: Level,
 ): Candidates {
+  const { raw } = samples;
   if (raw.length === 0) return {};
   const prediction = predictions.find(({ rule, inputs }) => rule.kind === 'base' && inputs.length === 1);
   const base = prediction?.inputs[0];
@@ -180,7 +192,7 @@ function opaqueCandidates(
     return { delta: { record: delta, prediction } };
   }
   const deflateLevel: DeflateLevel = level === 'max' || raw.length <= DEFLATE_BEST_BYTES_MAX ? 9 : 6;
-  const bits = planes.samples.bits(raw, 'bytes', undefined);
+  const bits = samples.bits(undefined);
   const standalone =
     bits <= raw.length * DEFLATE_BITS_MAX ? encodeDeflate(raw, undefined, deflateLevel) : undefined;
   if (prediction === undefined || base === undefined || base.length === 0) return { standalone };

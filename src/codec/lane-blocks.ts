@@ -48,7 +48,7 @@ export class LaneBlocks {
 
   constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
     this.kernels = kernels;
-    this.planes = new PlaneBlockCoder(kernels, streams, cost);
+    this.planes = new PlaneBlockCoder(kernels, streams);
     this.classes = new ClassBlockCoder(kernels, cost);
     this.prefix = new PrefixBlockCoder(kernels, cost);
     this.sampler = new LaneSampler(kernels);

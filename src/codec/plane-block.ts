@@ -1,10 +1,9 @@
 /** Blocks of byte planes, each of them a stream: FORMAT.md, "Planes". */
 import type { ByteReader, ByteWriter } from '../bytes/index.js';
-import { BLOCK_BYTES_MAX, type Kernels, LANE_BYTES_MAX } from '../kernels/index.js';
+import { BLOCK_BYTES_MAX, type Kernels } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
 import type { ByteStreamCoder } from './byte-stream.js';
 import { VALUE_BIAS_BITS } from './class-block.js';
-import type { CostModel } from './cost.js';
 import type { StreamEffort } from './effort.js';
 import type { LaneSample } from './lane-sample.js';
 import { BLOCK } from './record-ids.js';
@@ -29,29 +28,17 @@ export function newPlaneStates({ laneBytes }: DTypeInfo): PlaneState[] {
 export class PlaneBlockCoder {
   private readonly kernels: Kernels;
   private readonly streams: ByteStreamCoder;
-  private readonly cost: CostModel;
   private readonly planes: Uint8Array;
-  private readonly counts = new Uint32Array(256 * LANE_BYTES_MAX);
 
-  constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
+  constructor(kernels: Kernels, streams: ByteStreamCoder) {
     this.kernels = kernels;
     this.streams = streams;
-    this.cost = cost;
     this.planes = scratchBytes(kernels, BLOCK_BYTES_MAX);
   }
 
   /** Estimated bits of a lane as planes. */
   sampledBits({ raw, base }: LaneSample, info: DTypeInfo): number {
-    let bits = 0;
-    const taken = raw.length / info.laneBytes;
-    const { counts } = this;
-    this.kernels.splitPlanes(raw, base, info, this.planes.subarray(0, raw.length), counts);
-    for (let start = 0; start < 256 * info.laneBytes; start += 256) {
-      const entropy = this.cost.entropyBits(counts, start);
-      const values = presentValues(counts, start);
-      bits += Math.min(entropy + (values - 1) * VALUE_BIAS_BITS, 8 * taken);
-    }
-    return bits / taken;
+    return this.kernels.planeBits(raw, base, info, VALUE_BIAS_BITS) / (raw.length / info.laneBytes);
   }
 
   /** Writes a block, kind and all. */
@@ -62,7 +49,7 @@ export class PlaneBlockCoder {
       writer.u8(BLOCK.zero);
       return;
     }
-    this.kernels.splitPlanes(raw, base, info, planes, undefined);
+    this.kernels.splitPlanes(raw, base, info, planes);
     if (base === undefined && isZero(planes)) {
       writer.u8(BLOCK.zero);
       return;
@@ -88,10 +75,4 @@ export class PlaneBlockCoder {
 function isZero(bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
   return true;
-}
-
-function presentValues(counts: Uint32Array, start: number): number {
-  let values = 0;
-  for (let entry = start; entry < start + 256; entry++) if (counts[entry] > 0) values++;
-  return values;
 }

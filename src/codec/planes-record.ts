@@ -9,7 +9,6 @@ import { LaneBlocks } from './lane-blocks.js';
 import { MarkedLanes } from './marked-lanes.js';
 import { type Predictor, type PredictorRoom, predictorRoom, wholePrediction } from './predictor.js';
 import { ENCODING, PREDICTOR } from './record-ids.js';
-import { SampledCost } from './sampled-cost.js';
 import { scratchBytes } from './scratch.js';
 import { predictorInputs, readPredictor } from './stored-predictor.js';
 import { TouchedLanes } from './touched-lanes.js';
@@ -20,13 +19,11 @@ const PREDICTOR_OFFSET = 2;
 export class PlanesCoder {
   /** What predictors of these records are made with. */
   readonly room: PredictorRoom;
-  readonly samples: SampledCost;
   private readonly blocks: LaneBlocks;
   private readonly lanes: TouchedLanes;
 
   constructor(kernels: Kernels, streams: ByteStreamCoder, cost: CostModel) {
     this.room = predictorRoom(kernels);
-    this.samples = new SampledCost(kernels, cost);
     this.blocks = new LaneBlocks(kernels, streams, cost);
     this.lanes = new TouchedLanes(kernels, new MarkedLanes(kernels, this.blocks));
   }

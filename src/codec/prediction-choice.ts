@@ -1,10 +1,10 @@
 /** Chooses among predictions, and among the forms that the rule of each may take, by the cost of a sample. */
 import type { DType } from '../tensor/index.js';
 import { fittedGradients } from './gradient-scale.js';
-import type { PlanesCoder } from './planes-record.js';
 import type { Prediction, Rule } from './prediction.js';
-import type { Predictor } from './predictor.js';
+import type { Predictor, PredictorRoom } from './predictor.js';
 import { fittedRule } from './rule-fitting.js';
+import type { SampledCost } from './sampled-cost.js';
 import { predictorsOf } from './stored-predictor.js';
 
 /** Lanes, at a few places, by which all forms of one rule are looked at, and then the best of them. */
@@ -29,29 +29,29 @@ export interface ChosenPrediction {
 
 /** Returns every prediction that fits the chunk, in the form that is cheapest by a sample, and the best fitted one. */
 export function fittingPredictions(
-  planes: PlanesCoder,
-  raw: Uint8Array,
+  room: PredictorRoom,
+  samples: SampledCost,
   dtype: DType,
   predictions: readonly Prediction[],
 ): ChosenPrediction[] {
   const each = predictions.flatMap((prediction) => {
-    const alone = new Choice(planes, raw, dtype);
+    const alone = new Choice(room, samples, dtype);
     alone.try(prediction, prediction.rule);
     return alone.cheapest ?? [];
   });
-  const fitted = new Choice(planes, raw, dtype);
-  if (each.every(({ bits }) => bits > raw.length * 8 * FITS_SHARE)) fitted.tryFitted(predictions);
+  const fitted = new Choice(room, samples, dtype);
+  if (each.every(({ bits }) => bits > samples.raw.length * 8 * FITS_SHARE)) fitted.tryFitted(predictions);
   return fitted.cheapest === undefined ? each : [...each, fitted.cheapest];
 }
 
 /** Returns the cheapest of the predictions that fit the chunk; rules come before bases, and the first one that holds is taken. */
 export function cheapestPrediction(
-  planes: PlanesCoder,
-  raw: Uint8Array,
+  room: PredictorRoom,
+  samples: SampledCost,
   dtype: DType,
   predictions: readonly Prediction[],
 ): ChosenPrediction | undefined {
-  const choice = new Choice(planes, raw, dtype);
+  const choice = new Choice(room, samples, dtype);
   const isBase = ({ rule }: Prediction) => rule.kind === 'base';
   for (const prediction of predictions) {
     if (isBase(prediction)) continue;
@@ -65,29 +65,29 @@ export function cheapestPrediction(
 
 class Choice {
   cheapest: ChosenPrediction | undefined;
-  private readonly planes: PlanesCoder;
-  private readonly raw: Uint8Array;
+  private readonly room: PredictorRoom;
+  private readonly samples: SampledCost;
   private readonly dtype: DType;
 
-  constructor(planes: PlanesCoder, raw: Uint8Array, dtype: DType) {
-    this.planes = planes;
-    this.raw = raw;
+  constructor(room: PredictorRoom, samples: SampledCost, dtype: DType) {
+    this.room = room;
+    this.samples = samples;
     this.dtype = dtype;
   }
 
   /** Returns whether the cheapest prediction leaves at most this share of the chunk. */
   leaves(share: number): boolean {
-    return this.cheapest !== undefined && this.cheapest.bits <= this.raw.length * 8 * share;
+    return this.cheapest !== undefined && this.cheapest.bits <= this.samples.raw.length * 8 * share;
   }
 
   /** Tries the inputs of a prediction with a rule, its own or one with other settings. */
   try(prediction: Prediction, rule: Rule): void {
-    const { planes, raw, dtype } = this;
-    const forms = predictorsOf(planes.room, { rule, inputs: prediction.inputs }, dtype, raw.length);
-    const best = bestForm(planes, raw, dtype, forms);
+    const { room, samples, dtype } = this;
+    const forms = predictorsOf(room, { rule, inputs: prediction.inputs }, dtype, samples.raw.length);
+    const best = bestForm(samples, forms);
     if (best === undefined) return;
     const { predictor, isTaken } = best;
-    const bits = isTaken ? best.bits : planes.samples.bits(raw, dtype, predictor);
+    const bits = isTaken ? best.bits : samples.bits(predictor);
     if (this.cheapest === undefined || bits < this.cheapest.bits)
       this.cheapest = { prediction, predictor, bits };
   }
@@ -102,8 +102,8 @@ class Choice {
       seen.add(kind);
       const fitted =
         rule.kind === 'gradient-moment'
-          ? fittedGradients(this.raw, rule, inputs)
-          : fittedRule(this.raw, prediction);
+          ? fittedGradients(this.samples.raw, rule, inputs)
+          : fittedRule(this.samples.raw, prediction);
       if (fitted !== undefined) this.try(prediction, fitted);
     }
   }
@@ -120,38 +120,28 @@ interface BestForm {
 }
 
 /** All forms are compared by a few lanes, the best ones by more; undefined where none of them is worth it. */
-function bestForm(
-  planes: PlanesCoder,
-  raw: Uint8Array,
-  dtype: DType,
-  forms: readonly Predictor[],
-): BestForm | undefined {
-  const bitsOf = (form: Predictor, lanes: number): number => planes.samples.bits(raw, dtype, form, lanes);
+function bestForm(samples: SampledCost, forms: readonly Predictor[]): BestForm | undefined {
+  const rawBits = samples.raw.length * 8;
   if (forms.length <= 1) return forms.map((predictor) => ({ predictor, bits: 0, isTaken: false })).at(0);
   const first: { predictor: Predictor; bits: number }[] = [];
   for (const predictor of forms) {
-    const bits = bitsOf(predictor, FIRST_SAMPLE_LANES);
+    const bits = samples.bits(predictor, FIRST_SAMPLE_LANES);
     first.push({ predictor, bits });
-    if (bits > raw.length * 8 * HOLDS_SHARE) continue;
-    const more = bitsOf(predictor, FORM_SAMPLE_LANES);
-    if (more <= raw.length * 8 * TAKEN_SHARE) return { predictor, bits: more, isTaken: true };
+    if (bits > rawBits * HOLDS_SHARE) continue;
+    const more = samples.bits(predictor, FORM_SAMPLE_LANES);
+    if (more <= rawBits * TAKEN_SHARE) return { predictor, bits: more, isTaken: true };
   }
   first.sort((a, b) => a.bits - b.bits);
-  if (first[0].bits > raw.length * 8 * REFUSED_SHARE) return undefined;
+  if (first[0].bits > rawBits * REFUSED_SHARE) return undefined;
   const best = first.slice(0, FORMS_TOLD_APART).map(({ predictor }) => {
-    return { predictor, bits: bitsOf(predictor, FORM_SAMPLE_LANES), isTaken: false };
+    return { predictor, bits: samples.bits(predictor, FORM_SAMPLE_LANES), isTaken: false };
   });
   best.sort((a, b) => a.bits - b.bits);
   return best.at(0);
 }
 
 /** Returns the bits of a chunk on its own: fewer lanes tell that it is not as small as what a rule that holds leaves. */
-export function bitsAlone(
-  planes: PlanesCoder,
-  raw: Uint8Array,
-  dtype: DType,
-  { bits }: ChosenPrediction,
-): number {
-  const holds = bits <= raw.length * 8 * HOLDS_SHARE;
-  return planes.samples.bits(raw, dtype, undefined, holds ? FORM_SAMPLE_LANES : undefined);
+export function bitsAlone(samples: SampledCost, { bits }: ChosenPrediction): number {
+  const holds = bits <= samples.raw.length * 8 * HOLDS_SHARE;
+  return samples.bits(undefined, holds ? FORM_SAMPLE_LANES : undefined);
 }

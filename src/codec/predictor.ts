@@ -3,6 +3,7 @@ import type { ByteWriter } from '../bytes/index.js';
 import { BLOCK_LANES, type Formula, formulaShape, type Kernels } from '../kernels/index.js';
 import { type DTypeInfo, dtypeInfo } from '../tensor/index.js';
 import { PREDICTOR } from './record-ids.js';
+import { scratchBytes } from './scratch.js';
 
 export interface Predictor {
   /** Writes the id of the predictor and what it needs to know besides its inputs. */
@@ -19,7 +20,13 @@ export interface Predictor {
    * same elements. They are put into `target` if they are computed; without one they are valid until the next call of any predictor.
    */
   block(start: number, end: number, side: Uint8Array | undefined, target?: Uint8Array): Uint8Array;
+
+  /** Returns the same predictor over some lanes of each input. */
+  over(take: TakeLanes): Predictor;
 }
+
+/** Returns some of the lanes of an input; lanes have the size of those of the chunk unless it is given. */
+export type TakeLanes = (input: Uint8Array, laneBytes?: number) => Uint8Array;
 
 export interface SideLanes {
   readonly info: DTypeInfo;
@@ -54,6 +61,7 @@ export function basePredictor(base: Uint8Array): Predictor {
     side: undefined,
     writeHeader: (writer) => writer.u8(PREDICTOR.base),
     block: (start, end) => base.subarray(start, end),
+    over: (take) => basePredictor(take(base)),
   };
 }
 
@@ -71,7 +79,7 @@ export interface PredictorRoom {
 }
 
 export function predictorRoom(kernels: Kernels): PredictorRoom {
-  return { kernels, output: new Uint8Array(BLOCK_LANES * 4) };
+  return { kernels, output: scratchBytes(kernels, BLOCK_LANES * 4) };
 }
 
 /** Formulas whose last input are gradients that the record holds, and those that find them. */
@@ -110,6 +118,10 @@ export function formulaPredictor(
       if (side !== undefined) blocks.push(side);
       room.kernels.predict(formula, order, constants, blocks, target);
       return target;
+    },
+    over(take) {
+      const taken = inputs.map((input, index) => take(input, inputBytes[index]));
+      return formulaPredictor(room, form, taken, writeHeader);
     },
   };
 }

@@ -10,7 +10,7 @@ import {
   type Kernels,
   sevenBytes,
 } from '../kernels/index.js';
-import type { CostModel } from './cost.js';
+import { sumOf } from './change-sample.js';
 import type { StreamEffort } from './effort.js';
 import {
   type ByteCode,
@@ -35,12 +35,10 @@ export interface PlaneState {
 
 export class SampledPlaneCoder {
   private readonly kernels: Kernels;
-  private readonly cost: CostModel;
   private readonly counts = new Uint32Array(256);
 
-  constructor(kernels: Kernels, cost: CostModel) {
+  constructor(kernels: Kernels) {
     this.kernels = kernels;
-    this.cost = cost;
   }
 
   /** Writes a long plane by what a sample says of it: as it is, as seven bits, in a Huffman code; returns whether one of them suits it. */
@@ -52,9 +50,8 @@ export class SampledPlaneCoder {
   ): boolean {
     if (bytes.length < SAMPLED_BYTES_MIN) return false;
     const { counts } = this;
-    this.kernels.sampledHistogram(bytes, counts);
-    const taken = counts.reduce((sum, count) => sum + count, 0);
-    const needed = this.cost.entropyBits(counts);
+    const needed = this.kernels.sampledHistogram(bytes, counts);
+    const taken = sumOf(counts);
     if (needed > 8 * taken * entropyShareMax - SAMPLE_BIAS_BITS) {
       writeRaw(writer, bytes);
       return true;

@@ -37,4 +37,5 @@ export {
   type PrefixModel,
   prefixBytesMax,
 } from './prefix-model.js';
+export { tabledLog2 } from './reference-costs.js';
 export { adoptKernels, compiledKernels } from './wasm-module.js';

@@ -124,17 +124,10 @@ export interface Kernels {
    * Writes the residual of `raw` against `base` as byte planes: plane p (0 is the least significant byte) of all lanes
    * at `planes[p * lanes, (p + 1) * lanes)`. The residual of a lane is zigzag(o(raw) - o(base)), modulo 2^bits, where
    * o is the identity for integers and maps floats to integers of the same order; an absent base is all zero bytes.
-   * `counts`, 256 per plane, receives the histogram of each plane, if it is given.
    *
    * `raw.length` is a multiple of the lane and at most BLOCK_LANES lanes; `base` and `planes` are as long as `raw`.
    */
-  splitPlanes(
-    raw: Uint8Array,
-    base: Uint8Array | undefined,
-    layout: LaneLayout,
-    planes: Uint8Array,
-    counts: Uint32Array | undefined,
-  ): void;
+  splitPlanes(raw: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, planes: Uint8Array): void;
 
   /** The inverse of splitPlanes: fills `raw` from `planes` and the same base. */
   mergePlanes(planes: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, raw: Uint8Array): void;
@@ -161,8 +154,20 @@ export interface Kernels {
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
 
-  /** The same for the first 64 of each 576 bytes. */
-  sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void;
+  /** The same for the first 64 of each 576 bytes; returns the order-0 entropy, in bits, of those. */
+  sampledHistogram(bytes: Uint8Array, counts: Uint32Array): number;
+
+  /** Base-2 logarithms by which costs are computed: of 1 + index / 4096. */
+  readonly logarithms: Float64Array;
+
+  /**
+   * Returns the estimated bits of a block's residual as planes: the order-0 entropy of each with `valueBits` for each value that
+   * occurs but one, and at most 8 for a byte. The arguments are those of splitPlanes.
+   */
+  planeBits(raw: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, valueBits: number): number;
+
+  /** The same of its residual as classes, each in the context of its exponent, with the bits that no symbol holds in whole bytes. */
+  classBits(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, valueBits: number): number;
 
   /** Returns the range of 1 to BLOCK_BYTES_MAX bytes. */
   byteRange(bytes: Uint8Array): ByteRange;

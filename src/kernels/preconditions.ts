@@ -40,12 +40,8 @@ export function demandBlock(
   layout: LaneLayout,
   planes: Uint8Array,
 ): number {
-  const lanes = raw.length / layout.laneBytes;
-  demand(Number.isInteger(lanes), 'a block holds whole lanes');
-  demand(lanes <= BLOCK_LANES, `a block holds at most ${BLOCK_LANES} lanes`);
   demand(planes.length === raw.length, 'planes are as long as the raw block');
-  demand(base === undefined || base.length === raw.length, 'the base is as long as the raw block');
-  return lanes;
+  return demandSameLanes(raw, base, layout.laneBytes);
 }
 
 /** Returns the number of lanes of a prediction. */
@@ -108,11 +104,11 @@ export function demandClasses(
   return lanes;
 }
 
-/** Returns the number of 32-bit lanes of two arrays. */
-export function demandSameLanes(raw: Uint8Array, base: Uint8Array): number {
-  const lanes = raw.length / 4;
+/** Returns the number of lanes of a block, as many as the base has, if there is one. */
+export function demandSameLanes(raw: Uint8Array, base: Uint8Array | undefined, laneBytes: number): number {
+  const lanes = raw.length / laneBytes;
   demand(Number.isInteger(lanes) && lanes <= BLOCK_LANES, `at most ${BLOCK_LANES} whole lanes`);
-  demand(base.length === raw.length, 'the base is as long as the raw block');
+  demand(base === undefined || base.length === raw.length, 'the base is as long as the raw block');
   return lanes;
 }
 
@@ -123,7 +119,7 @@ export function demandPrefix(
   { firstExponent, lengths }: PrefixModel,
   output: Uint8Array | undefined,
 ): number {
-  const lanes = demandSameLanes(raw, base);
+  const lanes = demandSameLanes(raw, base, 4);
   demand(Number.isInteger(firstExponent) && firstExponent >= 0 && firstExponent < 256, 'a first exponent');
   demand(lengths.length === PREFIX_LENGTHS && isCompletePrefix(lengths), 'complete codes');
   demand(output === undefined || output.length >= prefixBytesMax(lanes), 'room for any block');

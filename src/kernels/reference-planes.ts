@@ -14,18 +14,9 @@ export function splitPlanesReference(
   base: Uint8Array | undefined,
   layout: LaneLayout,
   planes: Uint8Array,
-  counts: Uint32Array | undefined,
 ): void {
   if (layout.laneBytes === 8) splitWide(raw, base, layout, planes);
   else splitNarrow(raw, base, layout, planes);
-  if (counts === undefined) return;
-  const lanes = raw.length / layout.laneBytes;
-  for (let plane = 0; plane < layout.laneBytes; plane++) {
-    histogramReference(
-      planes.subarray(plane * lanes, (plane + 1) * lanes),
-      counts.subarray(plane * 256, plane * 256 + 256),
-    );
-  }
 }
 
 export function mergePlanesReference(

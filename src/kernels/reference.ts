@@ -26,6 +26,12 @@ import {
 import { contentBoundaryReference } from './reference-boundary.js';
 import { laneExponentsReference, mergeClassesReference, splitClassesReference } from './reference-classes.js';
 import { decodeContextsReference, encodeContextsReference } from './reference-contexts.js';
+import {
+  classBitsReference,
+  entropyReference,
+  logarithmTable,
+  planeBitsReference,
+} from './reference-costs.js';
 import { decodeEntropyReference, encodeEntropyReference } from './reference-entropy.js';
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
@@ -53,9 +59,9 @@ import { ARENA_BYTES } from './wasm-memory.js';
 import { xxh3Secret } from './xxh3-secret.js';
 
 const LANE_KERNELS: Pick<Kernels, 'splitPlanes' | 'mergePlanes' | 'predict'> = {
-  splitPlanes(raw, base, layout, planes, counts) {
+  splitPlanes(raw, base, layout, planes) {
     demandBlock(raw, base, layout, planes);
-    splitPlanesReference(raw, base, layout, planes, counts);
+    splitPlanesReference(raw, base, layout, planes);
   },
   mergePlanes(planes, base, layout, raw) {
     demandBlock(raw, base, layout, planes);
@@ -69,7 +75,7 @@ const LANE_KERNELS: Pick<Kernels, 'splitPlanes' | 'mergePlanes' | 'predict'> = {
 
 const PREFIX_KERNELS: Pick<Kernels, 'countPrefix' | 'encodePrefix' | 'decodePrefix'> = {
   countPrefix(raw, base, lowBytes, firstExponent, counts) {
-    demandSameLanes(raw, base);
+    demandSameLanes(raw, base, 4);
     countPrefixReference(raw, base, lowBytes, firstExponent, counts);
   },
   encodePrefix(raw, base, model, output) {
@@ -146,6 +152,26 @@ const MARK_KERNELS: Pick<
   },
 };
 
+function costKernels(): Pick<Kernels, 'logarithms' | 'sampledHistogram' | 'planeBits' | 'classBits'> {
+  const logarithms = logarithmTable();
+  return {
+    logarithms,
+    sampledHistogram(bytes, counts) {
+      demandWindow(bytes);
+      sampledHistogramReference(bytes, counts);
+      return entropyReference(counts, logarithms, 0);
+    },
+    planeBits(raw, base, layout, valueBits) {
+      demandSameLanes(raw, base, layout.laneBytes);
+      return planeBitsReference(raw, base, layout, logarithms, valueBits);
+    },
+    classBits(raw, base, layout, valueBits) {
+      demandSameLanes(raw, base, layout.laneBytes);
+      return classBitsReference(raw, base, layout, logarithms, valueBits);
+    },
+  };
+}
+
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
@@ -161,10 +187,6 @@ export function typescriptKernels(): Kernels {
     histogram(bytes, counts) {
       demandWindow(bytes);
       histogramReference(bytes, counts);
-    },
-    sampledHistogram(bytes, counts) {
-      demandWindow(bytes);
-      sampledHistogramReference(bytes, counts);
     },
     byteRange(bytes) {
       demandWindow(bytes);
@@ -182,6 +204,7 @@ export function typescriptKernels(): Kernels {
       return decodeEntropyReference(coded, frequencies, states, output);
     },
     ...classKernels(),
+    ...costKernels(),
     ...PLANE_KERNELS,
     ...PREFIX_KERNELS,
     ...GAP_KERNELS,

@@ -10,7 +10,16 @@ import {
   REST_BYTES_MAX,
 } from './kernels.js';
 import { demandClasses, demandContexts, demandFloats } from './preconditions.js';
-import { BASE, COUNTS, FREQUENCIES, PLANES, RAW, SPARE_COUNTS, WINDOW_BYTES } from './wasm-memory.js';
+import {
+  BASE,
+  COUNTS,
+  FREQUENCIES,
+  LOGARITHMS,
+  PLANES,
+  RAW,
+  SPARE_COUNTS,
+  WINDOW_BYTES,
+} from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import type { WasmViews } from './wasm-views.js';
 
@@ -52,14 +61,12 @@ export class WasmClasses {
 
   split(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, streams: ClassStreams): number {
     const lanes = demandClasses(raw, base, layout, streams);
-    const { views, wasm } = this;
+    const { views } = this;
     const from = views.input(raw, RAW);
     const before = views.input(base, BASE);
     const symbols = views.output(streams.symbols, lanes, SYMBOLS);
     const exponents = views.output(streams.exponents, lanes, EXPONENTS);
-    const near = { 1: wasm.splitClasses8, 2: wasm.splitClasses16, 4: wasm.splitClasses32 }[layout.laneBytes];
-    const split = layout.far ? wasm.splitFarClasses32 : near;
-    const pack = layout.far ? wasm.packFarRests : wasm.packRests;
+    const { split, pack } = this.kernelsOf(layout);
     this.writeExponents(before, lanes, layout, exponents);
     split(from, before, lanes, symbols, SIZES);
     const restBytes = pack(symbols, SIZES, lanes, RESTS);
@@ -68,6 +75,35 @@ export class WasmClasses {
     views.finish(streams.exponents, exponents);
     streams.rests.set(this.memory.subarray(RESTS, RESTS + restBytes));
     return restBytes;
+  }
+
+  /** Estimated bits of a block at these places. */
+  bits(raw: number, base: number, layout: FloatLayout, lanes: number, valueBits: number): number {
+    const { wasm } = this;
+    const { split } = this.kernelsOf(layout);
+    this.writeExponents(base, lanes, layout, EXPONENTS);
+    split(raw, base, lanes, SYMBOLS, SIZES);
+    wasm.histogram(EXPONENTS, lanes, COUNTS, SPARE_COUNTS);
+    return wasm.classBits(
+      SYMBOLS,
+      EXPONENTS,
+      lanes,
+      layout.far ? 1 : 0,
+      COUNTS,
+      CLASS_COUNTS,
+      LOGARITHMS,
+      valueBits,
+    );
+  }
+
+  private kernelsOf({ laneBytes, far }: FloatLayout): {
+    split: WasmExports['splitClasses32'];
+    pack: WasmExports['packRests'];
+  } {
+    const { wasm } = this;
+    if (far) return { split: wasm.splitFarClasses32, pack: wasm.packFarRests };
+    const split = { 1: wasm.splitClasses8, 2: wasm.splitClasses16, 4: wasm.splitClasses32 }[laneBytes];
+    return { split, pack: wasm.packRests };
   }
 
   private addCounts(symbols: number, exponents: number, lanes: number, counts: Uint32Array): void {

@@ -29,6 +29,7 @@ import {
   demandWindow,
 } from './preconditions.js';
 import { WasmClasses } from './wasm-classes.js';
+import { WasmCosts } from './wasm-costs.js';
 import { WasmGaps } from './wasm-gaps.js';
 import { WasmMarks } from './wasm-marks.js';
 import {
@@ -47,6 +48,7 @@ import {
   PLANES,
   RAW,
   SPARE_COUNTS,
+  STEP_LANES,
   TABLE,
   WINDOW_BYTES,
   ZEROS,
@@ -57,9 +59,6 @@ import { runFormula } from './wasm-predict.js';
 import { WasmPrefix } from './wasm-prefix.js';
 import { WasmViews } from './wasm-views.js';
 import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
-
-/** SIMD steps take 16 lanes: planes are padded to whole steps. */
-const STEP_LANES = 16;
 
 /** XXH3: the longest input of the short form, a block of the striped loop, and the stripe its end may reach back to. */
 const HASH_SHORT_MAX = 240;
@@ -83,10 +82,16 @@ export class WasmKernels implements Kernels {
   private readonly splits: Record<LaneBytes, Split>;
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
+  private readonly costs: WasmCosts;
   private readonly planes: WasmPlanes;
   private readonly prefix: WasmPrefix;
   private readonly gaps: WasmGaps;
   private readonly marks: WasmMarks;
+  readonly logarithms: Float64Array;
+  readonly sampledHistogram: Kernels['sampledHistogram'] = (...plane) =>
+    this.costs.sampledHistogram(...plane);
+  readonly planeBits: Kernels['planeBits'] = (...block) => this.costs.planeBits(...block);
+  readonly classBits: Kernels['classBits'] = (...block) => this.costs.classBits(...block);
   readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.planes.encode(...plane);
   readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.planes.decode(...plane);
   readonly packSeven: Kernels['packSeven'] = (...plane) => this.planes.packSeven(...plane);
@@ -113,6 +118,8 @@ export class WasmKernels implements Kernels {
     this.views = new WasmViews(wasm);
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
+    this.costs = new WasmCosts(wasm, this.views, this.classes);
+    this.logarithms = this.costs.logarithms;
     this.planes = new WasmPlanes(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
     this.gaps = new WasmGaps(wasm, this.views);
@@ -122,13 +129,7 @@ export class WasmKernels implements Kernels {
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');
   }
 
-  splitPlanes(
-    raw: Uint8Array,
-    base: Uint8Array | undefined,
-    layout: LaneLayout,
-    planes: Uint8Array,
-    counts: Uint32Array | undefined,
-  ): void {
+  splitPlanes(raw: Uint8Array, base: Uint8Array | undefined, layout: LaneLayout, planes: Uint8Array): void {
     const lanes = demandBlock(raw, base, layout, planes);
     const stride = paddedLanes(lanes);
     const to = this.views.output(planes, lanes, PLANES);
@@ -139,12 +140,9 @@ export class WasmKernels implements Kernels {
       stride,
       layout.lane === 'float' ? 1 : 0,
     );
+    if (to !== PLANES) return;
     for (let plane = 0; plane < layout.laneBytes; plane++) {
-      const start = to + plane * stride;
-      if (to === PLANES) this.views.finish(planes.subarray(plane * lanes, (plane + 1) * lanes), start);
-      if (counts === undefined) continue;
-      this.wasm.histogram(start, lanes, COUNTS, SPARE_COUNTS);
-      counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256), plane * 256);
+      this.views.finish(planes.subarray(plane * lanes, (plane + 1) * lanes), PLANES + plane * stride);
     }
   }
 
@@ -211,12 +209,6 @@ export class WasmKernels implements Kernels {
   histogram(bytes: Uint8Array, counts: Uint32Array): void {
     demandWindow(bytes);
     this.wasm.histogram(this.views.input(bytes, RAW), bytes.length, COUNTS, SPARE_COUNTS);
-    counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
-  }
-
-  sampledHistogram(bytes: Uint8Array, counts: Uint32Array): void {
-    demandWindow(bytes);
-    this.wasm.sampledHistogram(this.views.input(bytes, RAW), bytes.length, COUNTS, SPARE_COUNTS);
     counts.set(this.memory32.subarray(COUNTS / 4, COUNTS / 4 + 256));
   }
 

@@ -15,6 +15,9 @@ export const TABLE = 16_384;
 /** Shuffles of marked lanes; they stay. */
 export const MARK_TABLES = 49_152;
 
+/** SIMD steps take 16 lanes: planes are padded to whole steps. */
+export const STEP_LANES = 16;
+
 /** A window holds a block and the padding that kernels may read or write beyond it. */
 export const WINDOW_BYTES = BLOCK_BYTES_MAX + 1024;
 export const RAW = 65_536;
@@ -26,7 +29,10 @@ export const ZEROS = PLANES + WINDOW_BYTES;
 export const HUFFMAN_TABLES = ZEROS + WINDOW_BYTES;
 export const HUFFMAN_TABLE_BYTES = 16_384;
 export const HUFFMAN_TABLES_KEPT = 4;
-export const ARENA = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TABLE_BYTES;
+/** Logarithms by which costs are computed; they stay. */
+export const LOGARITHMS = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TABLE_BYTES;
+export const LOGARITHM_BYTES = 8 * 4096;
+export const ARENA = LOGARITHMS + LOGARITHM_BYTES;
 
 /** The inputs, the prediction and the record of a large chunk at once. Pages that nobody touches take no memory. */
 export const ARENA_BYTES = 61 * 2 ** 20;

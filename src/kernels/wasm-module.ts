@@ -63,6 +63,26 @@ export interface WasmExports {
     output: number,
     length: number,
   ): number;
+  classBits(
+    symbols: number,
+    exponents: number,
+    lanes: number,
+    far: number,
+    histogram: number,
+    counts: number,
+    logarithms: number,
+    valueBits: number,
+  ): number;
+  entropyBits(counts: number, logarithms: number, valueBits: number): number;
+  planeBits(
+    planes: number,
+    lanes: number,
+    stride: number,
+    count: number,
+    counts: number,
+    logarithms: number,
+    valueBits: number,
+  ): number;
   packSeven(bytes: number, length: number, bit: number, out: number): void;
   unpackSeven(coded: number, length: number, bit: number, value: number, out: number): number;
   buildHuffmanEncode(lengths: number, table: number): void;

@@ -36,7 +36,7 @@ export class WasmPrefix {
     firstExponent: number,
     counts: Uint32Array,
   ): void {
-    const lanes = demandSameLanes(raw, base);
+    const lanes = demandSameLanes(raw, base, 4);
     const { wasm, views } = this;
     wasm.prefixSymbols(
       views.input(raw, RAW),

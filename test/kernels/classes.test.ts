@@ -49,6 +49,7 @@ function checkClasses(kernels: Kernels, raw: Uint8Array, base: Uint8Array, layou
   expect(Buffer.compare(new Uint8Array(streams.counts.buffer), new Uint8Array(expected.counts.buffer))).toBe(
     0,
   );
+  expect(kernels.classBits(raw, base, layout, 0.5)).toBe(oracle.classBits(raw, base, layout, 0.5));
   const exponents = shifted(new Uint8Array(streams.symbols.length), 1);
   kernels.laneExponents(base, layout, exponents);
   expect(sameBytes(exponents, streams.exponents)).toBe(true);

@@ -61,7 +61,7 @@ function same(what: string, a: Uint8Array | undefined, b: Uint8Array | undefined
   if (a === undefined || b === undefined ? a !== b : !sameBytes(a, b)) throw new Error(`${what} differs`);
 }
 
-function bytesOf(counts: Uint32Array): Uint8Array {
+function bytesOf(counts: Uint32Array | Float64Array): Uint8Array {
   return new Uint8Array(counts.buffer, counts.byteOffset, counts.byteLength);
 }
 
@@ -72,12 +72,11 @@ function planes(next: Next): void {
   const before = next() % 4 === 0 ? undefined : base;
   const run = (kernels: Kernels) => {
     const split = new Uint8Array(raw.length);
-    const counts = new Uint32Array(256 * layout.laneBytes);
-    kernels.splitPlanes(raw, before, layout, split, counts);
+    kernels.splitPlanes(raw, before, layout, split);
     const merged = new Uint8Array(raw.length);
     kernels.mergePlanes(split, before, layout, merged);
     same('merged planes', merged, raw);
-    return [split, bytesOf(counts)];
+    return [split, bytesOf(Float64Array.of(kernels.planeBits(raw, before, layout, 1)))];
   };
   const expected = run(plain);
   run(wasm).forEach((bytes, at) => {
@@ -108,7 +107,8 @@ function classes(next: Next): void {
     const merged = new Uint8Array(raw.length);
     if (kernels.mergeClasses(streams.symbols, rests, base, layout, merged) !== used) throw new Error('rests');
     same('merged classes', merged, raw);
-    return [streams.symbols, streams.exponents, rests.slice()];
+    const bits = bytesOf(Float64Array.of(kernels.classBits(raw, base, layout, 1)));
+    return [streams.symbols, streams.exponents, rests.slice(), bits];
   };
   const expected = run(plain);
   run(wasm).forEach((bytes, at) => {

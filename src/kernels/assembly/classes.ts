@@ -165,11 +165,11 @@ export function splitFarClasses32(raw: usize, base: usize, lanes: usize, symbols
   }
 }
 
-function restBits(symbol: u32): u32 {
+export function restBits(symbol: u32): u32 {
   return <u32>max<i32>(<i32>(symbol >> 3) - 1, 0);
 }
 
-function farRestBits(symbol: u32): u32 {
+export function farRestBits(symbol: u32): u32 {
   return select<u32>(32, min<u32>(restBits(symbol), FAR_BITS), symbol == ESCAPE);
 }
 
