@@ -1,6 +1,7 @@
 /** Files that are needed only for a while, in a folder of their own where the system keeps such files. */
-import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, readdir, readlink, rm, statfs } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isThetalogError, ThetalogError } from '../errors.js';
 
@@ -23,7 +24,7 @@ export class ScratchFolder {
   async makeFile(): Promise<string> {
     const place = tmpdir();
     try {
-      this.folder ??= mkdtemp(join(place, 'thetalog-'));
+      this.folder ??= makeFolder(place);
       const path = join(await this.folder, String(this.files++));
       await (await open(path, 'wx', 0o600)).close();
       return path;
@@ -42,6 +43,32 @@ export class ScratchFolder {
     const folder = await this.folder?.catch(() => undefined);
     this.folder = undefined;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+/** Makes a folder whose name says which process it belongs to, and removes those of processes that were killed. */
+async function makeFolder(place: string): Promise<string> {
+  const prefix = `thetalog-${await machineKey()}-`;
+  for (const name of await readdir(place).catch(() => [])) {
+    if (!name.startsWith(prefix)) continue;
+    const owner = Number.parseInt(name.slice(prefix.length), 10);
+    if (owner > 0 && !isAlive(owner))
+      await rm(join(place, name), { recursive: true, force: true }).catch(() => {});
+  }
+  return mkdtemp(join(place, `${prefix}${process.pid}-`));
+}
+
+/** Tells apart what has process numbers of its own: hosts that share a folder, and containers of one host. */
+async function machineKey(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return createHash('sha256').update(`${hostname()} ${namespace}`).digest('hex').slice(0, 12);
+}
+
+function isAlive(owner: number): boolean {
+  try {
+    return process.kill(owner, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 
