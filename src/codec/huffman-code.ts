@@ -6,7 +6,7 @@ import { type ByteRange, HUFFMAN_BITS_MAX, isCompleteHuffman } from '../kernels/
  * Returns the lengths of a Huffman code (D. Huffman, Proc. IRE 1952) of symbols with these weights, at least two and each 1 or
  * more. Weights are halved until no code is longer than `bitsMax`.
  */
-export function fittedLengths(weights: readonly number[], bitsMax: number): Uint8Array {
+export function fittedLengths(weights: ArrayLike<number>, bitsMax: number): Uint8Array {
   const count = weights.length;
   // By weight, then by symbol: sorted as numbers, which takes a tenth of the time of a comparing function.
   const keys = new Float64Array(count);

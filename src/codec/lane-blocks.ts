@@ -144,20 +144,20 @@ export class LaneBlocks {
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
     const planesBits = this.planes.sampledBits(halfOf(sample, info.laneBytes), info);
-    // Half a sample would hold so few lanes of each exponent that classes look better than they are.
-    const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
-    if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
+    const limit = Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin;
+    if ((this.classes.sampledBits(sample, classLayout(layout), limit) ?? limit) < limit) return undefined;
     return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
   }
 
-  /** Estimated bits of lanes in classes; infinite where they cannot be. */
-  classBits(raw: Uint8Array, base: Uint8Array, info: DTypeInfo): number {
+  /** Whether lanes are estimated to take fewer than so many bits in classes. */
+  areClassesBelow(limit: number, raw: Uint8Array, base: Uint8Array, info: DTypeInfo): boolean {
     const shape = floatLayout(info);
     const lanes = Math.floor(raw.length / info.laneBytes);
-    if (shape === undefined) return Number.POSITIVE_INFINITY;
+    if (shape === undefined) return false;
     const end = lanes * info.laneBytes;
     const sample = this.sampler.take(raw.subarray(0, end), base.subarray(0, end), info.laneBytes);
-    return lanes * (this.classes.sampledBits(sample, classLayout(shape)) ?? Number.POSITIVE_INFINITY);
+    const bits = this.classes.sampledBits(sample, classLayout(shape), limit / lanes);
+    return bits !== undefined && bits * lanes < limit;
   }
 
   private writePrefix(writer: ByteWriter, raw: Uint8Array, base: Uint8Array, plan: PrefixPlan): void {

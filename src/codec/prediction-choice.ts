@@ -84,7 +84,7 @@ class Choice {
   try(prediction: Prediction, rule: Rule): void {
     const { room, samples, dtype } = this;
     const forms = predictorsOf(room, { rule, inputs: prediction.inputs }, dtype, samples.raw.length);
-    const best = bestForm(samples, forms);
+    const best = bestForm(samples, forms, ROUNDED_APART.has(rule.kind));
     if (best === undefined) return;
     const { predictor, isTaken } = best;
     const bits = isTaken ? best.bits : samples.bits(predictor);
@@ -109,6 +109,9 @@ class Choice {
   }
 }
 
+/** Rules whose forms differ in roundings only: where one does not hold at all, none does. */
+const ROUNDED_APART = new Set<Rule['kind']>(['gradient-moment', 'faded-moment', 'average']);
+
 /** A rule whose forms all leave more than this share of the small sample, as random lanes do there, does not hold at all. */
 const REFUSED_SHARE = 3 / 4;
 
@@ -120,12 +123,17 @@ interface BestForm {
 }
 
 /** All forms are compared by a few lanes, the best ones by more; undefined where none of them is worth it. */
-function bestForm(samples: SampledCost, forms: readonly Predictor[]): BestForm | undefined {
+function bestForm(
+  samples: SampledCost,
+  forms: readonly Predictor[],
+  areRoundedApart: boolean,
+): BestForm | undefined {
   const rawBits = samples.raw.length * 8;
   if (forms.length <= 1) return forms.map((predictor) => ({ predictor, bits: 0, isTaken: false })).at(0);
   const first: { predictor: Predictor; bits: number }[] = [];
   for (const predictor of forms) {
     const bits = samples.bits(predictor, FIRST_SAMPLE_LANES);
+    if (areRoundedApart && bits > rawBits * REFUSED_SHARE) return undefined;
     first.push({ predictor, bits });
     if (bits > rawBits * HOLDS_SHARE) continue;
     const more = samples.bits(predictor, FORM_SAMPLE_LANES);

@@ -16,8 +16,9 @@ import {
 } from '../kernels/index.js';
 import type { CostModel } from './cost.js';
 import { fittedLengths } from './huffman-code.js';
-import type { LaneSample } from './lane-sample.js';
+import { type LaneSample, SAMPLE_LANES } from './lane-sample.js';
 import { BLOCK } from './record-ids.js';
+import { scratchBytes } from './scratch.js';
 
 /** Below this a chunk's tables and the four streams of each block weigh too much. */
 const LANES_MIN = 16_384;
@@ -40,10 +41,12 @@ export class PrefixBlockCoder {
   private readonly kernels: Kernels;
   private readonly cost: CostModel;
   private readonly counts = new Uint32Array(256);
+  private readonly exponents: Uint8Array;
 
   constructor(kernels: Kernels, cost: CostModel) {
     this.kernels = kernels;
     this.cost = cost;
+    this.exponents = scratchBytes(kernels, SAMPLE_LANES);
   }
 
   /** Returns the codes for a chunk of which `sample` is taken, or undefined where other forms suit it better. */
@@ -63,7 +66,7 @@ export class PrefixBlockCoder {
     const lengths = new Uint8Array(PREFIX_LENGTHS);
     for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
       // What a sample lacks may still occur: each symbol has a code.
-      const weights = Array.from(counts.subarray(start, start + PREFIX_SYMBOLS), (count) => count + 1);
+      const weights = counts.subarray(start, start + PREFIX_SYMBOLS).map((count) => count + 1);
       lengths.set(fittedLengths(weights, PREFIX_BITS_MAX), start);
     }
     let bits = restBits;
@@ -86,7 +89,7 @@ export class PrefixBlockCoder {
 
   /** The highest exponents that are not rare have contexts of their own. */
   private firstExponent(base: Uint8Array, layout: FloatLayout): number {
-    const exponents = new Uint8Array(base.length / 4);
+    const exponents = this.exponents.subarray(0, base.length / 4);
     this.kernels.laneExponents(base, layout, exponents);
     this.kernels.histogram(exponents, this.counts);
     let above = 0;
