@@ -24,7 +24,7 @@ const COUNT_ENTRIES = 65_536;
 export const VALUE_BIAS_BITS = 0.72;
 
 /** Lanes of a sample that are looked at first. */
-const FEW_LANES = 4096;
+const FEW_LANES = 8192;
 
 /** Kind and length of a block. */
 const BLOCK_HEADER_BYTES = 4;

@@ -3,9 +3,9 @@
 import type { Kernels } from '../kernels/index.js';
 import { scratchBytes } from './scratch.js';
 
-/** Lanes of a sample and of each of its eight pieces; smaller chunks are taken whole. */
+/** Lanes of a sample and of each of its pieces; smaller chunks are taken whole. */
 export const SAMPLE_LANES = 16_384;
-const PIECE_LANES = 2048;
+const PIECE_LANES = 1024;
 const LANE_BYTES_MAX = 4;
 
 export interface LaneSample {
@@ -23,7 +23,7 @@ export class LaneSampler {
     this.base = scratchBytes(kernels, SAMPLE_LANES * LANE_BYTES_MAX);
   }
 
-  /** The first pieces, however many, are as far apart as they can be. Returns a sample that is valid until the next one is taken; lanes have at most 4 bytes. */
+  /** Every other piece comes first. Returns a sample that is valid until the next one is taken; lanes have at most 4 bytes. */
   take(raw: Uint8Array, base: Uint8Array | undefined, laneBytes: number): LaneSample {
     const chunkLanes = raw.length / laneBytes;
     if (chunkLanes <= SAMPLE_LANES) return { raw, base, chunkLanes };
@@ -31,7 +31,7 @@ export class LaneSampler {
     const pieceBytes = PIECE_LANES * laneBytes;
     for (let piece = 0; piece < pieces; piece++) {
       const start = Math.floor(((chunkLanes - PIECE_LANES) * piece) / (pieces - 1)) * laneBytes;
-      const to = (((piece & 1) << 2) | (piece & 2) | (piece >> 2)) * pieceBytes;
+      const to = ((piece >> 1) + (piece & 1) * (pieces / 2)) * pieceBytes;
       this.raw.set(raw.subarray(start, start + pieceBytes), to);
       if (base !== undefined) this.base.set(base.subarray(start, start + pieceBytes), to);
     }
