@@ -64,9 +64,10 @@ export class PrefixBlockCoder {
     const { lowBytes, counts, codeBits, restBits } =
       one.codeBits + one.restBits <= two.codeBits + two.restBits ? one : two;
     const lengths = new Uint8Array(PREFIX_LENGTHS);
+    const weights = new Float64Array(PREFIX_SYMBOLS);
     for (let start = 0; start < PREFIX_LENGTHS; start += PREFIX_SYMBOLS) {
       // What a sample lacks may still occur: each symbol has a code.
-      const weights = counts.subarray(start, start + PREFIX_SYMBOLS).map((count) => count + 1);
+      for (let symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) weights[symbol] = counts[start + symbol] + 1;
       lengths.set(fittedLengths(weights, PREFIX_BITS_MAX), start);
     }
     let bits = restBits;

@@ -32,9 +32,8 @@ interface Run {
 export class TouchedLanes {
   private readonly kernels: Kernels;
   private readonly blocks: MarkedLanes;
-  private readonly marks = new Uint8Array(BLOCK_BYTES_MAX / LINE_BYTES);
-  /** What lanes without a prediction are compared with. */
-  private readonly zeros = new Uint8Array(BLOCK_BYTES_MAX);
+  /** First lines of the runs of a block and first ones after them. */
+  private readonly edges = new Uint32Array(BLOCK_BYTES_MAX / LINE_BYTES + 1);
 
   constructor(kernels: Kernels, blocks: MarkedLanes) {
     this.kernels = kernels;
@@ -74,22 +73,22 @@ export class TouchedLanes {
     if (!this.isPromising(raw, base)) return undefined;
     const runs: Run[] = [];
     let touched = 0;
-    let start = -1;
     for (let from = 0; from < raw.length; from += BLOCK_BYTES_MAX) {
-      const lines = this.mark(raw, base, from, BLOCK_BYTES_MAX);
+      const end = Math.min(raw.length, from + BLOCK_BYTES_MAX);
+      const count = this.kernels.differingRuns(
+        raw.subarray(from, end),
+        base?.subarray(from, end),
+        this.edges,
+      );
       const first = from / LINE_BYTES;
-      for (let line = 0; line < lines; line++) {
-        if (this.marks[line] === 1) {
-          touched++;
-          if (start < 0) start = first + line;
-        } else if (start >= 0) {
-          runs.push({ start, end: first + line });
-          start = -1;
-        }
+      for (let run = 0; run < count; run++) {
+        const isSame = run === 0 && runs.at(-1)?.end === first + this.edges[0];
+        const start = isSame ? runs.pop()?.start : undefined;
+        touched += this.edges[2 * run + 1] - this.edges[2 * run];
+        runs.push({ start: start ?? first + this.edges[2 * run], end: first + this.edges[2 * run + 1] });
       }
     }
     const all = Math.ceil(raw.length / LINE_BYTES);
-    if (start >= 0) runs.push({ start, end: all });
     const isMost = touched > all * MOST_SHARE;
     if (isMost && all - touched < runs.length * EQUAL_LINES_MIN) return undefined;
     const isWorth = touched <= all * TOUCHED_SHARE_MAX && touched >= runs.length * RUN_LINES_MIN;
@@ -98,31 +97,10 @@ export class TouchedLanes {
 
   /** Judges a few pieces, where a chunk is large enough for that. */
   private isPromising(raw: Uint8Array, base: Uint8Array | undefined): boolean {
-    const pieceBytes = SAMPLE_LINES * LINE_BYTES;
-    const pieces = Math.floor(raw.length / pieceBytes);
-    if (pieces < 2 * SAMPLE_PIECES) return true;
-    let touched = 0;
-    let runs = 0;
-    for (let piece = 0; piece < SAMPLE_PIECES; piece++) {
-      const from = Math.floor((piece * (pieces - 1)) / (SAMPLE_PIECES - 1)) * pieceBytes;
-      const lines = this.mark(raw, base, from, pieceBytes);
-      for (let line = 0; line < lines; line++) {
-        touched += this.marks[line];
-        if (this.marks[line] === 1 && (line === 0 || this.marks[line - 1] === 0)) runs++;
-      }
-    }
+    if (raw.length < 2 * SAMPLE_PIECES * SAMPLE_LINES * LINE_BYTES) return true;
+    const { touched, runs } = this.kernels.sampleLines(raw, base, SAMPLE_PIECES, SAMPLE_LINES);
     const sampled = SAMPLE_PIECES * SAMPLE_LINES;
     return touched < sampled * ((1 + TOUCHED_SHARE_MAX) / 2) && 2 * touched >= runs * (1 + RUN_LINES_MIN);
-  }
-
-  /** Marks the lines of a piece that differ; returns their number. */
-  private mark(raw: Uint8Array, base: Uint8Array | undefined, from: number, length: number): number {
-    const end = Math.min(raw.length, from + length);
-    const lines = Math.ceil((end - from) / LINE_BYTES);
-    const marks = this.marks.subarray(0, lines);
-    const before = base?.subarray(from, end) ?? this.zeros.subarray(0, end - from);
-    this.kernels.differingLines(raw.subarray(from, end), before, marks);
-    return lines;
   }
 
   /** Returns the lines of all runs, one after the other. */

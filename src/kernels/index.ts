@@ -19,6 +19,7 @@ export {
   type LaneKind,
   type LaneLayout,
   LINE_BYTES,
+  type LineCounts,
   PROBABILITY_TOTAL,
   REST_BYTES_MAX,
   type SparseStreams,

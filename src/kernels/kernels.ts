@@ -116,6 +116,12 @@ export interface BoundaryRule {
   readonly lateMask: number;
 }
 
+/** How many lines differ, and how often such a line does not follow another one. */
+export interface LineCounts {
+  readonly touched: number;
+  readonly runs: number;
+}
+
 export interface Kernels {
   readonly implementation: KernelImplementation;
   readonly arena: Arena;
@@ -148,8 +154,14 @@ export interface Kernels {
   /** Returns whether two arrays of any length hold the same bytes. */
   isSame(a: Uint8Array, b: Uint8Array): boolean;
 
-  /** Sets a mark for each LINE_BYTES of a block to 1 where they differ, else to 0; the last ones may be fewer. */
-  differingLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void;
+  /**
+   * Writes the numbers of lines, of LINE_BYTES, from and up to which a block differs from another one, or from zeros; the last
+   * line may be shorter. `runs` has an entry for each line, and one. Returns how many runs there are.
+   */
+  differingRuns(a: Uint8Array, b: Uint8Array | undefined, runs: Uint32Array): number;
+
+  /** Counts the lines that differ in some pieces, two or more, of so many lines, at even distances in arrays of any length. */
+  sampleLines(a: Uint8Array, b: Uint8Array | undefined, pieces: number, lines: number): LineCounts;
 
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;

@@ -209,8 +209,21 @@ export function demandRoom(output: Uint8Array, lanes: Uint8Array): void {
   demand(output.length >= lanes.length, 'room for all lanes');
 }
 
-export function demandLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void {
+export function demandLines(a: Uint8Array, b: Uint8Array | undefined, runs: Uint32Array): void {
   demandWindow(a);
-  demand(a.length === b.length, 'two blocks of the same length');
-  demand(marks.length === Math.ceil(a.length / LINE_BYTES), 'a mark for each line');
+  demand(b === undefined || a.length === b.length, 'two blocks of the same length');
+  demand(runs.length > Math.ceil(a.length / LINE_BYTES), 'room for all runs');
+}
+
+/** Returns the bytes of a piece. */
+export function demandPieces(
+  a: Uint8Array,
+  b: Uint8Array | undefined,
+  pieces: number,
+  lines: number,
+): number {
+  demand(b === undefined || a.length === b.length, 'two arrays of the same length');
+  demand(pieces >= 2 && lines >= 1 && pieces * lines < 65_536, 'pieces of some lines');
+  demand(pieces * lines * LINE_BYTES <= Math.min(a.length, BLOCK_BYTES_MAX), 'as many pieces as there are');
+  return lines * LINE_BYTES;
 }

@@ -15,6 +15,7 @@ import {
   demandLines,
   demandMarked,
   demandMarks,
+  demandPieces,
   demandPlane,
   demandPrefix,
   demandRoom,
@@ -36,7 +37,7 @@ import { decodeEntropyReference, encodeEntropyReference } from './reference-entr
 import { decodeGapsReference, encodeGapsReference, sampleChangesReference } from './reference-gaps.js';
 import { contentHashReference } from './reference-hash.js';
 import { decodeHuffmanReference, encodeHuffmanReference } from './reference-huffman.js';
-import { differingLinesReference } from './reference-lines.js';
+import { differingRunsReference, sampleLinesReference } from './reference-lines.js';
 import {
   decodeMarksReference,
   encodeMarksReference,
@@ -180,9 +181,13 @@ export function typescriptKernels(): Kernels {
     arena: new Arena(new ArrayBuffer(ARENA_BYTES), 0, ARENA_BYTES),
     ...LANE_KERNELS,
     isSame: (a, b) => a.length === b.length && a.every((byte, at) => byte === b[at]),
-    differingLines(a, b, marks) {
-      demandLines(a, b, marks);
-      differingLinesReference(a, b, marks);
+    differingRuns(a, b, runs) {
+      demandLines(a, b, runs);
+      return differingRunsReference(a, b, runs);
+    },
+    sampleLines(a, b, pieces, lines) {
+      demandPieces(a, b, pieces, lines);
+      return sampleLinesReference(a, b, pieces, lines);
     },
     histogram(bytes, counts) {
       demandWindow(bytes);

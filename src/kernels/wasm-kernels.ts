@@ -24,13 +24,13 @@ import {
   demandBlock,
   demandFormula,
   demandFrequencies,
-  demandLines,
   demandPlane,
   demandWindow,
 } from './preconditions.js';
 import { WasmClasses } from './wasm-classes.js';
 import { WasmCosts } from './wasm-costs.js';
 import { WasmGaps } from './wasm-gaps.js';
+import { WasmLines } from './wasm-lines.js';
 import { WasmMarks } from './wasm-marks.js';
 import {
   ARENA,
@@ -83,6 +83,7 @@ export class WasmKernels implements Kernels {
   private readonly merges: Record<LaneBytes, Split>;
   private readonly classes: WasmClasses;
   private readonly costs: WasmCosts;
+  private readonly lines: WasmLines;
   private readonly planes: WasmPlanes;
   private readonly prefix: WasmPrefix;
   private readonly gaps: WasmGaps;
@@ -92,6 +93,8 @@ export class WasmKernels implements Kernels {
     this.costs.sampledHistogram(...plane);
   readonly planeBits: Kernels['planeBits'] = (...block) => this.costs.planeBits(...block);
   readonly classBits: Kernels['classBits'] = (...block) => this.costs.classBits(...block);
+  readonly differingRuns: Kernels['differingRuns'] = (...blocks) => this.lines.differingRuns(...blocks);
+  readonly sampleLines: Kernels['sampleLines'] = (...arrays) => this.lines.sample(...arrays);
   readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.planes.encode(...plane);
   readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.planes.decode(...plane);
   readonly packSeven: Kernels['packSeven'] = (...plane) => this.planes.packSeven(...plane);
@@ -119,6 +122,7 @@ export class WasmKernels implements Kernels {
     this.arena = new Arena(buffer, ARENA, MEMORY_BYTES);
     this.classes = new WasmClasses(wasm, this.views);
     this.costs = new WasmCosts(wasm, this.views, this.classes);
+    this.lines = new WasmLines(wasm, this.views);
     this.logarithms = this.costs.logarithms;
     this.planes = new WasmPlanes(wasm, this.views);
     this.prefix = new WasmPrefix(wasm, this.views);
@@ -197,13 +201,6 @@ export class WasmKernels implements Kernels {
       if (this.wasm.isSame(first, second, end - start) === 0) return false;
     }
     return true;
-  }
-
-  differingLines(a: Uint8Array, b: Uint8Array, marks: Uint8Array): void {
-    demandLines(a, b, marks);
-    const to = this.views.output(marks, 0, PLANES);
-    this.wasm.differingLines(this.views.input(a, RAW), this.views.input(b, BASE), a.length, to);
-    this.views.finish(marks, to);
   }
 
   histogram(bytes: Uint8Array, counts: Uint32Array): void {

@@ -174,7 +174,8 @@ export interface WasmExports {
     plain: number,
     plainBits: number,
   ): number;
-  differingLines(a: number, b: number, length: number, marks: number): void;
+  differingRuns(a: number, b: number, length: number, runs: number): number;
+  sampleLines(a: number, b: number, all: number, pieces: number, lines: number, still: number): number;
   sampleChanges16(
     raw: number,
     base: number,

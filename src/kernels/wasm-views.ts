@@ -13,6 +13,11 @@ export class WasmViews {
     this.memory = new Uint8Array(wasm.memory.buffer);
   }
 
+  /** Whether `bytes` are used where they are. */
+  holds(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.buffer;
+  }
+
   /** Where `bytes` can be read, and anything after them. */
   input(bytes: Uint8Array, window: number): number {
     if (bytes.buffer === this.buffer) return bytes.byteOffset;

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { BLOCK_LANES, type Kernels, loadKernels } from '../../src/kernels/index.js';
-import { anyFrequencies, edgeLanes, LAYOUTS, randomBytes, sameBytes, skewedBytes } from './kernel-inputs.js';
-
-function inArena(kernels: Kernels, bytes: Uint8Array): Uint8Array {
-  const copy = kernels.arena.take(bytes.length);
-  if (copy === undefined) throw new Error('the arena is full');
-  copy.set(bytes);
-  return copy;
-}
+import { BLOCK_LANES, loadKernels } from '../../src/kernels/index.js';
+import {
+  anyFrequencies,
+  edgeLanes,
+  inArena,
+  LAYOUTS,
+  randomBytes,
+  sameBytes,
+  skewedBytes,
+} from './kernel-inputs.js';
 
 describe.each(['wasm', 'typescript'] as const)('the arena of %s kernels', (implementation) => {
   const kernels = loadKernels(implementation);

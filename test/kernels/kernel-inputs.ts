@@ -1,5 +1,5 @@
 /** Inputs of the kernel and codec tests: seeded, awkward on purpose. */
-import type { LaneLayout } from '../../src/kernels/index.js';
+import type { Kernels, LaneLayout } from '../../src/kernels/index.js';
 
 /** mulberry32: a small seeded generator of 32-bit numbers. */
 export function randomNumbers(seed: number): () => number {
@@ -15,6 +15,14 @@ export function randomNumbers(seed: number): () => number {
 export function randomBytes(length: number, seed: number): Uint8Array {
   const next = randomNumbers(seed);
   return Uint8Array.from({ length }, () => next() >>> 11);
+}
+
+/** A copy in the arena. */
+export function inArena(kernels: Kernels, bytes: Uint8Array): Uint8Array {
+  const copy = kernels.arena.take(bytes.length);
+  if (copy === undefined) throw new Error('the arena is full');
+  copy.set(bytes);
+  return copy;
 }
 
 /** A copy that starts `shift` bytes into a larger buffer. */

@@ -13,6 +13,7 @@ import {
 import {
   anyFrequencies,
   edgeLanes,
+  inArena,
   LAYOUTS,
   randomBytes,
   sameBytes,
@@ -42,19 +43,45 @@ function checkPlanes(kernels: Kernels, raw: Uint8Array, base: Uint8Array | undef
 describe.each(['wasm', 'typescript'] as const)('%s kernels', (implementation) => {
   const kernels = loadKernels(implementation);
 
-  it('marks the lines that differ', () => {
+  it('finds the lines that differ', () => {
+    const runsOf = (by: Kernels, a: Uint8Array, b: Uint8Array | undefined) => {
+      const edges = new Uint32Array(Math.ceil(a.length / 64) + 1);
+      return [...edges.subarray(0, 2 * by.differingRuns(a, b, edges))];
+    };
     for (const length of [0, 1, 63, 64, 65, 1000, 128 * 64]) {
-      const a = shifted(randomBytes(length, length), 1);
-      const b = shifted(Uint8Array.from(a), 3);
-      for (let at = 0; at < length; at += 197) b[at] ^= 1 << (at % 8);
-      const [marks, expected] = [0, 1].map(() => new Uint8Array(Math.ceil(length / 64)).fill(9));
-      kernels.differingLines(a, b, marks);
-      oracle.differingLines(a, b, expected);
-      expect(marks).toEqual(expected);
+      for (const step of [1, 64, 100, 197, 10_000]) {
+        const a = shifted(randomBytes(length, length), 1);
+        const b = shifted(Uint8Array.from(a), 3);
+        for (let at = 0; at < length; at += step) b[at] ^= 1 << (at % 8);
+        expect(runsOf(kernels, a, b)).toEqual(runsOf(oracle, a, b));
+        expect(runsOf(kernels, a, Uint8Array.from(a))).toEqual([]);
+        b.fill(0);
+        expect(runsOf(kernels, a, undefined)).toEqual(runsOf(oracle, a, b));
+      }
     }
-    expect(() => kernels.differingLines(new Uint8Array(65), new Uint8Array(65), new Uint8Array(1))).toThrow(
-      RangeError,
-    );
+    const [a, b] = [new Uint8Array(640), new Uint8Array(640)];
+    for (const at of [0, 64, 191, 639]) a[at] = 1;
+    expect(runsOf(kernels, a, b)).toEqual([0, 3, 9, 10]);
+    expect(() => kernels.differingRuns(a, b, new Uint32Array(10))).toThrow(RangeError);
+  });
+
+  it('counts the lines that differ in some pieces', () => {
+    const a = randomBytes(40 * 256, 5);
+    const b = Uint8Array.from(a);
+    for (let at = 0; at < a.length; at += 90) b[at] ^= 1;
+    const mark = kernels.arena.mark();
+    for (const pieces of [2, 7, 40]) {
+      const expected = oracle.sampleLines(a, b, pieces, 4);
+      expect(expected.touched).toBeGreaterThan(expected.runs);
+      expect(kernels.sampleLines(a, b, pieces, 4)).toEqual(expected);
+      expect(kernels.sampleLines(inArena(kernels, a), inArena(kernels, b), pieces, 4)).toEqual(expected);
+      expect(kernels.sampleLines(inArena(kernels, a), b, pieces, 4)).toEqual(expected);
+      const all = { touched: 4 * pieces, runs: pieces };
+      expect(kernels.sampleLines(a, undefined, pieces, 4)).toEqual(all);
+      expect(kernels.sampleLines(inArena(kernels, a), undefined, pieces, 4)).toEqual(all);
+    }
+    kernels.arena.release(mark);
+    expect(() => kernels.sampleLines(a, b, 41, 4)).toThrow(RangeError);
   });
 
   it('says what it is', () => {

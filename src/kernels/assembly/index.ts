@@ -41,7 +41,7 @@ export {
   markLanes16,
   scatterMarked16,
 } from './lane-marks';
-export { differingLines } from './lines';
+export { differingRuns, sampleLines } from './lines';
 export { merge8, merge16, merge32, merge64 } from './merge';
 export { predictAverage, predictMaximum } from './predict-averages';
 export {
