@@ -24,6 +24,7 @@ import type { StreamEffort } from './effort.js';
 import type { LaneBlocks } from './lane-blocks.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
+import { SteppedLanes } from './stepped-lanes.js';
 
 const LANE_BYTES = 2;
 const BLOCK_BYTES = BLOCK_LANES * LANE_BYTES;
@@ -38,9 +39,11 @@ const SHARE_MAX = 1 / 4;
 export class MarkedLanes {
   private readonly kernels: Kernels;
   private readonly blocks: LaneBlocks;
+  private readonly steps: SteppedLanes;
 
   constructor(kernels: Kernels, blocks: LaneBlocks) {
     this.kernels = kernels;
+    this.steps = new SteppedLanes(kernels);
     this.blocks = blocks;
   }
 
@@ -67,6 +70,10 @@ export class MarkedLanes {
     }
     const { arena } = this.kernels;
     const mark = arena.mark();
+    if (this.steps.encode(writer, raw, base, layout, changes)) {
+      arena.release(mark);
+      return;
+    }
     const marks = scratchBytes(this.kernels, markBytes(raw.length / LANE_BYTES));
     for (let block = 0; block * BLOCK_BYTES < raw.length; block++)
       this.kernels.markLanes(blockOf(raw, block), blockOf(base, block), marksOf(marks, block));
@@ -121,7 +128,8 @@ export class MarkedLanes {
     info: DTypeInfo,
     memory: (length: number) => Uint8Array,
   ): Uint8Array {
-    if (lanes === 0 || reader.remaining === 0 || reader.bytes[reader.offset] !== BLOCK.marked) {
+    const kind = lanes === 0 || reader.remaining === 0 ? undefined : reader.bytes[reader.offset];
+    if (kind !== BLOCK.marked && kind !== BLOCK.steps) {
       return this.blocks.decode(reader, lanes, tail, base, info, memory);
     }
     const start = reader.offset;
@@ -130,6 +138,11 @@ export class MarkedLanes {
     if (layout?.laneBytes !== LANE_BYTES || base === undefined)
       return reader.fail('record-block', 'marks of lanes that have none', start);
     const before = base.subarray(0, lanes * LANE_BYTES);
+    if (kind === BLOCK.steps) {
+      const stepped = memory(before.length + tail);
+      this.steps.decode(reader, before, layout, stepped.subarray(0, before.length));
+      return stepped;
+    }
     const { marks, states } = this.readMarks(reader, before, layout);
     const old = this.gathered(before, marks);
     if (old.length === 0) reader.fail('record-marks', 'no lane is marked', start);

@@ -41,6 +41,7 @@ export const BLOCK = {
   farClassesAgain: 10,
   touched: 11,
   marked: 12,
+  steps: 13,
 } as const;
 
 /** How a byte stream is coded. */

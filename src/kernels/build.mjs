@@ -22,6 +22,8 @@ const OPTIONS = [
   'stub',
   '--enable',
   'simd',
+  '--enable',
+  'bulk-memory',
   '--initialMemory',
   MEMORY_PAGES,
   '--maximumMemory',

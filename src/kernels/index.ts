@@ -39,4 +39,6 @@ export {
   prefixBytesMax,
 } from './prefix-model.js';
 export { tabledLog2 } from './reference-costs.js';
+
+export * from './step-model.js';
 export { adoptKernels, compiledKernels } from './wasm-module.js';

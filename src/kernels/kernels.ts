@@ -11,6 +11,7 @@ import type { Formula } from './formulas.js';
 import type { ChangeCounts, GapModel, GapStreams } from './gap-model.js';
 import type { MarkModel } from './mark-model.js';
 import type { PrefixModel } from './prefix-model.js';
+import type { StepBlock, StepLength, StepModel, StepStreams } from './step-model.js';
 
 /** Lanes (numbers) of one block. Larger inputs are cut by the caller; kernels refuse them. */
 export const BLOCK_LANES = 65_536;
@@ -326,6 +327,37 @@ export interface Kernels {
    * Returns the bytes of the values.
    */
   scatterMarked(values: Uint8Array, marks: Uint8Array, base: Uint8Array, raw: Uint8Array): number;
+
+  /**
+   * Puts the lanes of a block, of 2 bytes, that differ from their base together (FORMAT.md, "Steps"). Returns how many they are;
+   * what `streams` has room for beyond them is undefined.
+   */
+  splitSteps(raw: Uint8Array, base: Uint8Array, layout: FloatLayout, streams: StepStreams): number;
+
+  /**
+   * Codes what splitSteps made of a block, of which all but the last one of a chunk have 65,536 lanes; the last block is coded
+   * first. Adds the rests to the signs in `bits`, of which there are so many bits then. Returns undefined, the model as it was
+   * or not, where levels have more than STEP_LANES_MAX lanes. The bytes stay valid until the next call of the same kernels.
+   */
+  encodeSteps(
+    block: StepBlock,
+    layout: FloatLayout,
+    model: StepModel,
+  ): { coded: Uint8Array; bits: number } | undefined;
+
+  /**
+   * The inverse of encodeSteps, from the first block to the last one: fills `raw`. `coded` may have more bytes than are used;
+   * `bitsOf` is asked once, when the states of the model are those after the block, for so many bits of so many lanes that
+   * differ. Returns undefined for damage, or where it does.
+   */
+  decodeSteps(
+    coded: Uint8Array,
+    bitsOf: (bits: number, lanes: number) => Uint8Array | undefined,
+    base: Uint8Array,
+    layout: FloatLayout,
+    model: StepModel,
+    raw: Uint8Array,
+  ): StepLength | undefined;
 
   /** Splits a plane (at most BLOCK_LANES bytes) into gaps and values. */
   gatherSparse(plane: Uint8Array): SparseStreams;

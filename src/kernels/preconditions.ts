@@ -28,6 +28,16 @@ import {
   markLowMax,
 } from './mark-model.js';
 import { isCompletePrefix, PREFIX_LENGTHS, type PrefixModel, prefixBytesMax } from './prefix-model.js';
+import {
+  STEP_COUNTS,
+  STEP_LEVELS_MAX,
+  STEP_STATES,
+  STEP_TABLES_MAX,
+  type StepBlock,
+  type StepModel,
+  type StepStreams,
+  stepBitBytesMax,
+} from './step-model.js';
 
 export function demand(condition: boolean, what: string): asserts condition {
   if (!condition) throw new RangeError(`kernel precondition: ${what}`);
@@ -195,6 +205,59 @@ export function demandMarks(
   for (const probability of probabilities)
     demand(probability > 0 && probability < MARK_TOTAL, 'probabilities below the total');
   return demandLanes(raw, base, layout.laneBytes);
+}
+
+/** Returns the number of lanes of a block that is split into steps. */
+export function demandSplitSteps(
+  raw: Uint8Array,
+  base: Uint8Array,
+  { laneBytes }: FloatLayout,
+  { changed, keys, sizes, signs, counts }: StepStreams,
+): number {
+  demand(laneBytes === 2, 'lanes of 2 bytes');
+  const lanes = demandLanes(raw, base, laneBytes);
+  demand(changed.length === lanes, 'a byte for each lane');
+  demand(keys.length >= raw.length && sizes.length >= raw.length, 'room for all lanes');
+  demand(8 * signs.length >= lanes, 'room for all signs');
+  demand(counts.length === 256 * STEP_COUNTS, 'counts of each exponent');
+  return lanes;
+}
+
+/** Returns the number of lanes of a block that was split into steps, and of those that differ. */
+export function demandStepBlock(
+  { base, changed, keys, sizes, bits }: StepBlock,
+  layout: FloatLayout,
+  model: StepModel,
+): { lanes: number; count: number } {
+  const lanes = demandSteps(base, base, layout, model);
+  const count = keys.length / 2;
+  demand(changed.length === lanes, 'a byte for each lane');
+  demand(Number.isInteger(count) && count <= lanes && sizes.length === keys.length, 'a size for each key');
+  demand(bits.length >= stepBitBytesMax(count), 'room for all bits');
+  return { lanes, count };
+}
+
+/** Returns the number of lanes of a block in steps. */
+export function demandSteps(
+  raw: Uint8Array,
+  base: Uint8Array,
+  { laneBytes, exponentBits }: FloatLayout,
+  { low, levels, probabilities, states }: StepModel,
+): number {
+  demand(laneBytes === 2, 'lanes of 2 bytes');
+  demand(Number.isInteger(low) && low >= 0 && low <= markLowMax(exponentBits), 'a lowest exponent');
+  demand(
+    Number.isInteger(levels) && levels >= 1 && levels <= STEP_LEVELS_MAX,
+    `1 to ${STEP_LEVELS_MAX} levels`,
+  );
+  const tables = Math.min(levels, STEP_TABLES_MAX);
+  demand(
+    probabilities.length === MARK_CONTEXTS * tables && states.length === STEP_STATES,
+    'the parts of a model',
+  );
+  for (let at = 0; at < probabilities.length; at++)
+    demand(probabilities[at] > 0 && probabilities[at] < MARK_TOTAL, 'probabilities below the total');
+  return demandLanes(raw, base, laneBytes);
 }
 
 /** Returns the number of lanes, of 2 bytes, that have these marks. */

@@ -22,6 +22,9 @@ import {
   demandSameLanes,
   demandSample,
   demandSeven,
+  demandSplitSteps,
+  demandStepBlock,
+  demandSteps,
   demandWindow,
 } from './preconditions.js';
 import { contentBoundaryReference } from './reference-boundary.js';
@@ -56,6 +59,7 @@ import { predictReference } from './reference-predict.js';
 import { countPrefixReference, decodePrefixReference, encodePrefixReference } from './reference-prefix.js';
 import { packSevenReference, unpackSevenReference } from './reference-seven-bits.js';
 import { gatherSparseReference, scatterSparseReference } from './reference-sparse.js';
+import { decodeStepsReference, encodeStepsReference, splitStepsReference } from './reference-steps.js';
 import { ARENA_BYTES } from './wasm-memory.js';
 import { xxh3Secret } from './xxh3-secret.js';
 
@@ -173,6 +177,21 @@ function costKernels(): Pick<Kernels, 'logarithms' | 'sampledHistogram' | 'plane
   };
 }
 
+const STEP_KERNELS: Pick<Kernels, 'splitSteps' | 'encodeSteps' | 'decodeSteps'> = {
+  splitSteps(raw, base, layout, streams) {
+    demandSplitSteps(raw, base, layout, streams);
+    return splitStepsReference(raw, base, layout, streams);
+  },
+  encodeSteps(block, layout, model) {
+    demandStepBlock(block, layout, model);
+    return encodeStepsReference(block, layout, model);
+  },
+  decodeSteps(coded, bitsOf, base, layout, model, raw) {
+    demandSteps(raw, base, layout, model);
+    return decodeStepsReference(coded, bitsOf, base, layout, model, raw);
+  },
+};
+
 export function typescriptKernels(): Kernels {
   const secret = xxh3Secret();
   const gear = gearTable();
@@ -214,6 +233,7 @@ export function typescriptKernels(): Kernels {
     ...PREFIX_KERNELS,
     ...GAP_KERNELS,
     ...MARK_KERNELS,
+    ...STEP_KERNELS,
     gatherSparse(plane) {
       demandPlane(plane);
       return gatherSparseReference(plane);

@@ -57,6 +57,7 @@ import type { WasmExports } from './wasm-module.js';
 import { WasmPlanes } from './wasm-planes.js';
 import { runFormula } from './wasm-predict.js';
 import { WasmPrefix } from './wasm-prefix.js';
+import { WasmSteps } from './wasm-steps.js';
 import { WasmViews } from './wasm-views.js';
 import { XXH3_SECRET_BYTES, xxh3Secret } from './xxh3-secret.js';
 
@@ -95,6 +96,8 @@ export class WasmKernels implements Kernels {
   readonly classBits: Kernels['classBits'] = (...block) => this.costs.classBits(...block);
   readonly differingRuns: Kernels['differingRuns'] = (...blocks) => this.lines.differingRuns(...blocks);
   readonly sampleLines: Kernels['sampleLines'] = (...arrays) => this.lines.sample(...arrays);
+
+  private readonly steps: WasmSteps;
   readonly encodeHuffman: Kernels['encodeHuffman'] = (...plane) => this.planes.encode(...plane);
   readonly decodeHuffman: Kernels['decodeHuffman'] = (...plane) => this.planes.decode(...plane);
   readonly packSeven: Kernels['packSeven'] = (...plane) => this.planes.packSeven(...plane);
@@ -107,6 +110,9 @@ export class WasmKernels implements Kernels {
   readonly decodeMarks: Kernels['decodeMarks'] = (...block) => this.marks.decode(...block);
   readonly gatherMarked: Kernels['gatherMarked'] = (...block) => this.marks.gather(...block);
   readonly scatterMarked: Kernels['scatterMarked'] = (...block) => this.marks.scatter(...block);
+  readonly splitSteps: Kernels['splitSteps'] = (...block) => this.steps.split(...block);
+  readonly encodeSteps: Kernels['encodeSteps'] = (...block) => this.steps.encode(...block);
+  readonly decodeSteps: Kernels['decodeSteps'] = (...block) => this.steps.decode(...block);
 
   constructor(wasm: WasmExports) {
     const { buffer } = wasm.memory;
@@ -128,6 +134,7 @@ export class WasmKernels implements Kernels {
     this.prefix = new WasmPrefix(wasm, this.views);
     this.gaps = new WasmGaps(wasm, this.views);
     this.marks = new WasmMarks(wasm, this.views);
+    this.steps = new WasmSteps(wasm, this.views);
     this.memory.set(xxh3Secret(), HASH_SECRET);
     this.memory32.set(gearTable(), GEAR / 4);
     demand(HASH_SECRET + XXH3_SECRET_BYTES <= GEAR, 'tables do not overlap');

@@ -2,7 +2,9 @@
  * The compiled WebAssembly module. Compilation is synchronous and happens once; every instance has its own memory. The
  * types are declared here because the library is compiled without those of the browser.
  */
+
 import { KERNELS_WASM } from './wasm.generated.js';
+import type { MarkExports } from './wasm-mark-exports.js';
 
 /** Kernels of predictions, by the number of their inputs; `k` points to the constants. */
 type PredictOf1 = (a: number, output: number, lanes: number, order: number, k: number) => void;
@@ -28,7 +30,7 @@ type PredictOf4 = (
 ) => void;
 
 /** What assembly/index.ts exports. Pointers and lengths are bytes in `memory`; see there for meanings. */
-export interface WasmExports {
+export interface WasmExports extends MarkExports {
   readonly memory: { readonly buffer: ArrayBuffer };
   split8(raw: number, base: number, planes: number, stride: number, float: number): void;
   split16(raw: number, base: number, planes: number, stride: number, float: number): void;
@@ -219,41 +221,6 @@ export interface WasmExports {
     stride: number,
     counts: number,
   ): void;
-  buildMarkTables(tables: number): void;
-  markLanes16(raw: number, base: number, lanes: number, marks: number): void;
-  encodeMarks16(
-    raw: number,
-    base: number,
-    groups: number,
-    bits: number,
-    low: number,
-    probabilities: number,
-    states: number,
-    tables: number,
-    work: number,
-    end: number,
-  ): number;
-  decodeMarks16(
-    bytes: number,
-    end: number,
-    base: number,
-    groups: number,
-    bits: number,
-    low: number,
-    probabilities: number,
-    states: number,
-    tables: number,
-    marks: number,
-  ): number;
-  gatherMarked16(lanes: number, marks: number, markBytes: number, tables: number, output: number): number;
-  scatterMarked16(
-    values: number,
-    marks: number,
-    markBytes: number,
-    tables: number,
-    base: number,
-    raw: number,
-  ): number;
   sampledHistogram(bytes: number, length: number, counts: number, spare: number): void;
   byteRange(bytes: number, length: number): number;
   histogram(bytes: number, length: number, counts: number, spare: number): void;

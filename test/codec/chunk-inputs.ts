@@ -70,6 +70,16 @@ export function sparseUpdate(elements: number, every: number, seed: number): Pai
   return { dtype: 'bf16', raw: new Uint8Array(raw.buffer), base: new Uint8Array(base.buffer), changed };
 }
 
+/** The same where they all move away from zero, as no step of an optimizer does. */
+export function oneSidedUpdate(elements: number, every: number, seed: number): Pair {
+  const { dtype, raw, base } = sparseUpdate(elements, every, seed);
+  const [after, before] = [raw, base ?? raw].map((bytes) => new Uint16Array(bytes.buffer));
+  before.forEach((lane, at) => {
+    if (after[at] !== lane) after[at] = lane + 1 + (at % 2);
+  });
+  return { dtype, raw, base };
+}
+
 /** An fp32 embedding of which one row in `every` moves by a relative step of about 1e-3, as under a row-sparse Adam. */
 export function touchedRows(rows: number, width: number, every: number, seed: number): Pair {
   const next = randomNumbers(seed);

@@ -5,7 +5,15 @@ import { createCodec, fromBase } from '../../src/codec/index.js';
 import { isThetalogError, type ThetalogError } from '../../src/errors.js';
 import { loadKernels } from '../../src/kernels/index.js';
 import { randomBytes, skewedBytes } from '../kernels/kernel-inputs.js';
-import { nudged, type Pair, pairs, scaledUpdate, sparseUpdate, touchedRows } from './chunk-inputs.js';
+import {
+  nudged,
+  oneSidedUpdate,
+  type Pair,
+  pairs,
+  scaledUpdate,
+  sparseUpdate,
+  touchedRows,
+} from './chunk-inputs.js';
 
 const codec = createCodec(loadKernels());
 
@@ -34,7 +42,8 @@ const EXAMPLES: Record<string, Pair> = {
   prefix: scaledUpdate('f32', 20_000, 1e-4),
   gaps: sparseUpdate(4000, 40, 6),
   gapsOfBlocks: sparseUpdate(70_000, 300, 6),
-  marked: sparseUpdate(66_000, 12, 6),
+  marked: oneSidedUpdate(66_000, 12, 6),
+  steps: sparseUpdate(66_000, 12, 6),
   touched: touchedRows(100, 64, 12, 3),
   near: { dtype: 'f16', raw: nudged(skewedBytes(3000, 7), 2, 2, 1), base: skewedBytes(3000, 7) },
 };

@@ -8,7 +8,7 @@ import sys
 import zlib
 
 from decode_gaps import Gaps
-from decode_marks import read_marks
+from decode_marks import Steps, read_marks
 from decode_streams import Reader, read_coded, read_stream, read_table
 from predict_lanes import GRADIENTS, RULES, cast, predict
 
@@ -174,13 +174,29 @@ def read_marked(reader, dtype, lanes, base):
     marked, carried = read_marks(reader, exponents_of(before, 2, 5 if dtype == 13 else 8))
     blocks = Reader(carried + reader.data[reader.at:])
     together = b''.join(base[2 * lane:2 * lane + 2] for lane in marked)
-    assert blocks.data[0] not in (11, 12)
+    assert blocks.data[0] not in (11, 12, 13)
     coded = read_lanes(blocks, dtype, len(marked), together)
     assert not any(carried[blocks.at:])
     reader.take(max(0, blocks.at - len(carried)))
     output = bytearray(base[:2 * lanes])
     for index, lane in enumerate(marked):
         output[2 * lane:2 * lane + 2] = coded[2 * index:2 * index + 2]
+    return bytes(output)
+
+
+def read_steps(reader, dtype, lanes, base):
+    """Lanes that are so many units in the last place away from the base."""
+    reader.u8()
+    assert LANES[dtype] == (2, True)
+    steps, output = Steps(reader), bytearray(base[:2 * lanes])
+    before = struct.unpack(f'<{lanes}H', output)
+    exponents = exponents_of(before, 2, 5 if dtype == 13 else 8)
+    for start in range(0, lanes, 65536):
+        for lane, size, is_nearer in steps.read(reader, exponents[start:start + 65536], start + 65536 >= lanes):
+            key = before[start + lane]
+            ordered = key ^ (0x7fff if key >> 15 else 0)
+            after = (ordered + (-size if is_nearer != key >> 15 else size)) & 0xffff
+            struct.pack_into('<H', output, 2 * (start + lane), after ^ (0x7fff if after >> 15 else 0))
     return bytes(output)
 
 
@@ -198,6 +214,8 @@ def read_lanes(reader, dtype, lanes, base):
         return read_touched(reader, dtype, lanes * lane_bytes, base if has_base else None)
     if lanes > 0 and reader.data[reader.at] == 12:
         return read_marked(reader, dtype, lanes, base if has_base else None)
+    if lanes > 0 and reader.data[reader.at] == 13:
+        return read_steps(reader, dtype, lanes, base if has_base else None)
     output = bytearray()
     for start in range(0, lanes, 65536):
         count = min(65536, lanes - start)

@@ -8,7 +8,7 @@ import { createCodec, fromBase, type Prediction } from '../../src/codec/index.js
 import { type Formula, formulaShape, knowsOrder, loadKernels } from '../../src/kernels/index.js';
 import type { DType } from '../../src/tensor/index.js';
 import { edgeLanes, randomBytes, randomNumbers } from '../kernels/kernel-inputs.js';
-import { pairs, scaledUpdate, sparseUpdate, touchedRows } from './chunk-inputs.js';
+import { oneSidedUpdate, pairs, scaledUpdate, sparseUpdate, touchedRows } from './chunk-inputs.js';
 import { adamStep, bytesOf, castOf, momentumStep, spread } from './optimizer-steps.js';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
@@ -96,7 +96,10 @@ describe.skipIf(!hasPython)('a decoder written from FORMAT.md', () => {
     const samples = fc.sample(pairs(3000), { numRuns: 250, seed: 20260101 });
     samples.push(scaledUpdate('f32', 70_000, 1e-4), scaledUpdate('f32', 20_000, 1e-2));
     samples.push(sparseUpdate(150_000, 60, 3), sparseUpdate(70_000, 2000, 4), touchedRows(1200, 64, 40, 2));
-    samples.push(sparseUpdate(70_001, 12, 5), { ...sparseUpdate(66_000, 6, 5), dtype: 'f16' });
+    samples.push(oneSidedUpdate(70_001, 12, 5), sparseUpdate(70_001, 12, 5), {
+      ...sparseUpdate(66_000, 6, 5),
+      dtype: 'f16',
+    });
     checkInPython(samples.map(({ dtype, raw, base }) => encoded(raw, dtype, fromBase(base), dtype)));
   });
 

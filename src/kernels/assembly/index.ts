@@ -34,6 +34,15 @@ export {
 export { byteRange, histogram, sampledHistogram } from './histogram';
 export { buildHuffmanDecode, buildHuffmanEncode, huffmanDecode, huffmanEncode } from './huffman';
 export {
+  countSteps16,
+  decodeSteps,
+  encodeSteps,
+  mergeSteps16,
+  splitSteps16,
+  stepBits,
+  writtenBits,
+} from './lane-levels';
+export {
   buildMarkTables,
   decodeMarks16,
   encodeMarks16,

@@ -11,9 +11,14 @@ const PRESS: usize = 0;
 const REFILL: usize = 256 * 8;
 const GATHER: usize = REFILL + 256 * 16;
 const SCATTER: usize = GATHER + 256 * 16;
+const CONSTANTS: usize = SCATTER + 256 * 16;
 
 export function buildMarkTables(tables: usize): void {
   memory.fill(tables, 0x80, SCATTER + 256 * 16);
+  v128.store(tables + CONSTANTS, i8x16.splat(15));
+  v128.store(tables + CONSTANTS, i16x8.splat(127), 16);
+  v128.store(tables + CONSTANTS, i16x8.splat(128), 32);
+  v128.store(tables + CONSTANTS, i8x16.splat(-128), 48);
   for (let mask: usize = 0; mask < 256; mask++) {
     const row = tables + (mask << 4);
     const press = tables + PRESS + (mask << 3) + 8 - <usize>popcnt<u32>(<u32>mask);
