@@ -23,9 +23,6 @@ const COUNT_ENTRIES = 65_536;
 /** Bits that each value takes off the entropy of a sample: 1 / (2 ln 2), after G. Miller and W. Madow. */
 export const VALUE_BIAS_BITS = 0.72;
 
-/** Lanes of a sample that are looked at first. */
-const FEW_LANES = 8192;
-
 /** Kind and length of a block. */
 const BLOCK_HEADER_BYTES = 4;
 
@@ -108,17 +105,10 @@ export class ClassBlockCoder {
     return fitted && { blocks, fitted, layout, hasTables: false };
   }
 
-  /**
-   * Estimated bits of a lane, tables apart, from a sample of at most a block. Few lanes make classes look better than they are:
-   * where even by these they have as many bits as `limit`, no more are looked at.
-   */
-  sampledBits({ raw, base }: LaneSample, layout: FloatLayout, limit: number): number | undefined {
+  /** Estimated bits of a lane, tables apart, from a sample of at most a block. */
+  sampledBits({ raw, base }: LaneSample, layout: FloatLayout): number | undefined {
     const lanes = raw.length / layout.laneBytes;
     if (base === undefined || lanes === 0 || lanes > BLOCK_LANES) return undefined;
-    const few = Math.min(lanes, FEW_LANES);
-    const end = few * layout.laneBytes;
-    const bits = this.kernels.classBits(raw.subarray(0, end), base.subarray(0, end), layout, VALUE_BIAS_BITS);
-    if (few === lanes || bits >= limit * few) return bits / few;
     return this.kernels.classBits(raw, base, layout, VALUE_BIAS_BITS) / lanes;
   }
 

@@ -171,7 +171,7 @@ function tensorCandidates(
     prediction: chosen.prediction,
   });
   const limit = bitsAlone(samples, chosen) * DELTA_SHARE_MAX;
-  const isDelta = chosen.bits < limit || planes.areClassesBelow(limit, raw, dtype, chosen.predictor);
+  const isDelta = chosen.bits < limit || planes.classBits(raw, dtype, chosen.predictor) < limit;
   return isDelta ? { delta: delta() } : standalone();
 }
 

@@ -20,7 +20,7 @@ import { ClassBlockCoder, type ClassPlan, classLayout, floatLayout } from './cla
 import type { CostModel } from './cost.js';
 import type { StreamEffort } from './effort.js';
 import { GapBlockCoder, type GapPlan } from './gap-block.js';
-import { halfOf, LaneSampler } from './lane-sample.js';
+import { LaneSampler } from './lane-sample.js';
 import { newPlaneStates, type PlaneBlock, PlaneBlockCoder } from './plane-block.js';
 import { PrefixBlockCoder, type PrefixPlan, readPrefixModel } from './prefix-block.js';
 import { BLOCK } from './record-ids.js';
@@ -143,21 +143,20 @@ export class LaneBlocks {
     const sample = this.sampler.take(raw, base, info.laneBytes);
     const plan = this.prefix.plan(sample, layout);
     if (plan === undefined) return undefined;
-    const planesBits = this.planes.sampledBits(halfOf(sample, info.laneBytes), info);
-    const limit = Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin;
-    if ((this.classes.sampledBits(sample, classLayout(layout), limit) ?? limit) < limit) return undefined;
+    const planesBits = this.planes.sampledBits(sample, info);
+    const classBits = this.classes.sampledBits(sample, classLayout(layout)) ?? planesBits;
+    if (classBits < Math.min(plan.laneBits, planesBits) - 32 * effort.classGainMin) return undefined;
     return plan.laneBits <= planesBits * effort.prefixShareMax ? plan : 'planes';
   }
 
-  /** Whether lanes are estimated to take fewer than so many bits in classes. */
-  areClassesBelow(limit: number, raw: Uint8Array, base: Uint8Array, info: DTypeInfo): boolean {
+  /** Estimated bits of lanes in classes; infinite where they cannot be. */
+  classBits(raw: Uint8Array, base: Uint8Array, info: DTypeInfo): number {
     const shape = floatLayout(info);
     const lanes = Math.floor(raw.length / info.laneBytes);
-    if (shape === undefined) return false;
+    if (shape === undefined) return Number.POSITIVE_INFINITY;
     const end = lanes * info.laneBytes;
     const sample = this.sampler.take(raw.subarray(0, end), base.subarray(0, end), info.laneBytes);
-    const bits = this.classes.sampledBits(sample, classLayout(shape), limit / lanes);
-    return bits !== undefined && bits * lanes < limit;
+    return lanes * (this.classes.sampledBits(sample, classLayout(shape)) ?? Number.POSITIVE_INFINITY);
   }
 
   private writePrefix(writer: ByteWriter, raw: Uint8Array, base: Uint8Array, plan: PrefixPlan): void {

@@ -4,8 +4,8 @@ import type { Kernels } from '../kernels/index.js';
 import { scratchBytes } from './scratch.js';
 
 /** Lanes of a sample and of each of its pieces; smaller chunks are taken whole. */
-export const SAMPLE_LANES = 16_384;
-const PIECE_LANES = 1024;
+export const SAMPLE_LANES = 8192;
+const PIECE_LANES = 512;
 const LANE_BYTES_MAX = 4;
 
 export interface LaneSample {
@@ -23,7 +23,7 @@ export class LaneSampler {
     this.base = scratchBytes(kernels, SAMPLE_LANES * LANE_BYTES_MAX);
   }
 
-  /** Every other piece comes first. Returns a sample that is valid until the next one is taken; lanes have at most 4 bytes. */
+  /** Returns a sample that is valid until the next one is taken; lanes have at most 4 bytes. */
   take(raw: Uint8Array, base: Uint8Array | undefined, laneBytes: number): LaneSample {
     const chunkLanes = raw.length / laneBytes;
     if (chunkLanes <= SAMPLE_LANES) return { raw, base, chunkLanes };
@@ -31,7 +31,7 @@ export class LaneSampler {
     const pieceBytes = PIECE_LANES * laneBytes;
     for (let piece = 0; piece < pieces; piece++) {
       const start = Math.floor(((chunkLanes - PIECE_LANES) * piece) / (pieces - 1)) * laneBytes;
-      const to = ((piece >> 1) + (piece & 1) * (pieces / 2)) * pieceBytes;
+      const to = piece * pieceBytes;
       this.raw.set(raw.subarray(start, start + pieceBytes), to);
       if (base !== undefined) this.base.set(base.subarray(start, start + pieceBytes), to);
     }
@@ -42,11 +42,4 @@ export class LaneSampler {
       chunkLanes,
     };
   }
-}
-
-/** Every other piece of a sample: enough to estimate a form by, not to make its tables from. */
-export function halfOf(sample: LaneSample, laneBytes: number): LaneSample {
-  if (sample.chunkLanes <= SAMPLE_LANES) return sample;
-  const length = (SAMPLE_LANES / 2) * laneBytes;
-  return { ...sample, raw: sample.raw.subarray(0, length), base: sample.base?.subarray(0, length) };
 }

@@ -75,9 +75,12 @@ export class PlanesCoder {
     writer.bytes(raw.subarray(laneEnd));
   }
 
-  /** Whether a chunk whose residual is coded in classes is estimated to take fewer than so many bits. */
-  areClassesBelow(limit: number, raw: Uint8Array, dtype: DType, { whole }: Predictor): boolean {
-    return whole !== undefined && this.blocks.areClassesBelow(limit, raw, whole, dtypeInfo(dtype));
+  /** Estimated bits of a chunk whose residual is coded in classes; infinite where that cannot be. */
+  classBits(raw: Uint8Array, dtype: DType, predictor: Predictor): number {
+    const { whole } = predictor;
+    return whole === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.blocks.classBits(raw, whole, dtypeInfo(dtype));
   }
 
   /** Decodes the rest of a record, after its encoding byte. */
