@@ -148,8 +148,11 @@ function bestForm(
   return best.at(0);
 }
 
-/** Returns the bits of a chunk on its own: fewer lanes tell that it is not as small as what a rule that holds leaves. */
+/** Of a chunk on its own fewer lanes, of which it looks smaller than it is, may tell that a prediction is far below it. */
+const FAR_SHARE = 7 / 8;
+
+/** Returns the bits of a chunk on its own, as precisely as it takes to compare them with those of a prediction. */
 export function bitsAlone(samples: SampledCost, { bits }: ChosenPrediction): number {
-  const holds = bits <= samples.raw.length * 8 * HOLDS_SHARE;
-  return samples.bits(undefined, holds ? FORM_SAMPLE_LANES : undefined);
+  const few = samples.bits(undefined, FORM_SAMPLE_LANES);
+  return bits <= few * FAR_SHARE ? few : samples.bits(undefined);
 }

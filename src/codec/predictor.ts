@@ -76,12 +76,10 @@ export interface Form {
 export interface PredictorRoom {
   readonly kernels: Kernels;
   readonly output: Uint8Array;
-  /** Forms of the rules of late: chunks of a parameter group have the same ones. */
-  readonly forms: Map<string, readonly Form[]>;
 }
 
 export function predictorRoom(kernels: Kernels): PredictorRoom {
-  return { kernels, output: scratchBytes(kernels, BLOCK_LANES * 4), forms: new Map() };
+  return { kernels, output: scratchBytes(kernels, BLOCK_LANES * 4) };
 }
 
 /** Formulas whose last input are gradients that the record holds, and those that find them. */

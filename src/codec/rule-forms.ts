@@ -23,21 +23,22 @@ export function takesRules(dtype: DType): boolean {
   return dtype === 'f32' || dtype === 'c64';
 }
 
-/** Returns the forms of a rule for a chunk of this dtype, the commonest first; none where it does not apply. */
+/** Returns the forms of a rule for a chunk of this dtype, all of one formula and the commonest first; none where it does not apply. */
 export function formsOf(rule: Rule, dtype: DType): readonly Form[] {
   if (rule.kind === 'cast') {
     const formula = castFormula(rule.from, dtype);
     return formula === undefined ? [] : [{ formula, order: 0, constants: [] }];
   }
   if (!takesRules(dtype)) return [];
-  const forms = new Map<string, Form>();
+  const forms: Form[] = [];
   for (const { formula, order, constants } of f32FormsOf(rule)) {
     const rounded = constants.map(Math.fround);
-    const key = `${formula} ${order} ${rounded}`;
-    if (rounded.every(Number.isFinite) && !forms.has(key))
-      forms.set(key, { formula, order, constants: rounded });
+    const isKnown = (form: Form) =>
+      form.order === order && form.constants.every((constant, at) => constant === rounded[at]);
+    if (rounded.every(Number.isFinite) && !forms.some(isKnown))
+      forms.push({ formula, order, constants: rounded });
   }
-  return [...forms.values()];
+  return forms;
 }
 
 function f32FormsOf(rule: Exclude<Rule, { kind: 'cast' }>): readonly Form[] {

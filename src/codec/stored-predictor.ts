@@ -34,9 +34,6 @@ const RULES: readonly (readonly [id: number, Formula])[] = [
   [PREDICTOR.maximum, 'maximum'],
 ];
 
-/** Rules whose forms are kept: some for each parameter group. */
-const FORMS_KEPT = 64;
-
 const float = new Float32Array(1);
 const floatBits = new Uint32Array(float.buffer);
 
@@ -63,19 +60,9 @@ export function predictorsOf(
   if (rule.kind === 'base') {
     return inputs.length === 1 && inputs[0].length === length ? [basePredictor(inputs[0])] : [];
   }
-  return knownForms(room, rule, dtype)
-    .filter(({ formula }) => misfit(formula, inputs, length) === undefined)
-    .map((form) => formulaPredictor(room, form, inputs, (writer) => writeForm(writer, form, rule)));
-}
-
-function knownForms({ forms }: PredictorRoom, rule: Prediction['rule'], dtype: DType): readonly Form[] {
-  const key = `${dtype},${Object.entries(rule)}`;
-  const known = forms.get(key);
-  if (known !== undefined) return known;
-  if (forms.size >= FORMS_KEPT) forms.clear();
-  const made = formsOf(rule, dtype);
-  forms.set(key, made);
-  return made;
+  const forms = formsOf(rule, dtype);
+  if (forms.length === 0 || misfit(forms[0].formula, inputs, length) !== undefined) return [];
+  return forms.map((form) => formulaPredictor(room, form, inputs, (writer) => writeForm(writer, form, rule)));
 }
 
 function writeForm(writer: ByteWriter, { formula, order, constants }: Form, rule: Prediction['rule']): void {

@@ -1,9 +1,18 @@
 /** The WebAssembly kernels that estimate what coding a sample would take. */
 import type { FloatLayout, LaneBytes, LaneLayout } from './kernels.js';
 import { demandSameLanes, demandWindow } from './preconditions.js';
-import { logarithmTable } from './reference-costs.js';
 import type { WasmClasses } from './wasm-classes.js';
-import { BASE, COUNTS, LOGARITHMS, PLANES, RAW, SPARE_COUNTS, STEP_LANES, ZEROS } from './wasm-memory.js';
+import {
+  BASE,
+  COUNTS,
+  LOGARITHM_BYTES,
+  LOGARITHMS,
+  PLANES,
+  RAW,
+  SPARE_COUNTS,
+  STEP_LANES,
+  ZEROS,
+} from './wasm-memory.js';
 import type { WasmExports } from './wasm-module.js';
 import type { WasmViews } from './wasm-views.js';
 
@@ -17,9 +26,8 @@ export class WasmCosts {
   private readonly splits: Record<LaneBytes, WasmExports['split8']>;
 
   constructor(wasm: WasmExports, views: WasmViews, classes: WasmClasses) {
-    const table = logarithmTable();
-    this.logarithms = new Float64Array(wasm.memory.buffer, LOGARITHMS, table.length);
-    this.logarithms.set(table);
+    wasm.buildLogarithms(LOGARITHMS);
+    this.logarithms = new Float64Array(wasm.memory.buffer, LOGARITHMS, LOGARITHM_BYTES / 8);
     this.wasm = wasm;
     this.views = views;
     this.classes = classes;

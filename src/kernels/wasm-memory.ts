@@ -29,8 +29,10 @@ export const ZEROS = PLANES + WINDOW_BYTES;
 export const HUFFMAN_TABLES = ZEROS + WINDOW_BYTES;
 export const HUFFMAN_TABLE_BYTES = 16_384;
 export const HUFFMAN_TABLES_KEPT = 4;
+/** The lengths that each of them is made of. */
+export const HUFFMAN_LENGTHS = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TABLE_BYTES;
 /** Logarithms by which costs are computed; they stay. */
-export const LOGARITHMS = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TABLE_BYTES;
+export const LOGARITHMS = HUFFMAN_LENGTHS + HUFFMAN_TABLES_KEPT * 256;
 export const LOGARITHM_BYTES = 8 * 4096;
 export const ARENA = LOGARITHMS + LOGARITHM_BYTES;
 

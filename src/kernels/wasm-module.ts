@@ -65,6 +65,7 @@ export interface WasmExports extends MarkExports {
     output: number,
     length: number,
   ): number;
+  buildLogarithms(table: number): void;
   classBits(
     symbols: number,
     exponents: number,

@@ -5,6 +5,7 @@ import type { CommonBit } from './kernels.js';
 import { demandHuffman, demandSeven } from './preconditions.js';
 import {
   FREQUENCIES,
+  HUFFMAN_LENGTHS,
   HUFFMAN_TABLE_BYTES,
   HUFFMAN_TABLES,
   HUFFMAN_TABLES_KEPT,
@@ -21,8 +22,6 @@ export class WasmPlanes {
   private readonly views: WasmViews;
   private readonly memory: Uint8Array;
   private readonly words: DataView;
-  /** What each decode table was made of: blocks of a chunk mostly share them, and making one takes a third as long as a block. */
-  private readonly tabled = Array.from({ length: HUFFMAN_TABLES_KEPT }, () => new Uint8Array(256));
   private next = 0;
 
   constructor(wasm: WasmExports, views: WasmViews) {
@@ -65,16 +64,18 @@ export class WasmPlanes {
     return streams.end;
   }
 
-  /** Returns where the decode table of a code is. */
+  /** Returns where the decode table of a code is: blocks of a chunk mostly share them, and making one takes a third as long as a block. */
   private placeTable(lengths: Uint8Array): number {
     this.memory.set(lengths, FREQUENCIES);
-    const known = this.tabled.findIndex((other) => lengths.every((length, byte) => length === other[byte]));
-    if (known >= 0) return HUFFMAN_TABLES + known * HUFFMAN_TABLE_BYTES;
+    for (let known = 0; known < HUFFMAN_TABLES_KEPT; known++) {
+      if (this.wasm.isSame(FREQUENCIES, HUFFMAN_LENGTHS + 256 * known, 256) === 1)
+        return HUFFMAN_TABLES + known * HUFFMAN_TABLE_BYTES;
+    }
     const place = this.next;
     this.next = (place + 1) % HUFFMAN_TABLES_KEPT;
     const table = HUFFMAN_TABLES + place * HUFFMAN_TABLE_BYTES;
     this.wasm.buildHuffmanDecode(FREQUENCIES, TABLE, table);
-    this.tabled[place].set(lengths);
+    this.memory.set(lengths, HUFFMAN_LENGTHS + 256 * place);
     return table;
   }
 

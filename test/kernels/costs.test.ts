@@ -20,6 +20,11 @@ const EXACT = 0.001;
 describe.each(['wasm', 'typescript'] as const)('costs of %s kernels', (implementation) => {
   const kernels = loadKernels(implementation);
 
+  it('have the same table of logarithms', () => {
+    expect(kernels.logarithms).toEqual(oracle.logarithms);
+    expect(kernels.logarithms[1000]).toBeCloseTo(Math.log2(1 + 1000 / 4096), 5);
+  });
+
   it('are the entropy', () => {
     for (const bytes of [randomBytes(5000, 1), skewedBytes(5000, 2), new Uint8Array(9), new Uint8Array(0)]) {
       const bits = kernels.planeBits(bytes, undefined, BYTES, 0);

@@ -4,6 +4,25 @@ import { histogram } from './histogram';
 
 const TABLE_BITS: u32 = 12;
 
+const FRACTION_BITS = 20;
+
+export function buildLogarithms(table: usize): void {
+  for (let index: usize = 0; index < 1 << TABLE_BITS; index++) {
+    let rest = 1 + <f64>index / <f64>(1 << TABLE_BITS);
+    let logarithm: f64 = 0;
+    let weight: f64 = 0.5;
+    for (let bit = 0; bit < FRACTION_BITS; bit++) {
+      rest *= rest;
+      if (rest >= 2) {
+        rest /= 2;
+        logarithm += weight;
+      }
+      weight /= 2;
+    }
+    store<f64>(table + (index << 3), logarithm);
+  }
+}
+
 function log2(value: u32, logarithms: usize): f64 {
   const exponent: u32 = 31 - clz<u32>(value);
   const top = exponent > TABLE_BITS ? value >> (exponent - TABLE_BITS) : value << (TABLE_BITS - exponent);

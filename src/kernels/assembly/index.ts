@@ -22,7 +22,7 @@ export {
   unpackRests,
 } from './classes';
 export { decodeContexts, encodeContexts } from './contexts';
-export { classBits, entropyBits, planeBits } from './costs';
+export { buildLogarithms, classBits, entropyBits, planeBits } from './costs';
 export { buildDecodeTable, buildEncodeTable, decode1, decode4, encode1, encode4 } from './entropy';
 export { sampleChanges16, sampleChanges32 } from './gap-sample';
 export {
