@@ -14,6 +14,8 @@ import { scratchBytes } from './scratch.js';
 /** Chunks with more lines than this share that differ are left as they are, as are those where these are not neighbours. */
 const TOUCHED_SHARE_MAX = 63 / 64;
 const RUN_LINES_MIN = 2;
+/** Of a sample: its pieces cut runs short. */
+const SAMPLED_RUN_LINES_MIN = 1.75;
 
 /** Where most lines differ, the others must come so many at a time: some of their lanes may cost nothing by themselves. */
 const MOST_SHARE = 1 / 2;
@@ -100,7 +102,7 @@ export class TouchedLanes {
     if (raw.length < 2 * SAMPLE_PIECES * SAMPLE_LINES * LINE_BYTES) return true;
     const { touched, runs } = this.kernels.sampleLines(raw, base, SAMPLE_PIECES, SAMPLE_LINES);
     const sampled = SAMPLE_PIECES * SAMPLE_LINES;
-    return touched < sampled * ((1 + TOUCHED_SHARE_MAX) / 2) && 2 * touched >= runs * (1 + RUN_LINES_MIN);
+    return touched < sampled * ((1 + TOUCHED_SHARE_MAX) / 2) && touched >= runs * SAMPLED_RUN_LINES_MIN;
   }
 
   /** Returns the lines of all runs, one after the other. */

@@ -36,6 +36,7 @@ function nextByte(): u32 {
   return byte;
 }
 
+// What a one leaves of the range ends here.
 function middleOf(entry: u32): u32 {
   return low + <u32>((<u64>(high - low) * <u64>(entry >> 8)) >> 16);
 }
@@ -51,29 +52,61 @@ function learnt(entry: u32, one: bool): u32 {
 export function writeBit(slot: usize, one: bool): void {
   const entry = load<u32>(slot);
   const middle = middleOf(entry);
-  high = select<u32>(middle, high, one);
-  low = select<u32>(low, middle + 1, one);
+  if (one) high = middle;
+  else low = middle + 1;
   store<u32>(slot, learnt(entry, one));
-  while (((low ^ high) & 0xff000000) == 0) {
-    store<u8>(at++, <u8>(high >> 24));
-    low <<= 8;
-    high = (high << 8) | 255;
-  }
+  writeTops();
 }
 
 export function readBit(slot: usize): bool {
   const entry = load<u32>(slot);
   const middle = middleOf(entry);
   const one = value <= middle;
-  high = select<u32>(middle, high, one);
-  low = select<u32>(low, middle + 1, one);
+  if (one) high = middle;
+  else low = middle + 1;
   store<u32>(slot, learnt(entry, one));
-  while (((low ^ high) & 0xff000000) == 0) {
+  readTops();
+  return one;
+}
+
+// Bits that are nearly all zeros. Inlined: a call would take as long as one of them.
+export class MostlyZeros {
+  @inline
+  static write(slot: usize): void {
+    const entry = load<u32>(slot);
+    low = middleOf(entry) + 1;
+    store<u32>(slot, learnt(entry, false));
+    if ((low ^ high) >> 24 == 0) writeTops();
+  }
+
+  @inline
+  static read(slot: usize): bool {
+    const entry = load<u32>(slot);
+    const middle = middleOf(entry);
+    if (value <= middle) return readBit(slot);
+    low = middle + 1;
+    store<u32>(slot, learnt(entry, false));
+    if ((low ^ high) >> 24 == 0) readTops();
+    return false;
+  }
+}
+
+// Writes the bytes that both ends of the range begin with.
+function writeTops(): void {
+  while ((low ^ high) >> 24 == 0) {
+    store<u8>(at++, <u8>(high >> 24));
+    low <<= 8;
+    high = (high << 8) | 255;
+  }
+}
+
+// Drops these bytes and reads as many.
+function readTops(): void {
+  while ((low ^ high) >> 24 == 0) {
     low <<= 8;
     high = (high << 8) | 255;
     value = (value << 8) | nextByte();
   }
-  return one;
 }
 
 // Writes as few bytes as tell the range, where zeros follow.

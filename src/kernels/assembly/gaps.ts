@@ -1,70 +1,77 @@
-// Gaps by level: FORMAT.md, "Gaps"; the plain twin is ../reference-gaps.ts. Lanes are taken 64 at a time: a mask for the
-// lanes that differ, and one for each level. Kernels read up to a tile past the end of a block.
+// Gaps by level: FORMAT.md, "Gaps"; the plain twin is ../reference-gaps.ts. Lanes are taken 64 at a time, and of those the
+// ones that are told: the lanes of sparse levels that differ, and all of dense levels. Kernels read up to a tile past the
+// end of a block.
 
-import { bytePosition, readBit } from './adaptive-bits';
+import { bytePosition, MostlyZeros, readBit, startReading } from './adaptive-bits';
+import { codeEvents, EVENT_BYTES, EVENTS_MAX, isCodedEnd, Plain, readRest, SPARSE_LARGE } from './gap-events';
 import {
-  codeEvents,
-  EVENT_BYTES,
-  EVENTS_MAX,
-  finishEvents,
-  readDifference,
-  readEventGap,
-  startEvents,
-} from './gap-events';
-import {
-  changes,
   DENSE,
-  denseLanes,
   differenceAt,
-  exponentMask,
   lanesLeft,
-  lanesOf,
   levelAt,
-  levels16,
+  lookAt,
   ordered,
+  STRIP,
+  STRIP_BYTES,
   TILE,
+  Tiles,
 } from './gap-tiles';
+
+// Of each sparse level: its lanes from the start of the strip to after the last event, and where the gap that ends with the
+// next event goes to.
+const SLOTS: usize = 8 * 8;
 
 function stored<T>(event: usize, raw: usize, base: usize, level: u32): void {
   store<i32>(event, differenceAt<T>(raw, base));
   store<u32>(event, level, 4);
 }
 
-// Writes the events of a sparse level in a tile, and the gaps that end with them to where they belong. `slot` has the
-// lanes since the last event and where the gap after it goes to. Returns the end of the events.
-function tellLevel<T>(
-  slot: usize,
-  lanes: u64,
-  changed: u64,
+// Writes the events of lanes `told` of a tile, by level, and the gaps that end with them to where they belong. `gap` is where
+// the gap after the first of them goes to. Returns the end of the events.
+function tellSparse<T>(
+  told: u64,
   raw: usize,
   base: usize,
-  level: u32,
-  events: usize,
-  gaps: usize,
+  masks: usize,
+  totals: usize,
+  slots: usize,
+  event: usize,
+  gap: usize,
 ): usize {
-  let members = lanes;
-  let since = load<u32>(slot);
-  let place = <usize>load<u32>(slot, 4);
-  let event = events;
-  let gap = gaps;
-  for (let hits = members & changed; hits != 0; hits &= hits - 1) {
-    const lane = <usize>ctz<u64>(hits);
-    const before = ((<u64>1) << lane) - 1;
-    store<u32>(place, since + <u32>popcnt<u64>(members & before));
-    place = gap;
-    stored<T>(event, raw + lane * sizeof<T>(), base + lane * sizeof<T>(), level);
+  const sparse = load<u64>(masks);
+  const bit2 = load<u64>(masks, 8);
+  const bit1 = load<u64>(masks, 16);
+  const bit0 = load<u64>(masks, 24);
+  while (told != 0) {
+    // The lanes of the lowest level: bit by bit those without it, if there are any.
+    const without2 = told & ~bit2;
+    const low2 = 0 - <u64>(without2 != 0);
+    const lanes2 = without2 | (told & ~low2);
+    const without1 = lanes2 & ~bit1;
+    const low1 = 0 - <u64>(without1 != 0);
+    const lanes1 = without1 | (lanes2 & ~low1);
+    const without0 = lanes1 & ~bit0;
+    const low0 = 0 - <u64>(without0 != 0);
+    const lane = <usize>ctz<u64>(without0 | (lanes1 & ~low0));
+    const one = (<u64>1) << lane;
+    told ^= one;
+    const level = 7 ^ ((<usize>low2 & 4) | (<usize>low1 & 2) | (<usize>low0 & 1));
+    const same = sparse & (bit2 ^ low2) & (bit1 ^ low1) & (bit0 ^ low0);
+    const rank = <u32>load<u16>(totals + (level << 1)) + <u32>popcnt<u64>(same & (one - 1));
+    const slot = slots + (level << 3);
+    store<u32>(<usize>load<u32>(slot, 4), rank - load<u32>(slot));
+    store<u32>(slot, rank + 1);
+    store<u32>(slot, <u32>gap, 4);
+    const at = lane * sizeof<T>();
+    stored<T>(event, raw + at, base + at, DENSE + <u32>level);
     event += EVENT_BYTES;
     gap += 4;
-    members &= ~before & ~((<u64>1) << lane);
-    since = 0;
   }
-  store<u32>(slot, since + <u32>popcnt<u64>(members));
-  store<u32>(slot, <u32>place, 4);
   return event;
 }
 
 // Writes what is told of a block to `events` and, for the start and for each event, the next gap of its level to `gaps`.
-// `work` has 16 words. Returns the end of the events, or 0 where there are too many.
+// `work` has room for slots and what is known of a strip. Returns the end of the events, or 0 where there are too many.
 function collect<T>(
   raw: usize,
   base: usize,
@@ -76,58 +83,58 @@ function collect<T>(
   gaps: usize,
   work: usize,
 ): usize {
-  const shift = <i32>(8 * sizeof<T>()) - 1 - bits;
-  const mask = exponentMask<T>(bits);
-  const lowest = i8x16.splat(<i8>low);
-  const top = i8x16.splat(<i8>(contexts + 7));
+  const strip = work + SLOTS;
   const limit = events + EVENTS_MAX * EVENT_BYTES;
+  const gapsAfter = gaps + ((<usize>contexts) << 2);
   let event = events;
-  // Of each level: lanes since the last event, and where the gap after that event goes to.
   for (let c: usize = 0; c < <usize>contexts; c++) {
     store<u32>(work + (c << 3), 0);
     store<u32>(work + (c << 3), <u32>(gaps + (c << 2)), 4);
   }
-  let nextGap = gaps + ((<usize>contexts) << 2);
-  for (let tile: usize = 0; tile < lanes; tile += TILE) {
-    const from = base + tile * sizeof<T>();
-    const to = raw + tile * sizeof<T>();
-    const inside = lanesLeft(lanes - tile);
-    const changed = changes<T>(to, from) & inside;
-    const l0 = levels16<T>(from, shift, mask, lowest, top);
-    const l1 = levels16<T>(from + 16 * sizeof<T>(), shift, mask, lowest, top);
-    const l2 = levels16<T>(from + 32 * sizeof<T>(), shift, mask, lowest, top);
-    const l3 = levels16<T>(from + 48 * sizeof<T>(), shift, mask, lowest, top);
-    let level = i8x16.splat(<i8>DENSE);
-    const one = i8x16.splat(1);
+  for (let first: usize = 0; first < lanes; first += STRIP) {
+    const length = min<usize>(STRIP, lanes - first);
+    lookAt<T>(base + first * sizeof<T>(), length, bits, low, contexts, strip);
+    const tiles = (length + TILE - 1) / TILE;
+    for (let tile: usize = 0; tile < tiles; tile++) {
+      const at = (first + tile * TILE) * sizeof<T>();
+      const masks = Tiles.masksAt(strip, tile);
+      const sparse = load<u64>(masks);
+      const told = Tiles.changes<T>(raw + at, base + at) & sparse;
+      if (told != 0) {
+        const gap = gapsAfter + ((event - events) >> 1);
+        event = tellSparse<T>(
+          told,
+          raw + at,
+          base + at,
+          masks,
+          Tiles.totalsAt(strip, tile),
+          work,
+          event,
+          gap,
+        );
+      }
+      for (let dense = ~sparse & lanesLeft(length - tile * TILE); dense != 0; dense &= dense - 1) {
+        const lane = at + <usize>ctz<u64>(dense) * sizeof<T>();
+        stored<T>(event, raw + lane, base + lane, levelAt<T>(base + lane, bits, low, contexts + 7));
+        event += EVENT_BYTES;
+      }
+      if (event > limit) return 0;
+    }
+    const totals = Tiles.totalsAt(strip, tiles);
     for (let c: usize = 0; c < <usize>contexts; c++) {
       const slot = work + (c << 3);
-      const members = lanesOf(l0, l1, l2, l3, level) & inside;
-      level = i8x16.add(level, one);
-      if ((members & changed) == 0) {
-        store<u32>(slot, load<u32>(slot) + <u32>popcnt<u64>(members));
-        continue;
-      }
-      const told = tellLevel<T>(slot, members, changed, to, from, DENSE + <u32>c, event, nextGap);
-      nextGap += (told - event) >> 1;
-      event = told;
+      store<u32>(slot, load<u32>(slot) - <u32>load<u16>(totals + (c << 1)));
     }
-    for (let dense = denseLanes(l0, l1, l2, l3) & inside; dense != 0; dense &= dense - 1) {
-      const lane = <usize>ctz<u64>(dense) * sizeof<T>();
-      stored<T>(event, to + lane, from + lane, levelAt<T>(from + lane, shift, bits, low, contexts + 7));
-      event += EVENT_BYTES;
-      nextGap += 4;
-    }
-    if (event > limit) return 0;
   }
   for (let c: usize = 0; c < <usize>contexts; c++) {
     const slot = work + (c << 3);
-    store<u32>(<usize>load<u32>(slot, 4), load<u32>(slot));
+    store<u32>(<usize>load<u32>(slot, 4), 0 - load<u32>(slot));
   }
   return event;
 }
 
-// Codes a block; `work` has room for 16 words, the events and their gaps. Returns (coded bytes << 32) | bytes of bits, or
-// -1 where the streams, of which each has `room` bytes and some more, do not suffice.
+// Codes a block; `work` has room for what `collect` needs, the events and their gaps. Returns (coded bytes << 32) | bytes of
+// bits, or -1 where the streams, of which each has `room` bytes and some more, do not suffice.
 function encode<T>(
   raw: usize,
   base: usize,
@@ -141,7 +148,7 @@ function encode<T>(
   plain: usize,
   room: usize,
 ): i64 {
-  const events = work + 64;
+  const events = work + SLOTS + STRIP_BYTES;
   const gaps = events + (EVENTS_MAX + TILE) * EVENT_BYTES;
   const end = collect<T>(raw, base, lanes, bits, low, contexts, events, gaps, work);
   if (end == 0) return -1;
@@ -186,14 +193,27 @@ function change<T>(raw: usize, base: usize, difference: i32): void {
   store<T>(raw, <T>ordered<T>(sizeof<T>() == 2 ? (d << 16) >> 16 : d));
 }
 
-// The lane of `members` that follows `count` others.
+// The lane of `members` that follows `count` others, of which there is one.
 function laneAfter(members: u64, count: u32): u64 {
-  for (; count > 0; count--) members &= members - 1;
-  return ctz<u64>(members);
+  let lane: u64 = 0;
+  for (let width: u64 = 32; width > 0; width >>= 1) {
+    const here = <u32>popcnt<u64>(members & (((<u64>1) << width) - 1));
+    const beyond = -(<u64>(here <= count));
+    count -= here & <u32>beyond;
+    lane += width & beyond;
+    members >>= width & beyond;
+  }
+  return lane;
+}
+
+// The difference of this size with this sign bit.
+function signed(size: u32, bit: u64): i32 {
+  const sign = -(<i32>bit);
+  return (<i32>size ^ sign) - sign;
 }
 
 // Decodes a block over a copy of the base; returns the bits that were read of `plain`, of which there are `plainBits`, or
-// -1 for damage. `work` has 8 words.
+// -1 for damage. `work` has room for 8 words and what is known of a strip.
 function decode<T>(
   raw: usize,
   base: usize,
@@ -208,49 +228,67 @@ function decode<T>(
   plain: usize,
   plainBits: usize,
 ): i32 {
-  const shift = <i32>(8 * sizeof<T>()) - 1 - bits;
-  const mask = exponentMask<T>(bits);
-  const lowest = i8x16.splat(<i8>low);
-  const top = i8x16.splat(<i8>(contexts + 7));
+  const strip = work + SLOTS;
   memory.copy(raw, base, lanes * sizeof<T>());
-  startEvents(coded, codedEnd, plain, plainBits);
-  for (let c: usize = 0; c < <usize>contexts; c++) store<u32>(work + (c << 2), readEventGap(state, c));
-  for (let tile: usize = 0; tile < lanes; tile += TILE) {
-    const from = base + tile * sizeof<T>();
-    const to = raw + tile * sizeof<T>();
-    const inside = lanesLeft(lanes - tile);
-    const l0 = levels16<T>(from, shift, mask, lowest, top);
-    const l1 = levels16<T>(from + 16 * sizeof<T>(), shift, mask, lowest, top);
-    const l2 = levels16<T>(from + 32 * sizeof<T>(), shift, mask, lowest, top);
-    const l3 = levels16<T>(from + 48 * sizeof<T>(), shift, mask, lowest, top);
-    let level = i8x16.splat(<i8>DENSE);
-    const one = i8x16.splat(1);
-    for (let c: usize = 0; c < <usize>contexts; c++) {
-      let members = lanesOf(l0, l1, l2, l3, level) & inside;
-      level = i8x16.add(level, one);
-      let count = <u32>popcnt<u64>(members);
-      let left = load<u32>(work + (c << 2));
-      while (left < count) {
-        const lane = laneAfter(members, left);
-        const difference = readDifference(state, DENSE + <u32>c);
-        if (difference == 0) return -1;
-        change<T>(to + <usize>lane * sizeof<T>(), from + <usize>lane * sizeof<T>(), difference);
-        members &= ~(u64.MAX_VALUE >> (63 - lane));
-        count -= left + 1;
-        left = readEventGap(state, c);
+  startReading(coded, codedEnd);
+  let position: usize = 0;
+  for (let c: usize = 0; c < 8; c++) {
+    let gap: u64 = 0;
+    if (c < <usize>contexts) gap = Plain.gapOf(state + (c << 2), Plain.peek(plain, position));
+    position += <usize>gap & 63;
+    store<u32>(work + (c << 2), <u32>(gap >> 6));
+  }
+  for (let first: usize = 0; first < lanes; first += STRIP) {
+    const length = min<usize>(STRIP, lanes - first);
+    lookAt<T>(base + first * sizeof<T>(), length, bits, low, contexts, strip);
+    const tiles = (length + TILE - 1) / TILE;
+    let next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
+    for (let tile: usize = 0; tile < tiles; tile++) {
+      const at = (first + tile * TILE) * sizeof<T>();
+      const masks = Tiles.masksAt(strip, tile);
+      const totals = Tiles.totalsAt(strip, tile);
+      let due = <u32>i16x8.bitmask(i16x8.gt_s(v128.load(totals, 16), next));
+      while (due != 0) {
+        const c = ctz<u32>(due);
+        const slot = work + ((<usize>c) << 2);
+        const rank = load<u32>(slot);
+        const total = totals + ((<usize>c) << 1);
+        const lane =
+          at + <usize>laneAfter(Tiles.lanesOf(masks, c), rank - <u32>load<u16>(total)) * sizeof<T>();
+        let size: u32 = 1;
+        if (MostlyZeros.read(state + ((<usize>c) << 2) + SPARSE_LARGE)) {
+          const read = readRest(state, DENSE + c, plain, position);
+          position = <usize>(<u32>read);
+          size = <u32>(read >> 32);
+        }
+        const ahead = Plain.peek(plain, position);
+        const gap = Plain.gapOf(state + ((<usize>c) << 2), ahead >> 1);
+        position += 1 + (<usize>gap & 63);
+        if (position > plainBits || size == 0) return -1;
+        change<T>(raw + lane, base + lane, signed(size, ahead & 1));
+        const after = rank + 1 + <u32>(gap >> 6);
+        store<u32>(slot, after);
+        if (after >= <u32>load<u16>(total, 16)) due &= due - 1;
       }
-      store<u32>(work + (c << 2), left - count);
+      next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
+      for (let dense = ~load<u64>(masks) & lanesLeft(length - tile * TILE); dense != 0; dense &= dense - 1) {
+        const lane = at + <usize>ctz<u64>(dense) * sizeof<T>();
+        const level = levelAt<T>(base + lane, bits, low, contexts + 7);
+        if (!readBit(state + ((<usize>level) << 2))) continue;
+        const read = readRest(state, level, plain, position);
+        position = <usize>(<u32>read);
+        const sign = Plain.peek(plain, position++) & 1;
+        if (position > plainBits || read >> 32 == 0) return -1;
+        change<T>(raw + lane, base + lane, signed(<u32>(read >> 32), sign));
+      }
     }
-    for (let dense = denseLanes(l0, l1, l2, l3) & inside; dense != 0; dense &= dense - 1) {
-      const lane = <usize>ctz<u64>(dense) * sizeof<T>();
-      const level = levelAt<T>(from + lane, shift, bits, low, contexts + 7);
-      if (!readBit(state + (level << 2))) continue;
-      const difference = readDifference(state, level);
-      if (difference == 0) return -1;
-      change<T>(to + lane, from + lane, difference);
+    const totals = Tiles.totalsAt(strip, tiles);
+    for (let c: usize = 0; c < <usize>contexts; c++) {
+      const slot = work + (c << 2);
+      store<u32>(slot, load<u32>(slot) - <u32>load<u16>(totals + (c << 1)));
     }
   }
-  return finishEvents(coded, codedEnd);
+  return position <= plainBits && isCodedEnd(coded, codedEnd) ? <i32>position : -1;
 }
 
 export function decodeGaps16(
