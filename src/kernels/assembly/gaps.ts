@@ -21,6 +21,9 @@ import {
 // next event goes to.
 const SLOTS: usize = 8 * 8;
 
+// Plain bits of a block that were read.
+let position: usize = 0;
+
 function stored<T>(event: usize, raw: usize, base: usize, level: u32): void {
   store<i32>(event, differenceAt<T>(raw, base));
   store<u32>(event, level, 4);
@@ -188,11 +191,6 @@ export function encodeGaps32(
   return encode<i32>(raw, base, lanes, bits, low, contexts, state, work, coded, plain, room);
 }
 
-function change<T>(raw: usize, base: usize, difference: i32): void {
-  const d = ordered<T>(<i32>load<T>(base)) + difference;
-  store<T>(raw, <T>ordered<T>(sizeof<T>() == 2 ? (d << 16) >> 16 : d));
-}
-
 // The lane of `members` that follows `count` others, of which there is one.
 function laneAfter(members: u64, count: u32): u64 {
   let lane: u64 = 0;
@@ -212,8 +210,71 @@ function signed(size: u32, bit: u64): i32 {
   return (<i32>size ^ sign) - sign;
 }
 
+function change<T>(raw: usize, base: usize, difference: i32): void {
+  const d = ordered<T>(<i32>load<T>(base)) + difference;
+  store<T>(raw, <T>ordered<T>(sizeof<T>() == 2 ? (d << 16) >> 16 : d));
+}
+
+// Decodes a strip over a copy of the base; returns false for damage.
+function decodeStrip<T>(
+  raw: usize,
+  base: usize,
+  lanes: usize,
+  bits: i32,
+  low: i32,
+  top: i32,
+  state: usize,
+  work: usize,
+  plain: usize,
+  plainBits: usize,
+): bool {
+  const strip = work + SLOTS;
+  let at = position;
+  for (let tile: usize = 0; tile * TILE < lanes; tile++) {
+    const from = base + tile * TILE * sizeof<T>();
+    const to = raw + tile * TILE * sizeof<T>();
+    const masks = Tiles.masksAt(strip, tile);
+    const totals = Tiles.totalsAt(strip, tile);
+    const next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
+    let due = <u32>i16x8.bitmask(i16x8.gt_s(v128.load(totals, 16), next));
+    while (due != 0) {
+      const c = ctz<u32>(due);
+      const slot = work + ((<usize>c) << 2);
+      const rank = load<u32>(slot);
+      const total = totals + ((<usize>c) << 1);
+      const lane = <usize>laneAfter(Tiles.lanesOf(masks, c), rank - <u32>load<u16>(total)) * sizeof<T>();
+      let size: u32 = 1;
+      if (MostlyZeros.read(state + ((<usize>c) << 2) + SPARSE_LARGE)) {
+        const rest = readRest(state, DENSE + c, plain, at);
+        at = <usize>(<u32>rest);
+        size = <u32>(rest >> 32);
+      }
+      const ahead = Plain.peek(plain, at);
+      const gap = Plain.gapOf(state + ((<usize>c) << 2), ahead >> 1);
+      at += 1 + (<usize>gap & 63);
+      if (at > plainBits || size == 0) return false;
+      change<T>(to + lane, from + lane, signed(size, ahead & 1));
+      const after = rank + 1 + <u32>(gap >> 6);
+      store<u32>(slot, after);
+      if (after >= <u32>load<u16>(total, 16)) due &= due - 1;
+    }
+    for (let dense = ~load<u64>(masks) & lanesLeft(lanes - tile * TILE); dense != 0; dense &= dense - 1) {
+      const lane = <usize>ctz<u64>(dense) * sizeof<T>();
+      const level = levelAt<T>(from + lane, bits, low, top);
+      if (!readBit(state + ((<usize>level) << 2))) continue;
+      const rest = readRest(state, level, plain, at);
+      at = <usize>(<u32>rest);
+      const sign = Plain.peek(plain, at++) & 1;
+      if (at > plainBits || rest >> 32 == 0) return false;
+      change<T>(to + lane, from + lane, signed(<u32>(rest >> 32), sign));
+    }
+  }
+  position = at;
+  return true;
+}
+
 // Decodes a block over a copy of the base; returns the bits that were read of `plain`, of which there are `plainBits`, or
-// -1 for damage. `work` has room for 8 words and what is known of a strip.
+// -1 for damage. `work` has room for slots and what is known of a strip.
 function decode<T>(
   raw: usize,
   base: usize,
@@ -231,7 +292,7 @@ function decode<T>(
   const strip = work + SLOTS;
   memory.copy(raw, base, lanes * sizeof<T>());
   startReading(coded, codedEnd);
-  let position: usize = 0;
+  position = 0;
   for (let c: usize = 0; c < 8; c++) {
     let gap: u64 = 0;
     if (c < <usize>contexts) gap = Plain.gapOf(state + (c << 2), Plain.peek(plain, position));
@@ -240,49 +301,11 @@ function decode<T>(
   }
   for (let first: usize = 0; first < lanes; first += STRIP) {
     const length = min<usize>(STRIP, lanes - first);
-    lookAt<T>(base + first * sizeof<T>(), length, bits, low, contexts, strip);
-    const tiles = (length + TILE - 1) / TILE;
-    let next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
-    for (let tile: usize = 0; tile < tiles; tile++) {
-      const at = (first + tile * TILE) * sizeof<T>();
-      const masks = Tiles.masksAt(strip, tile);
-      const totals = Tiles.totalsAt(strip, tile);
-      let due = <u32>i16x8.bitmask(i16x8.gt_s(v128.load(totals, 16), next));
-      while (due != 0) {
-        const c = ctz<u32>(due);
-        const slot = work + ((<usize>c) << 2);
-        const rank = load<u32>(slot);
-        const total = totals + ((<usize>c) << 1);
-        const lane =
-          at + <usize>laneAfter(Tiles.lanesOf(masks, c), rank - <u32>load<u16>(total)) * sizeof<T>();
-        let size: u32 = 1;
-        if (MostlyZeros.read(state + ((<usize>c) << 2) + SPARSE_LARGE)) {
-          const read = readRest(state, DENSE + c, plain, position);
-          position = <usize>(<u32>read);
-          size = <u32>(read >> 32);
-        }
-        const ahead = Plain.peek(plain, position);
-        const gap = Plain.gapOf(state + ((<usize>c) << 2), ahead >> 1);
-        position += 1 + (<usize>gap & 63);
-        if (position > plainBits || size == 0) return -1;
-        change<T>(raw + lane, base + lane, signed(size, ahead & 1));
-        const after = rank + 1 + <u32>(gap >> 6);
-        store<u32>(slot, after);
-        if (after >= <u32>load<u16>(total, 16)) due &= due - 1;
-      }
-      next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
-      for (let dense = ~load<u64>(masks) & lanesLeft(length - tile * TILE); dense != 0; dense &= dense - 1) {
-        const lane = at + <usize>ctz<u64>(dense) * sizeof<T>();
-        const level = levelAt<T>(base + lane, bits, low, contexts + 7);
-        if (!readBit(state + ((<usize>level) << 2))) continue;
-        const read = readRest(state, level, plain, position);
-        position = <usize>(<u32>read);
-        const sign = Plain.peek(plain, position++) & 1;
-        if (position > plainBits || read >> 32 == 0) return -1;
-        change<T>(raw + lane, base + lane, signed(<u32>(read >> 32), sign));
-      }
-    }
-    const totals = Tiles.totalsAt(strip, tiles);
+    const from = base + first * sizeof<T>();
+    lookAt<T>(from, length, bits, low, contexts, strip);
+    const to = raw + first * sizeof<T>();
+    if (!decodeStrip<T>(to, from, length, bits, low, contexts + 7, state, work, plain, plainBits)) return -1;
+    const totals = Tiles.totalsAt(strip, (length + TILE - 1) / TILE);
     for (let c: usize = 0; c < <usize>contexts; c++) {
       const slot = work + (c << 2);
       store<u32>(slot, load<u32>(slot) - <u32>load<u16>(totals + (c << 1)));
