@@ -11,6 +11,7 @@ import {
   type FloatLayout,
   type GapModel,
   type Kernels,
+  LINE_BYTES,
   type PrefixModel,
 } from '../kernels/index.js';
 import type { DTypeInfo } from '../tensor/index.js';
@@ -31,6 +32,11 @@ const EXACT_LANES_MAX = 32_768;
 
 /** So are blocks with so many lanes that equal the prediction, where the others keep together: gaps tell that best. */
 const CLUSTER_ZEROS_OF_16 = 12;
+
+/** Lines of which all differ where so many lanes do that gaps are not worth a look. */
+const DENSE_PIECES = 16;
+const DENSE_LINES = 8;
+
 /** What a block brought for those that follow. */
 interface Brought {
   tables?: ContextTables;
@@ -74,7 +80,7 @@ export class LaneBlocks {
     const float = floatLayout(info);
     const changes =
       sampled ??
-      (float && base && float.laneBytes > 1
+      (float && base && float.laneBytes > 1 && !this.isDense(raw, base)
         ? sampledChanges(this.kernels, raw, base, float, blockBytes)
         : undefined);
     const gapPlan = changes && this.gaps.plan(changes, raw.length / info.laneBytes);
@@ -129,6 +135,13 @@ export class LaneBlocks {
         planeStates,
       });
     }
+  }
+
+  /** Whether each of some lines differs: of lanes of which one in ten did, not one chunk in a million would look like that. */
+  private isDense(raw: Uint8Array, base: Uint8Array): boolean {
+    const sampled = DENSE_PIECES * DENSE_LINES;
+    if (raw.length < sampled * LINE_BYTES) return false;
+    return this.kernels.sampleLines(raw, base, DENSE_PIECES, DENSE_LINES).touched === sampled;
   }
 
   /** Of a chunk where most lanes differ from the base: prefix codes or planes, whichever the sample says; else undefined. */

@@ -83,7 +83,6 @@ export class WasmClasses {
     const { split } = this.kernelsOf(layout);
     this.writeExponents(base, lanes, layout, EXPONENTS);
     split(raw, base, lanes, SYMBOLS, SIZES);
-    wasm.histogram(EXPONENTS, lanes, COUNTS, SPARE_COUNTS);
     return wasm.classBits(
       SYMBOLS,
       EXPONENTS,

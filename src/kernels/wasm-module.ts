@@ -71,7 +71,7 @@ export interface WasmExports extends MarkExports {
     exponents: number,
     lanes: number,
     far: number,
-    histogram: number,
+    present: number,
     counts: number,
     logarithms: number,
     valueBits: number,

@@ -173,12 +173,13 @@ export function farRestBits(symbol: u32): u32 {
   return select<u32>(32, min<u32>(restBits(symbol), FAR_BITS), symbol == ESCAPE);
 }
 
+export function restBits16(symbols: v128): v128 {
+  return i8x16.sub_sat_u(i8x16.shr_u(symbols, 3), i8x16.splat(1));
+}
+
 // Bits apart of 16 lanes, a byte each.
-function farRestBits16(symbols: v128): v128 {
-  const near = i8x16.min_u(
-    i8x16.sub_sat_u(i8x16.shr_u(symbols, 3), i8x16.splat(1)),
-    i8x16.splat(<i8>FAR_BITS),
-  );
+export function farRestBits16(symbols: v128): v128 {
+  const near = i8x16.min_u(restBits16(symbols), i8x16.splat(<i8>FAR_BITS));
   return i8x16.add(
     near,
     v128.and(i8x16.eq(symbols, i8x16.splat(<i8>ESCAPE)), i8x16.splat(32 - <i8>FAR_BITS)),

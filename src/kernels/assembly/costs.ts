@@ -1,5 +1,5 @@
 // Costs in bits, by which encoders choose; the formulas are in ../reference-costs.ts. `logarithms` is its table.
-import { countClasses, farRestBits, restBits } from './classes';
+import { farRestBits, farRestBits16, restBits, restBits16 } from './classes';
 import { histogram } from './histogram';
 
 const TABLE_BITS: u32 = 12;
@@ -66,34 +66,52 @@ export function planeBits(
   return bits;
 }
 
-// Of the symbols of lanes, each in the context of its exponent, with the bits that follow apart in whole bytes; `histogram` is
-// that of the exponents, `counts` is for 65,536 u32.
+// Bits apart of lanes, in whole bytes.
+function restBytes(symbols: usize, lanes: usize, far: i32): usize {
+  let sums = i32x4.splat(0);
+  let at: usize = 0;
+  for (; at + 16 <= lanes; at += 16) {
+    const step = v128.load(symbols + at);
+    const bits = i16x8.extadd_pairwise_i8x16_u(far ? farRestBits16(step) : restBits16(step));
+    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_u(bits));
+  }
+  let bits =
+    i32x4.extract_lane(sums, 0) +
+    i32x4.extract_lane(sums, 1) +
+    i32x4.extract_lane(sums, 2) +
+    i32x4.extract_lane(sums, 3);
+  for (; at < lanes; at++) {
+    const symbol = <u32>load<u8>(symbols + at);
+    bits += far ? farRestBits(symbol) : restBits(symbol);
+  }
+  return <usize>(bits + 7) >> 3;
+}
+
+// Of the symbols of lanes, each in the context of its exponent, with the bits that follow apart; `counts` is for 65,536 u32, of
+// which only rows of exponents that occur are used: `present`, 256 bytes, tells them.
 export function classBits(
   symbols: usize,
   exponents: usize,
   lanes: usize,
   far: i32,
-  histogram: usize,
+  present: usize,
   counts: usize,
   logarithms: usize,
   valueBits: f64,
 ): f64 {
+  memory.fill(present, 0, 256);
+  for (let lane: usize = 0; lane < lanes; lane++) store<u8>(present + <usize>load<u8>(exponents + lane), 1);
   for (let exponent: usize = 0; exponent < 256; exponent++) {
-    if (load<u32>(histogram + (exponent << 2)) != 0) memory.fill(counts + (exponent << 10), 0, 1024);
+    if (load<u8>(present + exponent) != 0) memory.fill(counts + (exponent << 10), 0, 1024);
   }
-  countClasses(symbols, exponents, lanes, histogram, counts);
-  let rests: u32 = 0;
-  for (let exponent: usize = 0; exponent < 256; exponent++) {
-    if (load<u32>(histogram + (exponent << 2)) == 0) continue;
-    const row = counts + (exponent << 10);
-    for (let symbol: u32 = 0; symbol < 256; symbol++) {
-      const count = load<u32>(row + ((<usize>symbol) << 2));
-      rests += count * (far ? farRestBits(symbol) : restBits(symbol));
-    }
+  for (let lane: usize = 0; lane < lanes; lane++) {
+    const row = counts + ((<usize>load<u8>(exponents + lane)) << 10);
+    const counter = row + ((<usize>load<u8>(symbols + lane)) << 2);
+    store<u32>(counter, load<u32>(counter) + 1);
   }
-  let bits = <f64>((rests + 7) & ~7);
+  let bits = <f64>(8 * restBytes(symbols, lanes, far));
   for (let exponent: usize = 0; exponent < 256; exponent++) {
-    if (load<u32>(histogram + (exponent << 2)) == 0) continue;
+    if (load<u8>(present + exponent) == 0) continue;
     bits += entropyBits(counts + (exponent << 10), logarithms, valueBits);
   }
   return bits;
