@@ -232,29 +232,38 @@ function modelOf(
   { exponentBits }: FloatLayout,
   lanes: number,
 ): StepModel {
+  const exponents: number[] = [];
   const atLeast = new Float64Array(STEP_COUNTS + 1);
-  let top = 0;
   for (let exponent = 0; exponent < EXPONENTS; exponent++) {
-    for (let level = 1; level < STEP_COUNTS; level++) {
-      const count = counts[exponent * STEP_COUNTS + level];
-      if (count === 0) continue;
-      top = exponent;
-      for (let below = 1; below <= level; below++) atLeast[below] += count;
+    const row = exponent * STEP_COUNTS;
+    if (counts[row] === 0) continue;
+    exponents.push(exponent);
+    let above = 0;
+    for (let level = STEP_LEVELS_MAX; level > 0; level--) {
+      above += counts[row + level];
+      atLeast[level] += above;
     }
   }
+  const top = exponents.at(-1) ?? 0;
   const low = Math.min(markLowMax(exponentBits), Math.max(0, top - MARK_CONTEXTS + 2));
   let levels = 1;
   while (levels < STEP_LEVELS_MAX && atLeast[levels] > atLeast[1] * FULL_SHARE) levels++;
   const tables = Array.from({ length: Math.min(levels, STEP_TABLES_MAX) }, chances);
   addMarks(tables[0], sample, counts, low, lanes);
-  addLevels(tables, counts, low, levels);
-  const probabilities = tables.flatMap(({ lanes, marked }) =>
-    Array.from(lanes, (count, context) => probability(count, marked[context])),
-  );
+  addLevels(tables, exponents, counts, low, levels);
+  const probabilities = new Uint8Array(MARK_CONTEXTS * tables.length);
+  tables.forEach((table, index) => {
+    for (let context = 0; context < MARK_CONTEXTS; context++) {
+      probabilities[index * MARK_CONTEXTS + context] = probability(
+        table.lanes[context],
+        table.marked[context],
+      );
+    }
+  });
   return {
     low,
     levels,
-    probabilities: Uint8Array.from(probabilities),
+    probabilities,
     states: new Uint16Array(STEP_STATES).fill(MARK_STATE_MIN),
   };
 }
@@ -269,19 +278,25 @@ function addMarks(
 ): void {
   const scale = chunkLanes / sumOf(sample.lanes);
   for (let exponent = 0; exponent < EXPONENTS; exponent++) {
+    if (sample.lanes[exponent] === 0 && counts[exponent * STEP_COUNTS] === 0) continue;
     const context = contextOf(exponent, low);
     const isDense = sample.changed[exponent] * DENSE_FACTOR > sample.lanes[exponent];
-    let counted = 0;
-    const row = exponent * STEP_COUNTS;
-    for (let level = 1; level < STEP_COUNTS; level++) counted += counts[row + level];
     lanes[context] += sample.lanes[exponent] * scale;
-    marked[context] += isDense ? sample.changed[exponent] * scale : counted * STEP_COUNT_STRIDE;
+    marked[context] += isDense
+      ? sample.changed[exponent] * scale
+      : counts[exponent * STEP_COUNTS] * STEP_COUNT_STRIDE;
   }
 }
 
 /** Adds all other levels. */
-function addLevels(tables: readonly Chances[], counts: Uint32Array, low: number, levels: number): void {
-  for (let exponent = 0; exponent < EXPONENTS; exponent++) {
+function addLevels(
+  tables: readonly Chances[],
+  exponents: readonly number[],
+  counts: Uint32Array,
+  low: number,
+  levels: number,
+): void {
+  for (const exponent of exponents) {
     const row = exponent * STEP_COUNTS;
     let above = 0;
     for (let level = STEP_LEVELS_MAX; level > 0; level--) {

@@ -21,6 +21,9 @@ const SAMPLED_RUN_LINES_MIN = 1.75;
 const MOST_SHARE = 1 / 2;
 const EQUAL_LINES_MIN = 8;
 
+/** A sample may show so many times fewer of those. */
+const EQUAL_LINES_SLACK = 2;
+
 /** What a chunk is first judged by. */
 const SAMPLE_PIECES = 32;
 const SAMPLE_LINES = 16;
@@ -102,6 +105,9 @@ export class TouchedLanes {
     if (raw.length < 2 * SAMPLE_PIECES * SAMPLE_LINES * LINE_BYTES) return true;
     const { touched, runs } = this.kernels.sampleLines(raw, base, SAMPLE_PIECES, SAMPLE_LINES);
     const sampled = SAMPLE_PIECES * SAMPLE_LINES;
+    // Each piece may begin amid a run.
+    const longest = EQUAL_LINES_MIN / EQUAL_LINES_SLACK;
+    if (touched > sampled * MOST_SHARE && sampled - touched < (runs - SAMPLE_PIECES) * longest) return false;
     return touched < sampled * ((1 + TOUCHED_SHARE_MAX) / 2) && touched >= runs * SAMPLED_RUN_LINES_MIN;
   }
 

@@ -70,7 +70,11 @@ export function splitStepsReference(
     storeLane(sizes, count, size);
     if (count % 8 === 0) signs[count >>> 3] = 0;
     if (d < 0 !== key >= 0x8000) signs[count >>> 3] |= 1 << (count & 7);
-    if (count % STEP_COUNT_STRIDE === 0) counts[exponentOf(key, layout) * STEP_COUNTS + levelOf(size)]++;
+    if (count % STEP_COUNT_STRIDE === 0) {
+      const row = exponentOf(key, layout) * STEP_COUNTS;
+      counts[row]++;
+      counts[row + levelOf(size)]++;
+    }
     count++;
   });
   return count;

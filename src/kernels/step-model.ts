@@ -45,7 +45,7 @@ export interface StepStreams {
   readonly sizes: Uint8Array;
   /** A bit for each, 1 where it is nearer to zero than its base; room for all. */
   readonly signs: Uint8Array;
-  /** STEP_COUNTS for each of 256 exponents: how many sizes of each level there are among some of the lanes is added. */
+  /** STEP_COUNTS for each of 256 exponents: of how many of some lanes the size is of each level, and, first, of any, is added. */
   readonly counts: Uint32Array;
 }
 

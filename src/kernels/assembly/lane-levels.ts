@@ -112,26 +112,16 @@ export function splitSteps16(
   return count;
 }
 
-// Adds to `counts`, 32 u32 for each exponent, how often some of the sizes are of each level; returns the largest of all.
-export function countSteps16(keys: usize, sizes: usize, count: usize, bits: i32, counts: usize): u32 {
+// Adds to `counts`, 32 u32 for each exponent, how often some of the sizes are of each level; the first one is of all levels.
+export function countSteps16(keys: usize, sizes: usize, count: usize, bits: i32, counts: usize): void {
   for (let lane: usize = 0; lane < count; lane += COUNTED) {
     const exponent = (((<u32>load<u16>(keys + (lane << 1))) << 1) & 0xffff) >> (16 - bits);
     const level = levelOf(<u32>load<u16>(sizes + (lane << 1)));
-    const counter = counts + ((<usize>exponent * CLASSES + <usize>level) << 2);
+    const row = counts + ((<usize>exponent * CLASSES) << 2);
+    const counter = row + ((<usize>level) << 2);
+    store<u32>(row, load<u32>(row) + 1);
     store<u32>(counter, load<u32>(counter) + 1);
   }
-  clearPast(sizes, count);
-  let most = i16x8.splat(0);
-  for (let lane: usize = 0; lane < count; lane += 8) most = i16x8.max_u(most, v128.load(sizes + (lane << 1)));
-  let largest: u32 = 0;
-  let low = i64x2.extract_lane(most, 0);
-  let high = i64x2.extract_lane(most, 1);
-  for (let lane = 0; lane < 4; lane++) {
-    largest = max(largest, max(<u32>(low & 0xffff), <u32>(high & 0xffff)));
-    low >>= 16;
-    high >>= 16;
-  }
-  return largest;
 }
 
 function widthOf(size: u32, least: u32): u32 {
@@ -333,7 +323,7 @@ function descend(above: usize, marks: usize, lanes: usize, least: u32, tables: u
   for (let lane: usize = 0; lane < lanes; lane += 8) {
     const mask = <usize>load<u8>(marks + (lane >> 3));
     const order = v128.load(tables + SCATTER + (mask << 4));
-    const kept = v128.and(floor, i8x16.shr_s(order, 7));
+    const kept = v128.and(floor, i8x16.lt_s(order, i8x16.splat(0)));
     v128.store(sizes + (lane << 1), v128.or(kept, i8x16.swizzle(v128.load(from), order)));
     from += (<usize>popcnt<u32>(<u32>mask)) << 1;
   }

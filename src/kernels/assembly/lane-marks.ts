@@ -243,7 +243,7 @@ export function scatterMarked16(
   for (let at: usize = 0; at < markBytes; at++) {
     const mask = <usize>load<u8>(marks + at);
     const order = v128.load(tables + SCATTER + (mask << 4));
-    const kept = v128.and(v128.load(base + (at << 4)), i8x16.shr_s(order, 7));
+    const kept = v128.and(v128.load(base + (at << 4)), i8x16.lt_s(order, i8x16.splat(0)));
     v128.store(raw + (at << 4), v128.or(kept, i8x16.swizzle(v128.load(from), order)));
     from += (<usize>popcnt<u32>(<u32>mask)) << 1;
   }
