@@ -153,6 +153,7 @@ const FAR_SHARE = 7 / 8;
 
 /** Returns the bits of a chunk on its own, as precisely as it takes to compare them with those of a prediction. */
 export function bitsAlone(samples: SampledCost, { bits }: ChosenPrediction): number {
-  const few = samples.bits(undefined, FORM_SAMPLE_LANES);
+  const holds = bits <= samples.raw.length * 8 * HOLDS_SHARE;
+  const few = samples.bits(undefined, holds ? FIRST_SAMPLE_LANES : FORM_SAMPLE_LANES);
   return bits <= few * FAR_SHARE ? few : samples.bits(undefined);
 }
