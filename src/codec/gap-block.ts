@@ -27,9 +27,11 @@ const SHARE_MAX = 1 / 20;
 /** Lanes that differ are together, and not told one by one, where so many more are in one tile than chance would put there. */
 const CLUSTER_FACTOR = 4;
 
-/** Lanes of an exponent have flags where more than this differ, or where they are few. */
+/** Lanes of an exponent have flags where more than this differ, or where they are few: a flag takes as long as a gap. */
 const DENSE_SHARE = 1 / 2;
-const FEW_SHARE = 1 / 64;
+const DENSE_LANES_SHARE = 1 / 256;
+/** The highest exponents are not worth a level of their own where all of them together have fewer lanes. */
+const TOP_LANES_SHARE = 1 / 64;
 
 /** Bits that a level costs in each block: its last gap. */
 const LEVEL_BITS = 8;
@@ -129,13 +131,16 @@ export class GapBlockCoder {
 
 /** Returns the exponent below which lanes have flags. */
 function lowOf({ lanes, changed }: ChangeCounts, total: number): number {
-  const few = total * FEW_SHARE;
   let low = EXPONENTS;
   let left = total;
-  while (low > 0 && total - left + lanes[low - 1] <= few) left -= lanes[--low];
+  while (low > 0 && total - left + lanes[low - 1] <= total * TOP_LANES_SHARE) left -= lanes[--low];
   const lowest = low - GAP_CONTEXTS_MAX;
   low = Math.min(low, GAP_LOW_MAX);
-  while (low > 0 && (low > lowest || left > few) && changed[low - 1] <= lanes[low - 1] * DENSE_SHARE) {
+  while (
+    low > 0 &&
+    (low > lowest || left > total * DENSE_LANES_SHARE) &&
+    changed[low - 1] <= lanes[low - 1] * DENSE_SHARE
+  ) {
     left -= lanes[--low];
   }
   return low;

@@ -35,6 +35,14 @@ export class Tiles {
     );
   }
 
+  @inline
+  static place(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+    store<u16>(to, <u16>i8x16.bitmask(a));
+    store<u16>(to, <u16>i8x16.bitmask(b), 2);
+    store<u16>(to, <u16>i8x16.bitmask(c), 4);
+    store<u16>(to, <u16>i8x16.bitmask(d), 6);
+  }
+
   // Which of the lanes of a tile differ.
   @inline
   static changes<T>(raw: usize, base: usize): u64 {
@@ -144,22 +152,22 @@ export class Tiles {
       let l1 = Tiles.levels<T>(from + 16 * sizeof<T>(), shift, ones, low, top);
       let l2 = Tiles.levels<T>(from + 32 * sizeof<T>(), shift, ones, low, top);
       let l3 = Tiles.levels<T>(from + 48 * sizeof<T>(), shift, ones, low, top);
-      store<u64>(to, Tiles.bits(l0, l1, l2, l3));
+      Tiles.place(to, l0, l1, l2, l3);
       l0 = i8x16.add(l0, l0);
       l1 = i8x16.add(l1, l1);
       l2 = i8x16.add(l2, l2);
       l3 = i8x16.add(l3, l3);
-      store<u64>(to, Tiles.bits(l0, l1, l2, l3), 8);
+      Tiles.place(to + 8, l0, l1, l2, l3);
       l0 = i8x16.add(l0, l0);
       l1 = i8x16.add(l1, l1);
       l2 = i8x16.add(l2, l2);
       l3 = i8x16.add(l3, l3);
-      store<u64>(to, Tiles.bits(l0, l1, l2, l3), 16);
+      Tiles.place(to + 16, l0, l1, l2, l3);
       l0 = i8x16.add(l0, l0);
       l1 = i8x16.add(l1, l1);
       l2 = i8x16.add(l2, l2);
       l3 = i8x16.add(l3, l3);
-      store<u64>(to, Tiles.bits(l0, l1, l2, l3), 24);
+      Tiles.place(to + 24, l0, l1, l2, l3);
     }
   }
 }

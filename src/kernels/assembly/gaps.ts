@@ -230,12 +230,12 @@ function decodeStrip<T>(
 ): bool {
   const strip = work + SLOTS;
   let at = position;
+  let next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
   for (let tile: usize = 0; tile * TILE < lanes; tile++) {
     const from = base + tile * TILE * sizeof<T>();
     const to = raw + tile * TILE * sizeof<T>();
     const masks = Tiles.masksAt(strip, tile);
     const totals = Tiles.totalsAt(strip, tile);
-    const next = i16x8.narrow_i32x4_s(v128.load(work), v128.load(work, 16));
     let due = <u32>i16x8.bitmask(i16x8.gt_s(v128.load(totals, 16), next));
     while (due != 0) {
       const c = ctz<u32>(due);
@@ -256,6 +256,8 @@ function decodeStrip<T>(
       change<T>(to + lane, from + lane, signed(size, ahead & 1));
       const after = rank + 1 + <u32>(gap >> 6);
       store<u32>(slot, after);
+      const isLevel = i16x8.eq(i16x8.splat(<i16>c), i16x8(0, 1, 2, 3, 4, 5, 6, 7));
+      next = v128.bitselect(i16x8.splat(<i16>min<u32>(after, 32767)), next, isLevel);
       if (after >= <u32>load<u16>(total, 16)) due &= due - 1;
     }
     for (let dense = ~load<u64>(masks) & lanesLeft(lanes - tile * TILE); dense != 0; dense &= dense - 1) {
