@@ -60,8 +60,8 @@ describe('steps', () => {
     expect((8 * record.length) / (262_144 * (marks + share * values))).toBeLessThan(1.02);
   });
 
-  // Seen to fail without the comparison of `at` and `length`, and without that of the states past those that carry a byte.
-  it('are refused with a byte more than they take, and with states that end elsewhere', () => {
+  // Seen to fail without the comparison of `at` and `length`.
+  it('are refused with a byte more than they take', () => {
     const { raw, base } = sparseUpdate(65_540, 10, 5);
     const before = base ?? raw;
     const { record } = codec.encode(raw, 'bf16', fromBase(before), 'fast');
@@ -74,11 +74,7 @@ describe('steps', () => {
     writer.varint(length + 1);
     for (const part of [coded, Uint8Array.of(0), record.subarray(reader.offset + coded.length)])
       writer.bytes(part);
-    const decode = (bytes: Uint8Array) => codec.decode(bytes, raw.length, [before], 'chunk');
-    expect(() => decode(writer.written())).toThrow(/steps do not end/);
-    const other = Uint8Array.from(record);
-    other[reader.offset + 2 * 60] ^= 1;
-    expect(() => decode(other)).toThrow(/chunk/);
+    expect(() => codec.decode(writer.written(), raw.length, [before], 'chunk')).toThrow(/steps do not end/);
   });
 
   it('are refused where they do not fit', () => {
@@ -106,5 +102,7 @@ describe('steps', () => {
     refused(14, 2, [100, 1, ...ones, 0, 1, 0, ...states.subarray(2)]);
     refused(14, 2, [100, 1, ...ones, 200, ...states]);
     refused(14, 2, [...whole, 1]);
+    // Seen to fail without the comparison of the states: this one is not used.
+    refused(14, 2, [100, 1, ...ones, 0, ...states.fill(1, 126, 127)]);
   });
 });

@@ -21,7 +21,12 @@ import {
   markLowMax,
   type PrefixModel,
   prefixBytesMax,
+  STEP_COUNTS,
+  STEP_LEVELS_MAX,
+  STEP_STATES,
+  STEP_TABLES_MAX,
   sevenBytes,
+  stepBitBytesMax,
 } from '../../src/kernels/index.js';
 import { anyFrequencies, edgeLanes, LAYOUTS, randomNumbers, sameBytes } from './kernel-inputs.js';
 
@@ -247,6 +252,46 @@ function marks(next: Next): void {
   same('coded marks', run(wasm), run(plain));
 }
 
+function steps(next: Next): void {
+  const layout = { laneBytes: 2, exponentBits: next() % 2 === 0 ? 8 : 5 } as const;
+  const base = blockOf(next, (next() % LANES_MAX) * 2, 2);
+  const raw = near(next, base, 2);
+  const lanes = base.length / 2;
+  const levels = 1 + (next() % STEP_LEVELS_MAX);
+  const low = next() % (markLowMax(layout.exponentBits) + 1);
+  const length = MARK_CONTEXTS * Math.min(levels, STEP_TABLES_MAX);
+  const probabilities = Uint8Array.from({ length }, () => 1 + (next() % (MARK_TOTAL - 1)));
+  const start = Uint16Array.from({ length: STEP_STATES }, () => MARK_STATE_MIN + (next() & 255));
+  const run = (kernels: Kernels) => {
+    const model = { low, levels, probabilities, states: start.slice() };
+    const [keys, sizes] = [raw, base].map((bytes) => new Uint8Array(bytes.length));
+    const [changed, bits] = [new Uint8Array(lanes), new Uint8Array(stepBitBytesMax(lanes))];
+    const counts = new Uint32Array(256 * STEP_COUNTS);
+    const count = kernels.splitSteps(raw, base, layout, { changed, keys, sizes, signs: bits, counts });
+    const [ofKeys, ofSizes] = [keys, sizes].map((bytes) => bytes.subarray(0, 2 * count));
+    const block = { base, changed, keys: ofKeys, sizes: ofSizes, bits };
+    const piece = kernels.encodeSteps(block, layout, model);
+    if (piece === undefined) return undefined;
+    const coded = piece.coded.slice();
+    const merged = new Uint8Array(raw.length);
+    const used = kernels.decodeSteps(
+      coded,
+      () => bits.slice(0, Math.ceil(piece.bits / 8)),
+      base,
+      layout,
+      model,
+      merged,
+    );
+    if (used?.bytes !== coded.length || used.bits !== piece.bits) throw new Error('steps');
+    same('merged steps', merged, raw);
+    return { coded, bits: bits.slice(0, Math.ceil(piece.bits / 8)), counts: new Uint8Array(counts.buffer) };
+  };
+  const [a, b] = [run(wasm), run(plain)];
+  same('coded steps', a?.coded, b?.coded);
+  same('bits of steps', a?.bits, b?.bits);
+  same('counts of steps', a?.counts, b?.counts);
+}
+
 function sparse(next: Next): void {
   const plane = blockOf(next, next() % 600, 1);
   const expected = plain.gatherSparse(plane);
@@ -320,9 +365,21 @@ function predictions(next: Next): void {
 }
 
 describe('both kernels', () => {
-  const trials = [planes, coders, prefix, sparse, hashes, predictions, gaps, marks, codedPlanes, classes];
+  const trials = [
+    planes,
+    coders,
+    prefix,
+    sparse,
+    hashes,
+    predictions,
+    gaps,
+    marks,
+    steps,
+    codedPlanes,
+    classes,
+  ];
   it.each(trials.map((trial, index) => ({ name: trial.name, trial, index })))(
-    `agree on ${BLOCKS / trials.length} blocks: $name`,
+    `agree on ${Math.floor(BLOCKS / trials.length)} blocks: $name`,
     ({ trial, index }) => {
       for (let block = index; block < BLOCKS; block += trials.length) {
         try {
