@@ -5,7 +5,7 @@ import { scratchBytes } from './scratch.js';
 
 /** Lanes of a sample and of each of its pieces; smaller chunks are taken whole. */
 export const SAMPLE_LANES = 8192;
-const PIECE_LANES = 512;
+const PIECE_LANES = 256;
 const LANE_BYTES_MAX = 4;
 
 export interface LaneSample {
