@@ -33,6 +33,7 @@ test('every encoding and every predictor is among the records that are damaged',
       BLOCK.prefix,
       BLOCK.touched,
       BLOCK.marked,
+      BLOCK.steps,
     ]),
   );
 });

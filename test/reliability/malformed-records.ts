@@ -2,7 +2,14 @@
 import { fromHex } from '../../src/bytes/index.js';
 import { createCodec, fromBase, type Prediction } from '../../src/codec/index.js';
 import { loadKernels } from '../../src/kernels/index.js';
-import { nudged, type Pair, scaledUpdate, sparseUpdate, touchedRows } from '../codec/chunk-inputs.js';
+import {
+  nudged,
+  oneSidedUpdate,
+  type Pair,
+  scaledUpdate,
+  sparseUpdate,
+  touchedRows,
+} from '../codec/chunk-inputs.js';
 import { GOLDEN_RULES } from '../codec/golden-rule-records.js';
 import { kinSteps } from '../codec/optimizer-kin.js';
 import { randomBytes, skewedBytes } from '../kernels/kernel-inputs.js';
@@ -37,6 +44,7 @@ const PAIRS: readonly Pair[] = [
   sparseUpdate(4000, 40, 6),
   sparseUpdate(70_000, 300, 6),
   sparseUpdate(65_536, 10, 7),
+  oneSidedUpdate(65_536, 10, 7),
   scaledUpdate('bf16', 3000, 1e-4),
   scaledUpdate('f32', 1500, 1e-5),
   scaledUpdate('f32', 20_000, 1e-4),
