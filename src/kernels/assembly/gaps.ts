@@ -191,17 +191,24 @@ export function encodeGaps32(
   return encode<i32>(raw, base, lanes, bits, low, contexts, state, work, coded, plain, room);
 }
 
-// The lane of `members` that follows `count` others, of which there is one.
-function laneAfter(members: u64, count: u32): u64 {
-  let lane: u64 = 0;
-  for (let width: u64 = 32; width > 0; width >>= 1) {
-    const here = <u32>popcnt<u64>(members & (((<u64>1) << width) - 1));
-    const beyond = -(<u64>(here <= count));
-    count -= here & <u32>beyond;
-    lane += width & beyond;
-    members >>= width & beyond;
-  }
-  return lane;
+const ONES: u64 = 0x0101010101010101;
+const TOPS: u64 = 0x8080808080808080;
+
+// Of how many bytes of numbers up to 127 none is above `number`, where they rise.
+function notAbove(numbers: u64, number: u64): u64 {
+  return popcnt<u64>((((number * ONES) | TOPS) - numbers) & TOPS);
+}
+
+// The lane of `members` that follows `count` others, of which there is one: its byte by the members up to the end of each,
+// then its bit by the members up to each of this byte.
+function laneAfter(members: u64, count: u64): u64 {
+  let sums = members - ((members >> 1) & 0x5555555555555555);
+  sums = (sums & 0x3333333333333333) + ((sums >> 2) & 0x3333333333333333);
+  sums = ((sums + (sums >> 4)) & 0x0f0f0f0f0f0f0f0f) * ONES;
+  const first = notAbove(sums, count) << 3;
+  const bits = (((members >> first) & 255) * ONES) & 0x8040201008040201;
+  const ranks = (((bits + 0x7f7f7f7f7f7f7f7f) >> 7) & ONES) * ONES;
+  return first + notAbove(ranks, count - (((sums << 8) >> first) & 255));
 }
 
 // The difference of this size with this sign bit.
@@ -242,7 +249,7 @@ function decodeStrip<T>(
       const slot = work + ((<usize>c) << 2);
       const rank = load<u32>(slot);
       const total = totals + ((<usize>c) << 1);
-      const lane = <usize>laneAfter(Tiles.lanesOf(masks, c), rank - <u32>load<u16>(total)) * sizeof<T>();
+      const lane = <usize>laneAfter(Tiles.lanesOf(masks, c), rank - load<u16>(total)) * sizeof<T>();
       let size: u32 = 1;
       if (MostlyZeros.read(state + ((<usize>c) << 2) + SPARSE_LARGE)) {
         const rest = readRest(state, DENSE + c, plain, at);
