@@ -36,56 +36,61 @@ function nextByte(): u32 {
   return byte;
 }
 
-// What a one leaves of the range ends here.
-function middleOf(entry: u32): u32 {
-  return low + <u32>((<u64>(high - low) * <u64>(entry >> 8)) >> 16);
-}
+// The arithmetic of one bit. Inlined, as are zeros below where nearly all bits are: a call would take as long as one of them.
+class Bit {
+  // What a one leaves of the range ends here.
+  @inline
+  static middle(entry: u32): u32 {
+    return low + <u32>((<u64>(high - low) * <u64>(entry >> 8)) >> 16);
+  }
 
-function learnt(entry: u32, one: bool): u32 {
-  const probability = entry >> 8;
-  const uses = entry & 255;
-  const rate = 31 - clz<u32>(uses + 2);
-  const change = one ? (65535 - probability) >> rate : 0 - (probability >> rate);
-  return ((probability + change) << 8) | min<u32>(uses + 1, USES_MAX);
+  @inline
+  static learnt(entry: u32, one: bool): u32 {
+    const probability = entry >> 8;
+    const uses = entry & 255;
+    const rate = 31 - clz<u32>(uses + 2);
+    const change = one ? (65535 - probability) >> rate : 0 - (probability >> rate);
+    return ((probability + change) << 8) | min<u32>(uses + 1, USES_MAX);
+  }
 }
 
 export function writeBit(slot: usize, one: bool): void {
   const entry = load<u32>(slot);
-  const middle = middleOf(entry);
+  const middle = Bit.middle(entry);
   if (one) high = middle;
   else low = middle + 1;
-  store<u32>(slot, learnt(entry, one));
+  store<u32>(slot, Bit.learnt(entry, one));
   writeTops();
 }
 
 export function readBit(slot: usize): bool {
   const entry = load<u32>(slot);
-  const middle = middleOf(entry);
+  const middle = Bit.middle(entry);
   const one = value <= middle;
   if (one) high = middle;
   else low = middle + 1;
-  store<u32>(slot, learnt(entry, one));
+  store<u32>(slot, Bit.learnt(entry, one));
   readTops();
   return one;
 }
 
-// Bits that are nearly all zeros. Inlined: a call would take as long as one of them.
+// Bits that are nearly all zeros.
 export class MostlyZeros {
   @inline
   static write(slot: usize): void {
     const entry = load<u32>(slot);
-    low = middleOf(entry) + 1;
-    store<u32>(slot, learnt(entry, false));
+    low = Bit.middle(entry) + 1;
+    store<u32>(slot, Bit.learnt(entry, false));
     if ((low ^ high) >> 24 == 0) writeTops();
   }
 
   @inline
   static read(slot: usize): bool {
     const entry = load<u32>(slot);
-    const middle = middleOf(entry);
+    const middle = Bit.middle(entry);
     if (value <= middle) return readBit(slot);
     low = middle + 1;
-    store<u32>(slot, learnt(entry, false));
+    store<u32>(slot, Bit.learnt(entry, false));
     if ((low ^ high) >> 24 == 0) readTops();
     return false;
   }

@@ -20,22 +20,24 @@ const GAP_BITS: u32 = 17;
 const REMAINDER_BITS_MAX: i32 = 16;
 const NUMBER_MAX: u32 = 64;
 
-// The bits of the remainder of the next gap: the fewest with number << (bits + 1) >= sum.
-function remainderBits(sum: u32, number: u32): u32 {
-  const doublings = <i32>(clz<u32>(number) - clz<u32>(sum));
-  const more = <i32>(number << doublings < sum);
-  return <u32>min<i32>(max<i32>(doublings + more - 1, 0), REMAINDER_BITS_MAX);
-}
-
-function learn(slot: usize, sum: u32, number: u32, gap: u32): void {
-  const half = <u32>(number + 1 >= NUMBER_MAX);
-  store<u32>(slot + SUMS, (sum + gap) >> half);
-  store<u32>(slot + NUMBERS, (number + 1) >> half);
-}
-
 // Plain bits are at a position from the start of their bytes; those of the byte there that come first are in it. Inlined, as
 // calls for each lane would take as long as what they do.
 export class Plain {
+  // The bits of the remainder of the next gap: the fewest with number << (bits + 1) >= sum.
+  @inline
+  static remainderBits(sum: u32, number: u32): u32 {
+    const doublings = <i32>(clz<u32>(number) - clz<u32>(sum));
+    const more = <i32>(number << doublings < sum);
+    return <u32>min<i32>(max<i32>(doublings + more - 1, 0), REMAINDER_BITS_MAX);
+  }
+
+  @inline
+  static learn(slot: usize, sum: u32, number: u32, gap: u32): void {
+    const half = <u32>(number + 1 >= NUMBER_MAX);
+    store<u32>(slot + SUMS, (sum + gap) >> half);
+    store<u32>(slot + NUMBERS, (number + 1) >> half);
+  }
+
   // Writes at most 57 bits. Returns the position after them.
   @inline
   static write(to: usize, position: usize, bits: u64, length: u32): usize {
@@ -55,9 +57,9 @@ export class Plain {
   static gapCode(slot: usize, gap: u32): u64 {
     const sum = load<u32>(slot + SUMS);
     const number = load<u32>(slot + NUMBERS);
-    const remainder = remainderBits(sum, number);
+    const remainder = Plain.remainderBits(sum, number);
     const quotient = gap >> remainder;
-    learn(slot, sum, number, gap);
+    Plain.learn(slot, sum, number, gap);
     if (quotient >= QUOTIENT_MAX)
       return (
         (((((<u64>1) << QUOTIENT_MAX) - 1) | ((<u64>gap) << QUOTIENT_MAX)) << 6) | (QUOTIENT_MAX + GAP_BITS)
@@ -72,7 +74,7 @@ export class Plain {
   static gapOf(slot: usize, bits: u64): u64 {
     const sum = load<u32>(slot + SUMS);
     const number = load<u32>(slot + NUMBERS);
-    const remainder = remainderBits(sum, number);
+    const remainder = Plain.remainderBits(sum, number);
     const quotient = <u32>ctz<u64>(~bits);
     let gap: u32 = 0;
     let length: u32 = QUOTIENT_MAX + GAP_BITS;
@@ -80,7 +82,7 @@ export class Plain {
       gap = (quotient << remainder) | (<u32>(bits >> (quotient + 1)) & ((1 << remainder) - 1));
       length = quotient + 1 + remainder;
     } else gap = <u32>(bits >> QUOTIENT_MAX) & ((1 << GAP_BITS) - 1);
-    learn(slot, sum, number, gap);
+    Plain.learn(slot, sum, number, gap);
     return ((<u64>gap) << 6) | length;
   }
 }
