@@ -8,12 +8,10 @@ import {
   type ChangeCounts,
   type FloatLayout,
   type Kernels,
-  lowOfLevel,
   MARK_CONTEXTS,
   MARK_STATE_MIN,
   MARK_TOTAL,
   markLowMax,
-  STEP_COUNT_STRIDE,
   STEP_COUNTS,
   STEP_LEVELS_MAX,
   STEP_STATES,
@@ -21,27 +19,19 @@ import {
   type StepBlock,
   type StepModel,
   stepBitBytesMax,
-  tableOfLevel,
 } from '../kernels/index.js';
-import { sumOf } from './change-sample.js';
 import { BLOCK } from './record-ids.js';
 import { scratchBytes } from './scratch.js';
+import { EXPONENTS, fittedSteps } from './step-fitting.js';
 
 const LANE_BYTES = 2;
 const BLOCK_BYTES = BLOCK_LANES * LANE_BYTES;
-const EXPONENTS = 256;
-
-/** Of so many lanes that differ one may be told in full: further levels would hold a few lanes each. */
-const FULL_SHARE = 1 / 1024;
 
 /** Of a chunk of which more lanes differ other forms are smaller. */
 const ROOM_SHARE = 1 / 2;
 
 /** One byte of signs in so many is looked at. */
 const SIGN_STRIDE = 4;
-
-/** Of lanes of which more than one in so many differ the sample tells the share best. */
-const DENSE_FACTOR = 4;
 
 /** Signs that are as one-sided as this are told in fewer bits by classes. */
 const SIGN_SHARE_MIN = 1 / 4;
@@ -66,7 +56,8 @@ export class SteppedLanes {
   ): boolean {
     const blocks = this.split(raw, base, layout);
     if (blocks === undefined) return false;
-    const model = modelOf(sample, this.counts, layout, raw.length / LANE_BYTES);
+    const model = fittedSteps(sample, this.counts, layout, raw.length / LANE_BYTES);
+    if (model === undefined) return false;
     const { bits, keys } = blocks[blocks.length - 1];
     bits.subarray(0, carriedBytes(keys.length / LANE_BYTES)).forEach((byte, at) => {
       model.states[at] += byte;
@@ -200,114 +191,4 @@ function readModel(reader: ByteReader, { exponentBits }: FloatLayout): StepModel
   if (!probabilities.every((p) => p > 0 && p < MARK_TOTAL))
     reader.fail('record-steps', 'a probability is out of range', start);
   return { low, levels, probabilities, states: new Uint16Array(STEP_STATES) };
-}
-
-/** In how many lanes of each context one was marked, as far as they were counted. */
-interface Chances {
-  readonly lanes: Float64Array;
-  readonly marked: Float64Array;
-}
-
-function chances(): Chances {
-  return { lanes: new Float64Array(MARK_CONTEXTS), marked: new Float64Array(MARK_CONTEXTS) };
-}
-
-/** In 1/128; the least where no lane was seen, as those that fill a group are never marked. */
-function probability(lanes: number, marked: number): number {
-  const rounded = Math.round((MARK_TOTAL * (2 * marked + 1)) / (2 * lanes + 2));
-  return lanes === 0 && marked === 0 ? 1 : Math.min(MARK_TOTAL - 1, Math.max(1, rounded));
-}
-
-function contextOf(exponent: number, low: number): number {
-  return Math.min(MARK_CONTEXTS - 1, Math.max(0, exponent - low));
-}
-
-/**
- * Returns the model of a chunk: `counts` are of levels, by exponent, of one lane in STEP_COUNT_STRIDE of those that differ,
- * `sample` of lanes that do or do not.
- */
-function modelOf(
-  sample: ChangeCounts,
-  counts: Uint32Array,
-  { exponentBits }: FloatLayout,
-  lanes: number,
-): StepModel {
-  const exponents: number[] = [];
-  const atLeast = new Float64Array(STEP_COUNTS + 1);
-  for (let exponent = 0; exponent < EXPONENTS; exponent++) {
-    const row = exponent * STEP_COUNTS;
-    if (counts[row] === 0) continue;
-    exponents.push(exponent);
-    let above = 0;
-    for (let level = STEP_LEVELS_MAX; level > 0; level--) {
-      above += counts[row + level];
-      atLeast[level] += above;
-    }
-  }
-  const top = exponents.at(-1) ?? 0;
-  const low = Math.min(markLowMax(exponentBits), Math.max(0, top - MARK_CONTEXTS + 2));
-  let levels = 1;
-  while (levels < STEP_LEVELS_MAX && atLeast[levels] > atLeast[1] * FULL_SHARE) levels++;
-  const tables = Array.from({ length: Math.min(levels, STEP_TABLES_MAX) }, chances);
-  addMarks(tables[0], sample, counts, low, lanes);
-  addLevels(tables, exponents, counts, low, levels);
-  const probabilities = new Uint8Array(MARK_CONTEXTS * tables.length);
-  tables.forEach((table, index) => {
-    for (let context = 0; context < MARK_CONTEXTS; context++) {
-      probabilities[index * MARK_CONTEXTS + context] = probability(
-        table.lanes[context],
-        table.marked[context],
-      );
-    }
-  });
-  return {
-    low,
-    levels,
-    probabilities,
-    states: new Uint16Array(STEP_STATES).fill(MARK_STATE_MIN),
-  };
-}
-
-/** Adds the first level. Of lanes that seldom differ all that do are counted, and only how many there are is sampled. */
-function addMarks(
-  { lanes, marked }: Chances,
-  sample: ChangeCounts,
-  counts: Uint32Array,
-  low: number,
-  chunkLanes: number,
-): void {
-  const scale = chunkLanes / sumOf(sample.lanes);
-  for (let exponent = 0; exponent < EXPONENTS; exponent++) {
-    if (sample.lanes[exponent] === 0 && counts[exponent * STEP_COUNTS] === 0) continue;
-    const context = contextOf(exponent, low);
-    const isDense = sample.changed[exponent] * DENSE_FACTOR > sample.lanes[exponent];
-    lanes[context] += sample.lanes[exponent] * scale;
-    marked[context] += isDense
-      ? sample.changed[exponent] * scale
-      : counts[exponent * STEP_COUNTS] * STEP_COUNT_STRIDE;
-  }
-}
-
-/** Adds all other levels. */
-function addLevels(
-  tables: readonly Chances[],
-  exponents: readonly number[],
-  counts: Uint32Array,
-  low: number,
-  levels: number,
-): void {
-  for (const exponent of exponents) {
-    const row = exponent * STEP_COUNTS;
-    let above = 0;
-    for (let level = STEP_LEVELS_MAX; level > 0; level--) {
-      const here = above + counts[row + level];
-      if (here > 0 && level < levels) {
-        const { lanes, marked } = tables[tableOfLevel(level)];
-        const context = contextOf(exponent, lowOfLevel(low, level));
-        lanes[context] += here;
-        marked[context] += above;
-      }
-      above = here;
-    }
-  }
 }
