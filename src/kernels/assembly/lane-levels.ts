@@ -1,11 +1,9 @@
 // Blocks of lanes in levels, with the passes of ./lane-steps.ts; the formulas are in ../reference-steps.ts. `work` holds, for
 // each level, its keys, its marks and its lanes, and 128 bytes for the passes.
 
-import { scatterMarked16 } from './lane-marks';
+import { GATHER, SCATTER, scatterMarked16 } from './lane-marks';
 import { decodePass, encodePass, gathered, gatheredEnd } from './lane-steps';
 
-const GATHER: usize = 256 * 24;
-const SCATTER: usize = GATHER + 256 * 16;
 // From this level on sizes have bits that it does not tell.
 const RESTS_FROM: u32 = 4;
 const PASS_WORK: usize = 512;

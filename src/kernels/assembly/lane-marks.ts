@@ -7,11 +7,11 @@ const STATE_MIN: u16 = 256;
 const CONTEXT_MAX: i16 = 15;
 
 // Shuffles for each mask of 8 lanes: their lower bytes, to the right end of 8; bytes to them; they together; back again.
-const PRESS: usize = 0;
-const REFILL: usize = 256 * 8;
-const GATHER: usize = REFILL + 256 * 16;
-const SCATTER: usize = GATHER + 256 * 16;
-const CONSTANTS: usize = SCATTER + 256 * 16;
+export const PRESS: usize = 0;
+export const REFILL: usize = 256 * 8;
+export const GATHER: usize = REFILL + 256 * 16;
+export const SCATTER: usize = GATHER + 256 * 16;
+export const CONSTANTS: usize = SCATTER + 256 * 16;
 
 export function buildMarkTables(tables: usize): void {
   memory.fill(tables, 0x80, SCATTER + 256 * 16);
@@ -41,7 +41,7 @@ function contexts(base: usize, shift: i32, low: v128): v128 {
 }
 
 // floor(a / f) or 1 less, with a table of floor(2^16 / f).
-function highProduct(a: v128, b: v128): v128 {
+export function highProduct(a: v128, b: v128): v128 {
   return i16x8.narrow_i32x4_u(
     i32x4.shr_u(i32x4.extmul_low_i16x8_u(a, b), 16),
     i32x4.shr_u(i32x4.extmul_high_i16x8_u(a, b), 16),
@@ -59,7 +59,7 @@ function coded(state: v128, f: v128, start: v128, reciprocal: v128): v128 {
 }
 
 // The bytes of 16 reciprocals, of `probabilities` and then of what is left of 128: lower ones, upper ones.
-function placeReciprocals(probabilities: usize, to: usize): void {
+export function placeReciprocals(probabilities: usize, to: usize): void {
   for (let context: usize = 0; context < 16; context++) {
     const p = <u32>load<u8>(probabilities + context);
     const marked = min<u32>(65536 / p, 65535);

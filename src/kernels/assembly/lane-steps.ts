@@ -3,13 +3,9 @@
 //
 // T is u8 where exponents have 8 bits, u16 where they have 5: shifts by constants are several times faster.
 
-const STATES: usize = 64;
+import { CONSTANTS, GATHER, highProduct, PRESS, placeReciprocals, REFILL } from './lane-marks';
 
-// Shuffles for each mask of 8 lanes, as ./lane-marks.ts builds them.
-const PRESS: usize = 0;
-const REFILL: usize = 256 * 8;
-const GATHER: usize = REFILL + 256 * 16;
-const CONSTANTS: usize = GATHER + 2 * 256 * 16;
+const STATES: usize = 64;
 
 // The contexts of 16 lanes, a byte each.
 function contexts<T>(keys: usize, low: v128, last: v128): v128 {
@@ -101,27 +97,6 @@ function decodePassOf<T>(
   gatheredEnd = out;
   if (padded != whole && load<u32>(marks + (whole >> 3)) >> <u32>(lanes & 31) != 0) return 0;
   return at;
-}
-
-// The bytes of 16 reciprocals, of `probabilities` and then of what is left of 128: lower ones, upper ones.
-function placeReciprocals(probabilities: usize, to: usize): void {
-  for (let context: usize = 0; context < 16; context++) {
-    const p = <u32>load<u8>(probabilities + context);
-    const marked = min<u32>(65536 / p, 65535);
-    const other = min<u32>(65536 / (128 - p), 65535);
-    store<u8>(to + context, <u8>marked);
-    store<u8>(to + context, <u8>(marked >> 8), 16);
-    store<u8>(to + context, <u8>other, 32);
-    store<u8>(to + context, <u8>(other >> 8), 48);
-  }
-}
-
-// floor(a / f) or 1 less, with a table of floor(2^16 / f).
-function highProduct(a: v128, b: v128): v128 {
-  return i16x8.narrow_i32x4_u(
-    i32x4.shr_u(i32x4.extmul_low_i16x8_u(a, b), 16),
-    i32x4.shr_u(i32x4.extmul_high_i16x8_u(a, b), 16),
-  );
 }
 
 // A state that is not free has written its lower byte.
