@@ -67,7 +67,7 @@ const EFFORTS: Record<Level, StreamEffort> = {
     entropyShareMax: 1 - 1 / 64,
     huffmanLossMax: 1 / 32,
     sparseShareMax: 1 + 1 / 32,
-    prefixShareMax: 1 + 1 / 48,
+    prefixShareMax: 1 + 1 / 96,
     classGainMin: 1 / 30,
   },
   max: {
