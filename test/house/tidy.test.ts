@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import {
@@ -28,6 +29,33 @@ const ENTRIES = [
 
 const sources = readSources();
 const typescript = sources.filter((file) => !isAssembly(file));
+
+/** The agreed top level, beside configurations and what starts with a dot. */
+const TOP_LEVEL = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'bench',
+  'fixtures',
+  'package-lock.json',
+  'package.json',
+  'src',
+  'test',
+];
+const CONFIGURATION = /^(\..+|tsconfig(\.\w+)?\.json|biome\.json|vitest(\.\w+)?\.config\.ts)$/;
+
+const root = new URL('../..', import.meta.url);
+const tracked = spawnSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' });
+
+// Seen to fail with the logs of a profiler at the top. A tree that git does not know may hold anything.
+test.skipIf(tracked.status !== 0)('nothing else is at the top level of the repository', () => {
+  const names = tracked.stdout
+    .trim()
+    .split('\n')
+    .map((path) => path.split('/')[0]);
+  const top = [...new Set(names)];
+  expect(top.filter((name) => !TOP_LEVEL.includes(name) && !CONFIGURATION.test(name))).toEqual([]);
+});
 
 describe('sizes', () => {
   test(`a file has at most ${FILE_LINES_MAX} lines`, () => {
