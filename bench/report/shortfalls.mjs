@@ -53,10 +53,6 @@ const SHORTFALLS = [
     'a head in full is decoded through its chain, four or five encodings of each chunk, and early chunks are tried on late ones, by a quick encoding, in vain; only bytes written count here',
   ],
   [
-    /^gc-million-memory/,
-    'how much garbage V8 lets come together before it collects: 191 to 226 MB from run to run, with the same code',
-  ],
-  [
     /^tensor/,
     'manifest and index of 10,000 chunks take 9 ms of processor time, three levels of 4 MiB on one thread as long (16 MiB are worth handing over), and about 30 file calls are made',
   ],

@@ -99,6 +99,11 @@ export class ByteReader {
     return this.bytes.subarray(start, start + count);
   }
 
+  /** A reader of the same bytes, from the same place on. */
+  copy(): ByteReader {
+    return new ByteReader(this.bytes, this.object, this.offset, this.end, this.origin);
+  }
+
   /** A reader of the next `count` bytes, which are passed over here; errors name places in the same object. */
   inner(count: number): ByteReader {
     const start = this.take(count);

@@ -1,8 +1,9 @@
 /** Reads and writes manifests with their sections, sharing the sections that an earlier manifest already holds. */
 import { corrupt } from '../errors.js';
 import {
-  type ChunkEntry,
+  type ChunkTable,
   type Content,
+  checkIdPage,
   checksumBytes,
   decodeContent,
   decodeLayout,
@@ -12,6 +13,7 @@ import {
   encodeIdPages,
   encodeLayout,
   encodeManifest,
+  entriesOf,
   equalBytes,
   type FileLayout,
   type Layout,
@@ -86,15 +88,16 @@ export async function loadManifest(context: MetadataSource, name: string): Promi
   return { name, manifest, bodyOffset, layout, content };
 }
 
-/** Reads a manifest and all its chunk ids, and nothing else. */
+/** Reads a manifest and all its chunk ids, 16 bytes each, and nothing else. */
 export async function loadIdPages(
   context: MetadataSource,
   name: string,
 ): Promise<{ manifest: Manifest; idPages: Uint8Array[] }> {
   const opened = await readManifestHead(context, name);
   const { manifest } = opened;
-  const pages = manifest.idPages.map((page) => readSection(context, name, opened, page));
-  return { manifest, idPages: await Promise.all(pages) };
+  const idPages = await Promise.all(manifest.idPages.map((page) => readSection(context, name, opened, page)));
+  for (const page of idPages) checkIdPage(page, objectKey('manifests', name));
+  return { manifest, idPages };
 }
 
 async function readSection(
@@ -117,7 +120,7 @@ async function readSection(
 export async function readIndexSource(
   { storage, hasher }: MetadataSource,
   source: string,
-): Promise<Iterable<ChunkEntry>> {
+): Promise<Iterable<ChunkTable>> {
   const { key, range } = placeOfSource(source, 'a manifest');
   const bytes = await storage.get(key, range);
   if (bytes === undefined) throw corrupt('missing-object', 'is not in the store', key);
@@ -128,7 +131,7 @@ export async function readIndexSource(
 export async function loadIndex(source: MetadataSource, segments: readonly string[]): Promise<ChunkIndex> {
   const read = await Promise.all(segments.map((name) => readIndexSource(source, name)));
   const index = new ChunkIndex();
-  for (const [at, entries] of read.entries()) index.add(segments[at], entries);
+  for (const [at, tables] of read.entries()) index.add(segments[at], entriesOf(tables));
   return index;
 }
 

@@ -43,52 +43,96 @@ export function writeChunkTable(writer: ByteWriter, entries: readonly ChunkEntry
   }
 }
 
-/** Yields the entries of a table one after the other; every number is bounded, heights and references are checked for sense. */
-export function* readChunkTable(reader: ByteReader, pack: string): Generator<ChunkEntry> {
-  const count = reader.varint();
-  if (count * (CHUNK_ID_BYTES + 9) > reader.remaining)
-    reader.fail('bad-count', 'a chunk table has too many entries');
-  const ids = reader.view8(count * CHUNK_ID_BYTES);
-  const { offsets, lengths } = readPlaces(reader, count);
-  const rawLengths = new Uint32Array(count);
-  for (let at = 0; at < count; at++) {
-    const rawLength = reader.varint();
-    if (rawLength > CHUNK_BYTES_MAX) reader.fail('bad-length', 'a chunk is larger than any chunk may be');
-    rawLengths[at] = rawLength;
+/**
+ * A table as it stands in its bytes, checked: every number is bounded, heights and references make sense. Entries are made
+ * when they are asked for, one after the other: there may be millions, and a walk over the columns makes none.
+ */
+export class ChunkTable implements Iterable<ChunkEntry> {
+  readonly pack: string;
+  readonly count: number;
+  /** Of all entries, 16 bytes each. */
+  readonly ids: Uint8Array;
+  readonly heights: Uint8Array;
+  /** Of each entry in one byte the number of chunks that decoding reads, then their ids. */
+  readonly references: Uint8Array;
+  /** Where the last record ends in the pack, in bytes. */
+  readonly recordsEnd: number;
+  private readonly gaps: ByteReader;
+  private readonly lengths: ByteReader;
+  private readonly rawLengths: ByteReader;
+  private readonly checksums: ByteReader;
+
+  /** Reads the table of a pack. */
+  constructor(reader: ByteReader, pack: string) {
+    const count = reader.varint();
+    if (count * (CHUNK_ID_BYTES + 9) > reader.remaining)
+      reader.fail('bad-count', 'a chunk table has too many entries');
+    this.pack = pack;
+    this.count = count;
+    this.ids = reader.view8(count * CHUNK_ID_BYTES);
+    this.gaps = reader.copy();
+    const gaps = sumOf(reader, count);
+    this.lengths = reader.copy();
+    this.recordsEnd = gaps + sumOf(reader, count);
+    if (!Number.isSafeInteger(this.recordsEnd)) reader.fail('bad-offset', 'a chunk lies beyond any pack');
+    this.rawLengths = reader.copy();
+    for (let at = 0; at < count; at++)
+      if (reader.varint() > CHUNK_BYTES_MAX)
+        reader.fail('bad-length', 'a chunk is larger than any chunk may be');
+    this.heights = reader.view8(count);
+    this.checksums = reader.copy();
+    reader.view8(4 * count);
+    const { offset } = reader;
+    for (const height of this.heights) passReferences(reader, height);
+    this.references = reader.bytes.subarray(offset, reader.offset);
   }
-  const heights = reader.view8(count);
-  if (heights.some((height) => height > HEIGHT_MAX))
-    reader.fail('bad-height', 'a chunk is higher than any chunk may be');
-  const checksums = new Uint32Array(count);
-  for (let at = 0; at < count; at++) checksums[at] = reader.u32();
-  for (let at = 0; at < count; at++) {
-    const number = reader.u8();
-    if (number > REFERENCES_MAX || number > 0 !== heights[at] > 0)
-      reader.fail('bad-references', 'the number of references does not fit the height');
-    const references: ChunkId[] = [];
-    while (references.length < number) references.push(readChunkId(reader));
-    const id = toHex(ids, at * CHUNK_ID_BYTES, (at + 1) * CHUNK_ID_BYTES) as ChunkId;
-    const [offset, length, rawLength] = [offsets[at], lengths[at], rawLengths[at]];
-    const [height, checksum] = [heights[at], checksums[at]];
-    yield { id, pack, offset, length, rawLength, height, references, checksum };
+
+  /** Where the first record begins in the pack, in bytes. */
+  get recordsStart(): number {
+    return this.count === 0 ? this.recordsEnd : this.gaps.copy().varint();
+  }
+
+  *[Symbol.iterator](): Generator<ChunkEntry> {
+    const { pack, ids, heights, references } = this;
+    const [gaps, lengths] = [this.gaps.copy(), this.lengths.copy()];
+    const [rawLengths, checksums] = [this.rawLengths.copy(), this.checksums.copy()];
+    for (let row = 0, end = 0, read = 0; row < this.count; row++) {
+      const reads: ChunkId[] = [];
+      for (let left = references[read++]; left > 0; left--, read += CHUNK_ID_BYTES)
+        reads.push(chunkIdAt(references, read));
+      const offset = end + gaps.varint();
+      const length = lengths.varint();
+      end = offset + length;
+      const id = chunkIdAt(ids, row * CHUNK_ID_BYTES);
+      const [rawLength, height, checksum] = [rawLengths.varint(), heights[row], checksums.u32()];
+      yield { id, pack, offset, length, rawLength, height, references: reads, checksum };
+    }
   }
 }
 
-function readPlaces(reader: ByteReader, count: number): { offsets: Float64Array; lengths: Float64Array } {
-  const [offsets, lengths] = [new Float64Array(count), new Float64Array(count)];
-  for (let at = 0; at < count; at++) offsets[at] = reader.varint();
-  for (let at = 0, end = 0; at < count; at++) {
-    lengths[at] = reader.varint();
-    offsets[at] += end;
-    end = offsets[at] + lengths[at];
-    if (!Number.isSafeInteger(end)) reader.fail('bad-offset', 'a chunk lies beyond any pack');
-  }
-  return { offsets, lengths };
+/** Yields the entries of tables one after the other. */
+export function* entriesOf(tables: Iterable<ChunkTable>): Generator<ChunkEntry> {
+  for (const table of tables) yield* table;
 }
 
-/** Reads one 16-byte id. */
-export function readChunkId(reader: ByteReader): ChunkId {
-  return toHex(reader.view8(CHUNK_ID_BYTES)) as ChunkId;
+/** Passes over a column of numbers. */
+function sumOf(reader: ByteReader, count: number): number {
+  let sum = 0;
+  for (let at = 0; at < count; at++) sum += reader.varint();
+  return sum;
+}
+
+function passReferences(reader: ByteReader, height: number): void {
+  if (height > HEIGHT_MAX) reader.fail('bad-height', 'a chunk is higher than any chunk may be');
+  const number = reader.u8();
+  if (number > REFERENCES_MAX || number > 0 !== height > 0)
+    reader.fail('bad-references', 'the number of references does not fit the height');
+  if (number > 0) reader.view8(number * CHUNK_ID_BYTES);
+}
+
+/** Returns the id in 16 bytes of `bytes`. */
+export function chunkIdAt(bytes: Uint8Array, offset: number): ChunkId {
+  return toHex(bytes, offset, offset + CHUNK_ID_BYTES) as ChunkId;
 }
 
 /** Returns the 16 bytes of an id. */

@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt } from '../errors.js';
 import type { ChunkId } from '../hash/index.js';
 import { dtypeInfo } from '../tensor/index.js';
-import { idBytes, readChunkId } from './chunk-table.js';
+import { chunkIdAt, idBytes } from './chunk-table.js';
 import type { Layout, StreamLayout } from './layout-format.js';
 import { BYTE_CHUNK_BYTES, CHUNK_BYTES_MAX, CHUNK_ID_BYTES, IDS_PER_PAGE } from './limits.js';
 import { readText, writeText } from './text.js';
@@ -104,7 +104,7 @@ export function decodeContent(
   const directories = readDirectories(reader);
   const settings = readSettingsList(reader);
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the facts have bytes after their end');
-  const ids = [...decodeIdPages(idPages, object)];
+  const ids = idPages.flatMap((page) => decodeIdPage(page, object));
   let next = 0;
   const streams = layout.streams.map((stream, index) => {
     const own = lengths[index];
@@ -170,11 +170,15 @@ function readDirectories(reader: ByteReader): string[] {
   return Array.from({ length: count }, () => readText(reader));
 }
 
-/** Yields the chunk ids of a manifest's pages, one after the other. */
-export function* decodeIdPages(pages: readonly Uint8Array[], object: string): Generator<ChunkId> {
-  for (const page of pages) {
-    const reader = new ByteReader(page, object);
-    if (page.length % CHUNK_ID_BYTES !== 0) reader.fail('bad-length', 'a page of chunk ids is cut off');
-    while (reader.remaining > 0) yield readChunkId(reader);
-  }
+function decodeIdPage(page: Uint8Array, object: string): ChunkId[] {
+  checkIdPage(page, object);
+  return Array.from({ length: page.length / CHUNK_ID_BYTES }, (_, at) =>
+    chunkIdAt(page, at * CHUNK_ID_BYTES),
+  );
+}
+
+/** Checks that a page of a manifest holds whole ids, of 16 bytes each. */
+export function checkIdPage(page: Uint8Array, object: string): void {
+  if (page.length % CHUNK_ID_BYTES !== 0)
+    throw corrupt('bad-length', 'a page of chunk ids is cut off', object);
 }

@@ -4,7 +4,7 @@
  */
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
-import type { ChunkEntry } from './chunk-table.js';
+import type { ChunkTable } from './chunk-table.js';
 import { isObjectName, objectKey } from './object-names.js';
 import { decodePackFooter } from './pack-format.js';
 import { decodeSegment } from './segment-format.js';
@@ -43,13 +43,13 @@ export function sourceKey(source: string): string {
   return placeOfSource(source, 'a manifest').key;
 }
 
-/** Checks the bytes of a source and decodes its entries, one after the other. */
-export function* decodeSource(hasher: Hasher, source: string, bytes: Uint8Array): Generator<ChunkEntry> {
+/** Checks the bytes of a source and reads its tables, one after the other. */
+export function* decodeSource(hasher: Hasher, source: string, bytes: Uint8Array): Generator<ChunkTable> {
   const { key, range } = placeOfSource(source, 'a manifest');
   if (range === undefined) return yield* decodeSegment(hasher, bytes, key);
   const pack = key.slice(key.indexOf('/') + 1);
   try {
-    yield* decodePackFooter(hasher, bytes, range.offset, pack, key);
+    yield decodePackFooter(hasher, bytes, range.offset, pack, key);
   } catch (cause) {
     if (!(cause instanceof ThetalogError)) throw cause;
     const { kind, code, message } = cause;

@@ -1,11 +1,11 @@
 export { type CatalogueEntry, type CataloguePage, decodePage, encodePage } from './catalogue-format.js';
-export { type ChunkEntry, idBytes } from './chunk-table.js';
+export { type ChunkEntry, type ChunkTable, entriesOf, idBytes } from './chunk-table.js';
 export {
   type Content,
+  checkIdPage,
   chunkBytes,
   chunkLengths,
   decodeContent,
-  decodeIdPages,
   encodeFacts,
   encodeIdPages,
   type FileContent,

@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import { corrupt, ThetalogError } from '../errors.js';
 import type { Hasher } from '../hash/index.js';
-import { type ChunkEntry, readChunkTable, writeChunkTable } from './chunk-table.js';
+import { type ChunkEntry, ChunkTable, writeChunkTable } from './chunk-table.js';
 import { ENVELOPE_HEADER_BYTES, envelopeLength, MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
 import { FORMAT_VERSION } from './limits.js';
 
@@ -69,23 +69,22 @@ export function decodePackTrailer(
   return { offset, length };
 }
 
-/** Checks a pack's footer and decodes its entries, one after the other; all records must lie before it. */
-export function* decodePackFooter(
+/** Checks a pack's footer and reads its table; all records must lie before it. */
+export function decodePackFooter(
   hasher: Hasher,
   footer: Uint8Array,
   recordsEnd: number,
   pack: string,
   object: string,
-): Generator<ChunkEntry> {
+): ChunkTable {
   const payload = openEnvelope(hasher, MAGIC.packFooter, footer, object);
   const reader = new ByteReader(payload, object);
-  for (const entry of readChunkTable(reader, pack)) {
-    if (entry.offset < PACK_HEADER_BYTES || entry.offset + entry.length > recordsEnd) {
-      throw corrupt('bad-offset', 'the footer names a record outside the pack', object, entry.offset);
-    }
-    yield entry;
-  }
+  const table = new ChunkTable(reader, pack);
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'the footer has bytes after its end');
+  const isInside = table.recordsStart >= PACK_HEADER_BYTES && table.recordsEnd <= recordsEnd;
+  if (table.count > 0 && !isInside)
+    throw corrupt('bad-offset', 'the footer names a record outside the pack', object);
+  return table;
 }
 
 /** Bytes at the start of a pack that say where its records start. */

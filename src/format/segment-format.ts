@@ -1,7 +1,7 @@
 /** Index segments: the chunk tables of several packs in one object (FORMAT.md, "Index segment"). */
 import { ByteReader, ByteWriter } from '../bytes/index.js';
 import type { Hasher } from '../hash/index.js';
-import { type ChunkEntry, readChunkTable, writeChunkTable } from './chunk-table.js';
+import { type ChunkEntry, ChunkTable, writeChunkTable } from './chunk-table.js';
 import { MAGIC, openEnvelope, sealEnvelope } from './envelope.js';
 import { isObjectName } from './object-names.js';
 import { readText, writeText } from './text.js';
@@ -26,15 +26,15 @@ export function encodeSegment(hasher: Hasher, entries: readonly ChunkEntry[]): U
   return sealEnvelope(hasher, MAGIC.segment, writer.written());
 }
 
-/** Checks a segment and decodes its entries, one after the other: there may be millions. */
-export function* decodeSegment(hasher: Hasher, bytes: Uint8Array, object: string): Generator<ChunkEntry> {
+/** Checks a segment and reads its tables, one after the other. */
+export function* decodeSegment(hasher: Hasher, bytes: Uint8Array, object: string): Generator<ChunkTable> {
   const reader = new ByteReader(openEnvelope(hasher, MAGIC.segment, bytes, object), object);
   const packs = reader.varint();
   if (packs > reader.remaining) reader.fail('bad-count', 'names too many packs');
   for (let index = 0; index < packs; index++) {
     const pack = readText(reader);
     if (!isObjectName(pack)) reader.fail('bad-name', 'names an impossible pack');
-    yield* readChunkTable(reader, pack);
+    yield new ChunkTable(reader, pack);
   }
   if (reader.remaining > 0) reader.fail('trailing-bytes', 'has bytes after its end');
 }

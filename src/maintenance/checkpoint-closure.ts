@@ -14,6 +14,7 @@ import {
   decodeLayout,
   decodeManifest,
   decodeSource,
+  entriesOf,
   isObjectName,
   limits,
   type Manifest,
@@ -168,7 +169,8 @@ export class ClosureCheck {
   private async readSegment(name: string): Promise<ChunkEntry[]> {
     const { key, range } = placeOfSource(name, 'a manifest');
     try {
-      return [...decodeSource(this.context.hasher, name, await this.inventory.read(key, range))];
+      const bytes = await this.inventory.read(key, range);
+      return [...entriesOf(decodeSource(this.context.hasher, name, bytes))];
     } catch (error) {
       if (range === undefined) throw error;
       throw await withRemedy(this.context, this.inventory, key.slice('packs/'.length), asDamage(error));

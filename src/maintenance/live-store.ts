@@ -14,7 +14,8 @@ import { throwIfAborted } from '../errors.js';
 import {
   type CatalogueEntry,
   type ChunkEntry,
-  decodeIdPages,
+  encodeIdPages,
+  entriesOf,
   type Manifest,
   objectKey,
   type Root,
@@ -71,7 +72,7 @@ export class LiveStore {
     for (const { entry } of checkpoints) {
       throwIfAborted(signal);
       const name = entry.manifest;
-      const { manifest, ids } = await this.chunkIds(entry);
+      const { manifest, idPages } = await this.idPages(entry);
       for (const holder of [name, ...sectionHolders(manifest)]) keys.add(objectKey('manifests', holder));
       for (const segment of manifest.segments) {
         keys.add(sourceKey(segment));
@@ -80,26 +81,23 @@ export class LiveStore {
         table.add(segment, await readIndexSource(this.context, segment));
       }
       const key = objectKey('manifests', name);
-      table.addPacks(packs, ids, manifest.segments, key);
+      table.addPacks(packs, idPages, manifest.segments, key);
     }
     for (const pack of packs) keys.add(objectKey('packs', pack));
     return keys;
   }
 
   /** Which chunks are left of a checkpoint only its layout tells; without that, reading all ids is quicker. */
-  private async chunkIds(entry: CatalogueEntry): Promise<{ manifest: Manifest; ids: Iterable<ChunkId> }> {
-    if (entry.droppedGroups.length > 0) {
-      const { manifest, content } = await loadCheckpoint(this.context, entry);
-      return { manifest, ids: content.streams.flatMap((stream) => stream.ids) };
-    }
-    const { manifest, idPages } = await loadIdPages(this.context, entry.manifest);
-    return { manifest, ids: decodeIdPages(idPages, objectKey('manifests', entry.manifest)) };
+  private async idPages(entry: CatalogueEntry): Promise<{ manifest: Manifest; idPages: Uint8Array[] }> {
+    if (entry.droppedGroups.length === 0) return loadIdPages(this.context, entry.manifest);
+    const { manifest, content } = await loadCheckpoint(this.context, entry);
+    return { manifest, idPages: encodeIdPages(content) };
   }
 
   private segment(name: string): Promise<ChunkEntry[]> {
     const present = this.segments.get(name);
     if (present !== undefined) return present;
-    const reading = readIndexSource(this.context, name).then((entries) => [...entries]);
+    const reading = readIndexSource(this.context, name).then((tables) => [...entriesOf(tables)]);
     this.segments.set(name, reading);
     return reading;
   }

@@ -9,7 +9,7 @@ import {
   sectionHolders,
   WriterLease,
 } from '../checkpoints/index.js';
-import { type CatalogueEntry, type ChunkEntry, objectKey, sourceKey } from '../format/index.js';
+import { type CatalogueEntry, type ChunkEntry, entriesOf, objectKey, sourceKey } from '../format/index.js';
 import { ChunkIndex, ObjectWriter } from '../packs/index.js';
 import { publishManifests } from './compact-commit.js';
 import { maxHeight } from './live-encodings.js';
@@ -75,7 +75,7 @@ async function adopt(
     index.add(source, entries);
   }
   if (isWhole()) return undefined;
-  for (const source of segments) index.add(source, await readIndexSource(context, source));
+  for (const source of segments) index.add(source, entriesOf(await readIndexSource(context, source)));
   if (!isWhole()) return undefined;
   const closure = reachable(ids, (id) => index.get(id));
   const order = [...new Set([...loaded.manifest.segments, ...segments])];

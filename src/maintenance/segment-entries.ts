@@ -1,13 +1,13 @@
 /** What segments say of chunks, also where some of them are damaged. */
 import { readIndexSource, type StoreContext } from '../checkpoints/index.js';
-import type { ChunkEntry } from '../format/index.js';
+import { type ChunkEntry, entriesOf } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
 import { asDamage } from './damage-log.js';
 
 /** Reads what resolves a manifest's chunks; undefined if it is damaged. */
 export async function readSegment(context: StoreContext, source: string): Promise<ChunkEntry[] | undefined> {
   try {
-    return [...(await readIndexSource(context, source))];
+    return [...entriesOf(await readIndexSource(context, source))];
   } catch (error) {
     asDamage(error);
     return undefined;

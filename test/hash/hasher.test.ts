@@ -21,7 +21,7 @@ describe.each(['wasm', 'typescript'] as const)('hasher over %s kernels', (implem
   });
 
   it('sums up bytes by XXH64, at once and piece by piece', async () => {
-    for (const length of [0, 1, 31, 32, 33, 1000]) {
+    for (const length of [0, 1, 31, 32, 33, 1000, 262_144, 600_001]) {
       const bytes = randomBytes(length, length + 1);
       const expected = await xxhash64(bytes);
       expect(hasher.checksum(shifted(bytes, 3))).toBe(BigInt(`0x${expected}`));

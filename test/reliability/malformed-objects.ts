@@ -31,6 +31,7 @@ import {
   encodeRoot,
   encodeSegment,
   encodeStoreConfig,
+  entriesOf,
   type Manifest,
   openSection,
   PACK_TRAILER_BYTES,
@@ -205,7 +206,7 @@ export const OBJECT_PARSERS: readonly ObjectParser[] = [
   parser({
     part: 'index segment',
     make: (dice) => malformedTableObject(dice.pick(SEGMENTS), MAGIC.segment, dice),
-    read: (bytes) => encodeSegment(hasher, [...decodeSegment(hasher, bytes, OBJECT)]),
+    read: (bytes) => encodeSegment(hasher, [...entriesOf(decodeSegment(hasher, bytes, OBJECT))]),
   }),
   parser({ part: 'pack', make: malformedPack, read: readPack }),
   parser({
