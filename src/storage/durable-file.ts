@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, lstat, open, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { isThetalogError, ThetalogError } from '../errors.js';
+import { createDirectly } from './direct-file.js';
 import { freeBytes } from './disk-space.js';
 import { diskFullError, errnoOf, fileError, linkError } from './file-errors.js';
 import { TEMPORARY_PREFIX } from './storage-key.js';
@@ -14,6 +15,11 @@ export const READ_BYTES_MAX = 2 ** 31 - 4096;
 
 /** Objects from this size on are not begun where they cannot fit: a pack that cannot is told before it fills the disk. */
 const ROOM_ASKED_BYTES = 2 ** 20;
+
+/** Objects from this size on, packs, are written past the page cache by default: of smaller ones it costs little, and they are read soon. */
+export const DIRECT_BYTES_MIN = 4 * 2 ** 20;
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** How often a file is written again because somebody removed its directory or its temporary name. */
 const ATTEMPTS_MAX = 3;
@@ -27,8 +33,9 @@ export async function createDurably(
   directory: StoreDirectory,
   key: string,
   parts: readonly Uint8Array[],
+  directBytesMin = DIRECT_BYTES_MIN,
 ): Promise<boolean> {
-  const created = await publish(directory, key, parts);
+  const created = await publish(directory, key, parts, directBytesMin);
   try {
     await directory.syncFor(key);
   } catch (error) {
@@ -46,10 +53,11 @@ export async function publish(
   directory: StoreDirectory,
   key: string,
   parts: readonly Uint8Array[],
+  directBytesMin = DIRECT_BYTES_MIN,
 ): Promise<boolean> {
   await directory.makeFor(key);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const outcome = await tryPublish(directory, key, parts);
+    const outcome = await tryPublish(directory, key, parts, directBytesMin);
     if (outcome !== 'vanished') return outcome === 'created';
     await directory.remakeFor(key);
   }
@@ -68,6 +76,7 @@ async function tryPublish(
   directory: StoreDirectory,
   key: string,
   parts: readonly Uint8Array[],
+  directBytesMin: number,
 ): Promise<'created' | 'exists' | 'vanished'> {
   const size = parts.reduce((sum, part) => sum + part.byteLength, 0);
   if (size >= ROOM_ASKED_BYTES) await assertRoom(directory.path, key, size);
@@ -75,7 +84,7 @@ async function tryPublish(
   const temporaryPath = directory.pathOf(temporaryKey);
   await directory.makeFor(temporaryKey);
   try {
-    await writeDurably(temporaryPath, key, parts);
+    await writeDurably(temporaryPath, key, { parts, size, isDirect: size >= directBytesMin });
     return (await linkOnce(temporaryPath, directory.pathOf(key), key)) ? 'created' : 'exists';
   } catch (error) {
     if (isThetalogError(error) && error.code === 'disk-full')
@@ -94,12 +103,18 @@ async function assertRoom(path: string, key: string, size: number): Promise<void
 }
 
 /** Writes a new file and syncs it; the caller removes it after an error and never uses it again. */
-async function writeDurably(path: string, key: string, parts: readonly Uint8Array[]): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+async function writeDurably(
+  path: string,
+  key: string,
+  { parts, size, isDirect }: { parts: readonly Uint8Array[]; size: number; isDirect: boolean },
+): Promise<void> {
   let file: FileHandle | undefined;
   try {
-    file = await open(path, flags, 0o666);
-    const size = await writeParts(file, parts);
+    if (isDirect) file = await createDirectly(path, NEW_FILE, parts);
+    if (file === undefined) {
+      file = await open(path, NEW_FILE, 0o666);
+      await writeParts(file, parts);
+    }
     const stored = (await file.stat()).size;
     if (stored !== size) throw new Error(`${size} bytes were written but the file has ${stored}`);
     await file.sync();
@@ -113,17 +128,14 @@ async function writeDurably(path: string, key: string, parts: readonly Uint8Arra
   }
 }
 
-/** Returns the bytes written: all of them, as short writes are continued. */
-async function writeParts(file: FileHandle, parts: readonly Uint8Array[]): Promise<number> {
+/** Short writes are continued. */
+async function writeParts(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   let pending = parts.filter((part) => part.byteLength > 0);
-  let total = 0;
   while (pending.length > 0) {
     const { bytesWritten } = await file.writev(pending);
     if (bytesWritten === 0) throw new Error('a write made no progress');
-    total += bytesWritten;
     pending = without(pending, bytesWritten);
   }
-  return total;
 }
 
 /** The parts after their first `written` bytes. */

@@ -9,7 +9,14 @@ import { type FileHandle, lstat, mkdir, readdir, realpath, stat, unlink } from '
 import { dirname, resolve } from 'node:path';
 import { ThetalogError } from '../errors.js';
 import { DiskSpace } from './disk-space.js';
-import { closeRead, createDurably, openForReading, READ_BYTES_MAX, readBytes } from './durable-file.js';
+import {
+  closeRead,
+  createDurably,
+  DIRECT_BYTES_MIN,
+  openForReading,
+  READ_BYTES_MAX,
+  readBytes,
+} from './durable-file.js';
 import { errnoOf, fileError, noHardLinksError, notAnObjectError } from './file-errors.js';
 import { GenerationFiles } from './generations.js';
 import { OpenFiles } from './open-files.js';
@@ -28,6 +35,8 @@ type Range = { offset: number; length: number };
 export interface FileStorageOptions {
   /** How many files stay open between reads; 0 for none. Default 32. */
   openFilesMax?: number;
+  /** Objects of this many bytes or more are written past the page cache, where the system does that. Default 4 MiB. */
+  directBytesMin?: number;
 }
 
 export class FileStorage implements Storage {
@@ -36,6 +45,7 @@ export class FileStorage implements Storage {
   private readonly directory: StoreDirectory;
   private readonly generations: GenerationFiles;
   private readonly openFiles: OpenFiles;
+  private readonly directBytesMin: number;
 
   /** Use `openFileStorage` or `createFileStorage`, which check the directory. */
   constructor(path: string, options: FileStorageOptions = {}) {
@@ -44,6 +54,7 @@ export class FileStorage implements Storage {
     this.directory = new StoreDirectory(path);
     this.generations = new GenerationFiles(this.directory);
     this.openFiles = new OpenFiles(options.openFilesMax ?? 32);
+    this.directBytesMin = options.directBytesMin ?? DIRECT_BYTES_MIN;
   }
 
   async get(key: string, range?: Range, memory?: Uint8Array): Promise<Uint8Array | undefined> {
@@ -59,7 +70,7 @@ export class FileStorage implements Storage {
 
   async putIfAbsent(key: string, parts: readonly Uint8Array[]): Promise<boolean> {
     checkWritableKey(key);
-    return createDurably(this.directory, key, parts);
+    return createDurably(this.directory, key, parts, this.directBytesMin);
   }
 
   async getVersioned(key: string): Promise<Versioned | undefined> {

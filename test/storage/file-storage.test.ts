@@ -7,3 +7,8 @@ const directories = new TemporaryDirectories();
 afterAll(() => directories.removeAll());
 
 storageContract('file', async () => createFileStorage(await directories.make()), { modelRuns: 15 });
+storageContract(
+  'file, all objects past the page cache',
+  async () => createFileStorage(await directories.make(), { directBytesMin: 0 }),
+  { modelRuns: 15 },
+);
