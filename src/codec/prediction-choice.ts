@@ -36,7 +36,7 @@ export function fittingPredictions(
 ): ChosenPrediction[] {
   const each = predictions.flatMap((prediction) => {
     const alone = new Choice(room, samples, dtype);
-    alone.try(prediction, prediction.rule);
+    alone.tryOwn(prediction);
     return alone.cheapest ?? [];
   });
   const fitted = new Choice(room, samples, dtype);
@@ -55,12 +55,17 @@ export function cheapestPrediction(
   const isBase = ({ rule }: Prediction) => rule.kind === 'base';
   for (const prediction of predictions) {
     if (isBase(prediction)) continue;
-    choice.try(prediction, prediction.rule);
+    choice.tryOwn(prediction);
     if (choice.leaves(HOLDS_SHARE)) return choice.cheapest;
   }
   for (const prediction of predictions) if (isBase(prediction)) choice.try(prediction, prediction.rule);
   if (!choice.leaves(FITS_SHARE)) choice.tryFitted(predictions);
   return choice.cheapest;
+}
+
+/** Returns whether a rule that settings may be fitted for does not even know its step: these are tried at once. */
+function isGuess(rule: Rule): boolean {
+  return (rule.kind === 'adam-weights' || rule.kind === 'lazy-adam-weights') && !Number.isFinite(rule.step);
 }
 
 class Choice {
@@ -80,6 +85,12 @@ class Choice {
     return this.cheapest !== undefined && this.cheapest.bits <= this.samples.raw.length * 8 * share;
   }
 
+  /** Tries a prediction with its own settings, or, where these are guesses, with those that the chunk shows. */
+  tryOwn(prediction: Prediction): void {
+    const rule = isGuess(prediction.rule) ? fittedRule(this.samples.raw, prediction) : prediction.rule;
+    if (rule !== undefined) this.try(prediction, rule);
+  }
+
   /** Tries the inputs of a prediction with a rule, its own or one with other settings. */
   try(prediction: Prediction, rule: Rule): void {
     const { room, samples, dtype } = this;
@@ -97,6 +108,7 @@ class Choice {
     const seen = new Set<string>();
     for (const prediction of predictions) {
       const { rule, inputs } = prediction;
+      if (isGuess(rule)) continue;
       const kind = `${rule.kind} ${inputs.length}`;
       if (seen.has(kind)) continue;
       seen.add(kind);

@@ -2,6 +2,7 @@
  * Settings of a step that no checkpoint has on record, found from the lanes themselves by least squares: the learning rate
  * a scheduler has moved on from, the decay of an average. Only the encoder does this; a record holds what was found.
  */
+import { fittedUnknownStep } from './adam-fitting.js';
 import type { AdamWeightsRule, Prediction, Rule } from './prediction.js';
 
 /** Lanes that are looked at, spread over the chunk: the error of a fit falls with their number. */
@@ -62,13 +63,15 @@ function fitStep(
     const d = directionOf(lane);
     const w = before[lane];
     const x = w - after[lane];
-    if (!Number.isFinite(d * x * w)) continue;
-    dd += d * d;
-    dw += d * w;
-    ww += w * w;
-    dx += d * x;
-    wx += w * x;
-    xx += x * x;
+    // Roundings are as large as what is rounded.
+    const q = 1 / (w * w + x * x);
+    if (!Number.isFinite(q * d * d)) continue;
+    dd += q * d * d;
+    dw += q * d * w;
+    ww += q * w * w;
+    dx += q * d * x;
+    wx += q * w * x;
+    xx += q * x * x;
   }
   const [pp, px] = [dd + 2 * decay * dw + decay * decay * ww, dx + decay * wx];
   if (pp === 0 || xx === 0) return undefined;
@@ -88,8 +91,10 @@ function holds(fit: Fit | undefined): fit is Fit {
 function fittedAdam(
   rule: AdamWeightsRule,
   after: Float32Array,
-  [before, first, second, first0]: readonly Float32Array[],
+  inputs: readonly Float32Array[],
 ): Rule | undefined {
+  if (!Number.isFinite(rule.step)) return fittedUnknownStep(rule, after, inputs, FIT_ERROR_MAX ** 2);
+  const [before, first, second, first0] = inputs;
   const bias1 = 1 - rule.beta1 ** rule.step;
   const root = Math.sqrt(1 - rule.beta2 ** rule.step);
   const isLeftAlone = (lane: number) => first0 !== undefined && first0[lane] === first[lane];

@@ -76,12 +76,14 @@ export function shortened(values: Float32Array, dtype: 'bf16' | 'f16'): Float32A
   return new Float32Array(wide.buffer);
 }
 
-/** AdamW of torch 2 on a processor with fused multiply-add; the gradients are bf16 values. */
-export function adamStep(length: number, seed: number) {
-  const { lr, beta1, beta2, eps, weightDecay, step } = ADAM_WEIGHTS;
-  const [w0, m0, root0] = [0, 1, 2].map((index) => spread(length, seed + index));
+/** Adam or AdamW of torch 2 on a processor with fused multiply-add; the gradients are bf16 values, of this size if not their own. */
+export function adamStep(length: number, seed: number, rule = ADAM_WEIGHTS, size = 1) {
+  const { lr, beta1, beta2, eps, weightDecay, decoupled, step } = rule;
+  const w0 = spread(length, seed);
+  const [m0, root0, g0] = [1, 2, 3].map((index) => spread(length, seed + index).map((value) => value * size));
   const v0 = root0.map((value) => value * value);
-  const g = shortened(spread(length, seed + 3), 'bf16');
+  const short = shortened(g0, 'bf16');
+  const g = decoupled ? short : short.map((value, lane) => f(f(weightDecay) * w0[lane]) + value);
   const m = m0.map((before, lane) => f(f(1 - beta1) * f(g[lane] - before) + before));
   const rest2 = f(1 - beta2);
   const v = v0.map((before, lane) => f(f(rest2 * g[lane]) * g[lane] + f(before * f(beta2))));
@@ -89,13 +91,13 @@ export function adamStep(length: number, seed: number) {
   const root = f(Math.sqrt(1 - beta2 ** step));
   const w = w0.map((before, lane) => {
     const denominator = f(f(f(Math.sqrt(v[lane])) / root) + f(eps));
-    return f(f(before * f(1 - lr * weightDecay)) + f(f(scale * m[lane]) / denominator));
+    return f(f(before * f(1 - (decoupled ? lr * weightDecay : 0))) + f(f(scale * m[lane]) / denominator));
   });
   const [bm, bm0, bv, bv0, bw, bw0] = [m, m0, v, v0, w, w0].map(bytesOf);
   const predictions: Record<'m' | 'v' | 'w', Prediction> = {
     m: { rule: gradientMoment(beta1, 1 - beta1), inputs: [bm0] },
     v: { rule: { kind: 'adam-second-moment', beta1, beta2 }, inputs: [bv0, bm, bm0] },
-    w: { rule: ADAM_WEIGHTS, inputs: [bw0, bm, bv] },
+    w: { rule, inputs: [bw0, bm, bv] },
   };
   return { w: bw, m: bm, v: bv, predictions };
 }

@@ -38,7 +38,7 @@ function learningRate(base: number): number {
   return (1e-3 * (1 + Math.cos((Math.PI * base) / SCHEDULE_STEPS))) / 2;
 }
 
-function weightsRule(base: number, lr = learningRate(base)): Rule & { kind: 'adam-weights' } {
+function weightsRule(base: number, lr: number): Rule & { kind: 'adam-weights' } {
   const step = base + 1;
   return { kind: 'adam-weights', lr, ...BETAS, eps: 1e-8, weightDecay: 0.1, decoupled: true, step };
 }
@@ -61,7 +61,11 @@ function encodedBits(raw: Uint8Array | undefined, predictions: Prediction[], kin
   return record.length * 8;
 }
 
-async function measure(trace: string, base: number, lr?: number): Promise<Measured> {
+async function measure(
+  trace: string,
+  base: number,
+  rules: readonly Rule[] = [learningRate(base + 1), learningRate(base)].map((lr) => weightsRule(base, lr)),
+): Promise<Measured> {
   const [before, after] = await Promise.all(
     [base, base + 1].map((step) => streamsOf(`${trace}/step-${step}.pth`)),
   );
@@ -80,7 +84,6 @@ async function measure(trace: string, base: number, lr?: number): Promise<Measur
     const secondMoment = { kind: 'adam-second-moment', ...BETAS } as const;
     bits.m += encodedBits(m, [from(m0), { rule: firstMoment, inputs: [m0] }], kinds);
     bits.v += encodedBits(v, [from(v0), { rule: secondMoment, inputs: [v0, m, m0] }], kinds);
-    const rules = [weightsRule(base, learningRate(base + 1)), weightsRule(base, lr)];
     const guesses = rules.map((rule) => ({ rule, inputs: [w0, m, v] }));
     bits.w += encodedBits(w, [from(w0), ...guesses], kinds);
   }
@@ -105,8 +108,25 @@ describe.skipIf(!hasTraces)('update rules on the AdamW traces', () => {
   });
 
   it('finds the learning rate that was used from the weights', async () => {
-    const { w, kinds } = await measure('gpt', 700, 0.5);
-    expect(w).toBeLessThan(0.6);
+    const rules = [learningRate(701), 0.5].map((lr) => weightsRule(700, lr));
+    const { w, kinds } = await measure('gpt', 700, rules);
+    console.info(`rate unknown: w ${w.toFixed(4)} bits`);
+    expect(w).toBeLessThan(0.02);
     expect(kinds).toContain('adam-weights');
   });
+
+  it.each([
+    ['gpt', 700, 0.04],
+    ['gpt', 100, 0.05],
+    ['gpt-torch1.13', 700, 0.04],
+    ['gpt-bf16grad', 700, 0.04],
+  ])(
+    '%s %i + 1: finds all that a file of tensors does not say, at most %d bits for w',
+    async (trace, base, most) => {
+      const guess = { ...weightsRule(base, 1e-3), weightDecay: 0, step: Number.POSITIVE_INFINITY };
+      const { w } = await measure(trace, base, [guess]);
+      console.info(`${trace} ${base}, nothing known: w ${w.toFixed(4)} bits`);
+      expect(w).toBeLessThan(most);
+    },
+  );
 });
