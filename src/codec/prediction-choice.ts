@@ -20,6 +20,9 @@ const HOLDS_SHARE = 1 / 64;
 /** A rule that leaves more may have other settings than the checkpoint says. */
 const FITS_SHARE = 1 / 16;
 
+/** A rule must leave this much less than a base: it reads more, and takes longer to decode. */
+const RULE_WEIGHT = 1 + 1 / 64;
+
 export interface ChosenPrediction {
   readonly prediction: Prediction;
   readonly predictor: Predictor;
@@ -68,6 +71,10 @@ function isGuess(rule: Rule): boolean {
   return (rule.kind === 'adam-weights' || rule.kind === 'lazy-adam-weights') && !Number.isFinite(rule.step);
 }
 
+function costOf({ prediction, bits }: ChosenPrediction): number {
+  return prediction.rule.kind === 'base' ? bits : bits * RULE_WEIGHT;
+}
+
 class Choice {
   cheapest: ChosenPrediction | undefined;
   private readonly room: PredictorRoom;
@@ -99,8 +106,8 @@ class Choice {
     if (best === undefined) return;
     const { predictor, isTaken } = best;
     const bits = isTaken ? best.bits : samples.bits(predictor);
-    if (this.cheapest === undefined || bits < this.cheapest.bits)
-      this.cheapest = { prediction, predictor, bits };
+    const chosen = { prediction, predictor, bits };
+    if (this.cheapest === undefined || costOf(chosen) < costOf(this.cheapest)) this.cheapest = chosen;
   }
 
   /** Tries each kind of rule with the settings that the chunk itself shows. */
