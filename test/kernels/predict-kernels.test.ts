@@ -75,6 +75,22 @@ function predicted(formula: Formula, order: number, lanes: number, seed: number,
   expect(sameBytes(outputs[0], outputs[1]), `${formula} ${order}`).toBe(true);
 }
 
+/** Positive lanes below `2 ** exponent`. */
+function magnitudes(lanes: number, exponent: number, seed: number): Uint8Array {
+  const next = randomNumbers(seed);
+  const values = Float32Array.from({ length: lanes }, () => (next() / 2 ** 32) * 2 ** exponent);
+  return new Uint8Array(values.buffer);
+}
+
+function agree(formula: Formula, order: number, constants: readonly number[], inputs: Uint8Array[]): void {
+  const outputs = [wasm, twin].map((kernels) => {
+    const output = new Uint8Array(inputs[0].length);
+    kernels.predict(formula, order, Float32Array.from(constants), inputs, output);
+    return output;
+  });
+  expect(sameBytes(outputs[0], outputs[1]), `${formula} ${order} ${constants}`).toBe(true);
+}
+
 /** The bits of a float32 lane. */
 function bitsOf(value: number): number {
   return new Uint32Array(Float32Array.of(value).buffer)[0];
@@ -106,6 +122,28 @@ describe('predictions', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it.each([0, 2])('agree where new squares weigh little, however large they are: order %i', (order) => {
+    const lanes = 4096;
+    for (let exponent = -44; exponent < 4; exponent += 4) {
+      const moments = [1, 2].map((seed) => magnitudes(lanes, -5, seed));
+      const before = magnitudes(lanes, exponent, 3);
+      // Rows without a gradient, then rows with one.
+      for (const input of [before, ...moments]) input.fill(0, 0, exponent % 8 === 0 ? 8192 : 64);
+      agree('adam-second-moment', order, [0.9, 0.1, 0.999, 0.001], [before, ...moments]);
+      agree('adam-second-moment', order, [0.9, 0.1, 0.997, 1 / 256], [before, ...moments]);
+    }
+  });
+
+  it.each([0, 1, 33])('agree on quotients by divisors of any size: order %i', (order) => {
+    const lanes = 1024;
+    for (const divisor of [2 ** -149, 2 ** -20, 1 / 3, 0.7, 1, 2 ** 50, 2 ** 50 + 2 ** 27, 2 ** 60, 3e38]) {
+      for (const exponent of [-149, -130, -60, -10, 0, 100]) {
+        const inputs = [-4, -7, exponent].map((size, index) => magnitudes(lanes, size, index + 1));
+        agree('adam-weights', order, [0.999, -1e-3, 0.9, divisor, 0], inputs);
+      }
+    }
   });
 
   it('makes one NaN of all', () => {

@@ -58,11 +58,10 @@ export {
   predictFadedMoment,
   predictFirstMoment,
   predictScaledMoment,
-  predictSecondMoment,
-  predictStepSquare,
   recoverGradient,
   recoverScaled,
 } from './predict-moments';
+export { predictSecondMoment, predictStepSquare } from './predict-squares';
 export {
   predictAdamWeights,
   predictLazyAdamWeights,

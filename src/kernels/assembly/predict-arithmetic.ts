@@ -26,6 +26,12 @@ export class Lanes {
     return f64x2.promote_low_f32x4(v128.load64_zero(at));
   }
 
+  // The two lanes after them.
+  @inline
+  static wideNext(at: usize): v128 {
+    return f64x2.promote_low_f32x4(v128.load64_zero(at, 8));
+  }
+
   @inline
   static narrow(low: v128, high: v128): v128 {
     return v128.shuffle<u32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
@@ -37,12 +43,18 @@ export class Lanes {
     return v128.bitselect(i32x4.splat(0x7fc00000), x, f32x4.ne(x, x));
   }
 
+  // Asked once for eight lanes, since what computes has no NaN as a rule.
+  @inline
+  static hasNaN(a: v128, b: v128): bool {
+    return v128.any_true(v128.or(f32x4.ne(a, a), f32x4.ne(b, b)));
+  }
+
   // The gradient that led from m0 to m, given beta1 and 1 / (1 - beta1), in double precision, rounded at the end.
   @inline
   static gradient(m: usize, m0: usize, beta: v128, inverse: v128, fromProducts: bool): v128 {
     return Lanes.narrow(
       Lanes.wideGradient(Lanes.wide(m), Lanes.wide(m0), beta, inverse, fromProducts),
-      Lanes.wideGradient(Lanes.wide(m + 8), Lanes.wide(m0 + 8), beta, inverse, fromProducts),
+      Lanes.wideGradient(Lanes.wideNext(m), Lanes.wideNext(m0), beta, inverse, fromProducts),
     );
   }
 
@@ -51,6 +63,16 @@ export class Lanes {
     return fromProducts
       ? f64x2.mul(f64x2.sub(m, f64x2.mul(beta, m0)), inverse)
       : f64x2.add(m0, f64x2.mul(f64x2.sub(m, m0), inverse));
+  }
+
+  // An average before and after something new, which has the weight `rest`.
+  @inline
+  static mixed(m0: v128, g: v128, beta: v128, rest: v128, order: i32): v128 {
+    if (order == 0) return Lanes.fused(rest, f32x4.sub(g, m0), m0);
+    if (order == 1) return f32x4.add(m0, f32x4.mul(rest, f32x4.sub(g, m0)));
+    if (order == 2) return Lanes.fused(rest, g, f32x4.mul(m0, beta));
+    if (order == 3) return f32x4.add(f32x4.mul(m0, beta), f32x4.mul(rest, g));
+    return Lanes.fused(m0, beta, f32x4.mul(rest, g));
   }
 
   // Rounds a canonical float to nearest even at bit `drop` of its pattern: 16 leaves the 8 significant bits of bf16.

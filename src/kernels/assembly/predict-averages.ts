@@ -2,7 +2,6 @@
 // fields of `order` and the constants, which lie one after another at `k`, are those of FORMAT.md, "Rules".
 
 import { constant, Lanes } from './predict-arithmetic';
-import { mixed } from './predict-moments';
 
 export function predictAverage(
   before: usize,
@@ -15,7 +14,7 @@ export function predictAverage(
   const kept = constant(k, 0);
   const rest = constant(k, 1);
   for (let i: usize = 0; i < lanes << 2; i += 16) {
-    const a = mixed(v128.load(before + i), v128.load(x + i), kept, rest, order);
+    const a = Lanes.mixed(v128.load(before + i), v128.load(x + i), kept, rest, order);
     v128.store(output + i, Lanes.canonical(a));
   }
 }

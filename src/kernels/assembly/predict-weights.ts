@@ -1,7 +1,10 @@
-// What update rules of optimizers say of weights, four lanes a step; the caller pads every window to whole steps. The
+// What update rules of optimizers say of weights, four or eight lanes a step; the caller pads every window to whole steps. The
 // fields of `order` and the constants, which lie one after another at `k`, are those of FORMAT.md, "Rules".
 
 import { constant, Lanes } from './predict-arithmetic';
+
+// Up to this divisor, quotients of square roots are normal numbers.
+const DIVISOR_MAX: f32 = 1125899906842624;
 
 // The orders that torch has are loops of their own.
 export function predictAdamWeights(
@@ -13,10 +16,12 @@ export function predictAdamWeights(
   order: i32,
   k: usize,
 ): void {
-  if (order == 0) AdamWeights.predict(w0, m, v, 0, output, lanes, 0, k, false);
-  else if (order == 1) AdamWeights.predict(w0, m, v, 0, output, lanes, 1, k, false);
-  else if (order == 33) AdamWeights.predict(w0, m, v, 0, output, lanes, 33, k, false);
-  else AdamWeights.predict(w0, m, v, 0, output, lanes, order, k, false);
+  if (lanes == 0) return;
+  const hasInverse = abs(load<f32>(k + 12)) <= DIVISOR_MAX;
+  if (order == 0 && hasInverse) AdamWeights.predict(w0, m, v, output, lanes, 0, k, true);
+  else if (order == 1 && hasInverse) AdamWeights.predict(w0, m, v, output, lanes, 1, k, true);
+  else if (order == 33 && hasInverse) AdamWeights.predict(w0, m, v, output, lanes, 33, k, true);
+  else AdamWeights.predict(w0, m, v, output, lanes, order, k, false);
 }
 
 // The weights stay where the first moment stayed: the row had no gradient.
@@ -30,7 +35,18 @@ export function predictLazyAdamWeights(
   order: i32,
   k: usize,
 ): void {
-  AdamWeights.predict(w0, m, v, m0, output, lanes, order, k, true);
+  const decay = constant(k, 0);
+  const scale = constant(k, 1);
+  const bias1 = constant(k, 2);
+  const bias2 = constant(k, 3);
+  const eps = constant(k, 4);
+  for (let i: usize = 0; i < lanes << 2; i += 16) {
+    const before = v128.load(w0 + i);
+    const first = v128.load(m + i);
+    const d = Step.denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
+    const w = Lanes.canonical(AdamWeights.next(before, first, d, decay, scale, bias1, order));
+    v128.store(output + i, v128.bitselect(before, w, i32x4.eq(first, v128.load(m0 + i))));
+  }
 }
 
 class AdamWeights {
@@ -39,35 +55,50 @@ class AdamWeights {
     w0: usize,
     m: usize,
     v: usize,
-    m0: usize,
     output: usize,
     lanes: usize,
     order: i32,
     k: usize,
-    isLazy: bool,
+    hasInverse: bool,
   ): void {
     const decay = constant(k, 0);
     const scale = constant(k, 1);
     const bias1 = constant(k, 2);
     const bias2 = constant(k, 3);
     const eps = constant(k, 4);
-    for (let i: usize = 0; i < lanes << 2; i += 16) {
-      const before = v128.load(w0 + i);
-      const first = v128.load(m + i);
-      const d = Step.denominator(v128.load(v + i), bias2, eps, (order >> 2) & 3);
-      let w = AdamWeights.next(before, first, d, decay, scale, bias1, order);
-      if (isLazy) w = v128.bitselect(before, w, i32x4.eq(first, v128.load(m0 + i)));
-      v128.store(output + i, w);
-    }
+    const inverse = f64x2.splat(1.0 / <f64>load<f32>(k + 12));
+    const end = lanes << 2;
+    let i: usize = 0;
+    do {
+      const d = AdamWeights.divisor(v + i, bias2, inverse, eps, order, hasInverse);
+      const e = AdamWeights.divisor(v + i + 16, bias2, inverse, eps, order, hasInverse);
+      let a = AdamWeights.next(v128.load(w0 + i), v128.load(m + i), d, decay, scale, bias1, order);
+      let b = AdamWeights.next(v128.load(w0 + i, 16), v128.load(m + i, 16), e, decay, scale, bias1, order);
+      if (Lanes.hasNaN(a, b)) {
+        a = Lanes.canonical(a);
+        b = Lanes.canonical(b);
+      }
+      v128.store(output + i, a);
+      v128.store(output + i, b, 16);
+      i += 32;
+    } while (i < end);
   }
 
+  @inline
+  static divisor(v: usize, bias2: v128, inverse: v128, eps: v128, order: i32, hasInverse: bool): v128 {
+    return hasInverse
+      ? f32x4.add(Step.quotient(f32x4.sqrt(v128.load(v)), inverse), eps)
+      : Step.denominator(v128.load(v), bias2, eps, (order >> 2) & 3);
+  }
+
+  // A NaN may have any bits.
   @inline
   static next(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1: v128, order: i32): v128 {
     const kind = (order >> 4) & 7;
     const decayKind = order & 3;
     if (order < 128) {
       const p = Step.decayed(w, decay, decayKind);
-      return Lanes.canonical(Step.updated(p, w, m, d, decay, scale, bias1, kind));
+      return Step.updated(p, w, m, d, decay, scale, bias1, kind);
     }
     return laterDecayed(w, m, d, decay, scale, bias1, order);
   }
@@ -87,7 +118,7 @@ function laterDecayed(w: v128, m: v128, d: v128, decay: v128, scale: v128, bias1
     isJoint ? f32x4.splat(1) : bias1,
     kind,
   );
-  return Lanes.canonical(Step.decayed(u, decay, decayKind));
+  return Step.decayed(u, decay, decayKind);
 }
 
 class Step {
@@ -105,6 +136,13 @@ class Step {
     if (kind == 1) return f32x4.add(f32x4.mul(f32x4.sqrt(v), q), e);
     if (kind == 2) return f32x4.add(f32x4.sqrt(f32x4.div(v, q)), e);
     return Lanes.fused(f32x4.sqrt(v), q, e);
+  }
+
+  // x / q, given 1 / q in double precision. A quotient of singles that is a normal number is farther from where roundings
+  // to single precision meet than the two roundings here move it: by 2^-49 of its value, against 2^-52.
+  @inline
+  static quotient(x: v128, inverse: v128): v128 {
+    return Lanes.narrow(f64x2.mul(Lanes.wideLow(x), inverse), f64x2.mul(Lanes.wideHigh(x), inverse));
   }
 
   @inline
