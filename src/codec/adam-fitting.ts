@@ -15,11 +15,8 @@ const DETERMINANT_MIN = 1e-10;
 /** Lanes that a rate is the median of. */
 const USUAL_LANES_MAX = 1024;
 
-/** A decay is believed if it is so many standard errors from none. */
-const DECAY_ERRORS_MIN = 5;
-
-/** A known step explains the lanes as well as settings fitted freely, but for chance, if it leaves at most this many lanes' error more. */
-const LANES_WORSE_MAX = 30;
+/** What is so many standard errors apart is not the same but for chance: a decay and none, an epsilon and the one that a step gives. */
+const ERRORS_APART = 5;
 
 /** Where both moments are 0 no weight moves, and epsilon must not be 0; lanes that show none have it as small as this. */
 const EPS_MIN = 1e-20;
@@ -43,9 +40,11 @@ interface Step {
 }
 
 interface Fit extends Step {
-  /** Weighted squares of what the step does not explain. */
+  /** Weighted squares of what the step does not explain, on average. */
   readonly error: number;
-  readonly isDecaySure: boolean;
+  /** Squares of standard errors; Infinity for what does not show or was not fitted. */
+  readonly epsVariance: number;
+  readonly decayVariance: number;
 }
 
 /**
@@ -106,7 +105,7 @@ function lanesOf(after: Float32Array, [before, first, second, first0]: readonly 
 /** Fits all three numbers, and without a decay where none shows. */
 function freeFit(lanes: Lanes, from: Step): Fit | undefined {
   const fit = refined(lanes, from, [true, true, true], PASSES);
-  if (fit === undefined || fit.isDecaySure) return fit;
+  if (fit === undefined || fit.lost ** 2 > ERRORS_APART ** 2 * fit.decayVariance) return fit;
   return refined(lanes, { ...fit, lost: 0 }, [true, true, false], PASSES);
 }
 
@@ -115,7 +114,7 @@ type Unknowns = readonly [rate: boolean, eps: boolean, lost: boolean];
 
 function refined(lanes: Lanes, from: Step, unknowns: Unknowns, passes: number): Fit | undefined {
   let step = from;
-  let decayVariance = 0;
+  let variances = [0, 0];
   for (let pass = 0; pass < passes; pass++) {
     const sums = sumsOf(lanes, step);
     const inverse = inverseOf(sums, unknowns) ?? inverseOf(sums, [true, false, unknowns[2]]);
@@ -127,11 +126,13 @@ function refined(lanes: Lanes, from: Step, unknowns: Unknowns, passes: number): 
       eps: Math.max(step.eps + change(1), EPS_MIN),
       lost: step.lost + change(2),
     };
-    decayVariance = inverse[8];
+    variances = [inverse[4], inverse[8]];
   }
   const error = errorOf(lanes, step);
-  const isDecaySure = step.lost ** 2 > (DECAY_ERRORS_MIN ** 2 * decayVariance * error) / lanes.count;
-  return { ...step, error, isDecaySure };
+  const [epsVariance, decayVariance] = variances.map(
+    (variance) => error * (variance || Number.POSITIVE_INFINITY),
+  );
+  return { ...step, error, epsVariance, decayVariance };
 }
 
 interface Sums {
@@ -192,13 +193,12 @@ function errorOf({ count, moved, before, first, root, weight }: Lanes, { rate, e
     const off = moved[lane] - (rate * first[lane]) / (root[lane] + eps) - lost * before[lane];
     error += weight[lane] * off * off;
   }
-  return error;
+  return error / count;
 }
 
 /** Returns the rule of the step that leads to the settings, so that roundings are the same; one with epsilon as it is found if none does. */
 function likeliestRule(rule: AdamWeightsRule, lanes: Lanes, free: Fit): AdamWeightsRule {
   const { beta1, beta2 } = rule;
-  const errorMax = free.error * (1 + LANES_WORSE_MAX / lanes.count);
   // Training computes in single precision: with its root and its epsilon the rate is the one that it had, to the last bit.
   const rootAt = (step: number) => Math.fround(Math.sqrt(1 - beta2 ** step));
   const settled = ({ rate, lost }: Fit, eps: number, step: number): AdamWeightsRule => {
@@ -206,9 +206,10 @@ function likeliestRule(rule: AdamWeightsRule, lanes: Lanes, free: Fit): AdamWeig
     return { ...rule, lr, eps, step, weightDecay: lost / lr, decoupled: lost !== 0 };
   };
   for (const { eps, step } of likelySteps(rule, free.eps)) {
-    const from = { ...free, eps: Math.fround(eps) * rootAt(step) };
-    const fit = refined(lanes, from, [true, false, free.lost !== 0], 1);
-    if (fit !== undefined && fit.error <= errorMax) return settled(fit, eps, step);
+    const small = Math.fround(eps) * rootAt(step);
+    if (!((small - free.eps) ** 2 <= ERRORS_APART ** 2 * free.epsVariance)) continue;
+    const fit = refined(lanes, { ...free, eps: small }, [true, false, free.lost !== 0], 1);
+    if (fit !== undefined) return settled(fit, eps, step);
   }
   return settled(free, free.eps, Number.POSITIVE_INFINITY);
 }
