@@ -107,7 +107,7 @@ describe('where direct writes are refused, files are written the usual way', () 
   });
 
   test.each([0, 1000, 4097])('by writing %i bytes only', async (bytesWritten) => {
-    vi.spyOn(handles, 'write').mockResolvedValueOnce({ bytesWritten, buffer: new Uint8Array(0) });
+    vi.spyOn(handles, 'write').mockResolvedValueOnce({ bytesWritten, buffer: '' });
     await expectStored(5 * MIB);
     expect(wasDirect()).toEqual([true, false]);
   });
@@ -147,7 +147,7 @@ describe('a failed put names the reason and leaves nothing', () => {
 
   test('a last write that claims more than it wrote', async () => {
     const write = vi.spyOn(handles, 'write');
-    write.mockResolvedValue({ bytesWritten: 4 * MIB, buffer: new Uint8Array(0) });
+    write.mockResolvedValue({ bytesWritten: 4 * MIB, buffer: '' });
     await expect(storage.putIfAbsent('packs/a', partsOf(8 * MIB))).rejects.toMatchObject({
       code: 'storage-failed',
     });
