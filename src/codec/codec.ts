@@ -24,9 +24,9 @@ export interface EncodedChunk {
 
 export interface Codec {
   /**
-   * Encodes the bytes of a chunk by the cheapest of the predictions, or by none where none saves 2 %. Predictions that do
-   * not fit `dtype` or the length of `raw` are passed over; the base of `bytes` may have any length. The record is never
-   * more than one byte longer than `raw` and depends on nothing but the arguments. It is put at the start of `target`, if
+   * Encodes the bytes of a chunk by the cheapest of the predictions, or by none where none saves 1 %; at level `fast` a rule must
+   * leave 1.6 % less than a base. Predictions that do not fit `dtype` or the length of `raw` are passed over; the base of
+   * `bytes` may have any length. The record is never more than one byte longer than `raw` and depends on nothing but the arguments. It is put at the start of `target`, if
    * one is given that is long enough.
    */
   encode(

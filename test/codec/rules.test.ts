@@ -271,3 +271,22 @@ describe('records of rules', () => {
     expect(failure(Uint8Array.of(4, 14, 4, 0), 8, [input, input, input])?.code).toBe('record-rule');
   });
 });
+
+describe('a rule that reads more than the base', () => {
+  it.each([
+    { share: 1, kind: 'base' },
+    { share: 10, kind: 'maximum' },
+  ])('that predicts $share % of the lanes more: $kind is chosen', ({ share, kind }) => {
+    const lanes = 40_000;
+    const before = spread(lanes, 1).map((lane) => 1 + Math.abs(lane) / 2);
+    const steps = spread(lanes, 2);
+    const isKnown = (lane: number) => lane % 100 < share;
+    const raw = before.map((lane, at) => lane * (1 + Math.abs(steps[at]) * 0.01));
+    const other = raw.map((lane, at) => (isKnown(at) ? lane : 0));
+    const predictions: Prediction[] = [
+      { rule: { kind: 'maximum' }, inputs: [bytesOf(before), bytesOf(other)] },
+      { rule: { kind: 'base' }, inputs: [bytesOf(before)] },
+    ];
+    expect(kindOf(bytesOf(raw), 'f32', predictions)).toBe(kind);
+  });
+});
