@@ -4,7 +4,7 @@ import type { ComputePool } from '../compute/index.js';
 import type { StoreConfig } from '../format/index.js';
 import type { Hasher } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
-import type { ChainLimits, SpareMemory, WriterMemory } from '../packs/index.js';
+import type { ChainLimits, PackMemory, SpareMemory } from '../packs/index.js';
 import type { Storage } from '../storage/index.js';
 import type { Catalogue } from './catalogue.js';
 import type { Environment } from './environment.js';
@@ -23,7 +23,7 @@ export interface StoreContext {
   /** Bytes of the latest state of a run that stay in memory. */
   readonly baseMemory: number;
   /** Kept from save to save. */
-  readonly writerMemory: WriterMemory;
+  readonly packMemory: PackMemory;
   /** Shared by all open stores of a thread, kept from one operation to the next. */
   readonly spareMemory: SpareMemory;
   readonly environment: Environment;

@@ -12,7 +12,7 @@ import {
 } from '../format/index.js';
 import { type Hasher, loadHasher } from '../hash/index.js';
 import { type Kernels, loadKernels } from '../kernels/index.js';
-import { CHAIN_LIMITS, chainLimits, SpareMemory, WriterMemory } from '../packs/index.js';
+import { CHAIN_LIMITS, chainLimits, PackMemory, SpareMemory } from '../packs/index.js';
 import { createFileStorage, openFileStorage, type Storage } from '../storage/index.js';
 import { Catalogue } from './catalogue.js';
 import type { StoreContext } from './context.js';
@@ -105,7 +105,7 @@ async function makeContext(
       { kernels, codec, hasher, now: () => environment.now(), kept: new Map() },
       workers,
     ),
-    writerMemory: new WriterMemory(),
+    packMemory: new PackMemory(),
     spareMemory,
     baseMemory: options.baseMemory ?? Number.POSITIVE_INFINITY,
     environment,

@@ -1,10 +1,10 @@
 /** Memory that a restore fills: the caller's, or new. Threads write straight into what is shared with them, and into what they make. */
 import {
   type ComputePool,
+  copyBytes,
   type Lane,
   type RestorePart,
   type RestoreTarget,
-  WORD_BYTES,
 } from '../compute/index.js';
 import type { SpareMemory } from '../packs/index.js';
 
@@ -76,10 +76,10 @@ export class RestoreMemory {
   place(parts: readonly RestorePart[], begun: readonly number[]): PlacedRuns {
     const runs = findRuns(parts).map((run): WrittenRun => ({ ...run, kind: this.kindOf(run) }));
     let bytes = 0;
-    const copiedAt = runs.map(({ kind, target, start, end }) => {
+    const copiedAt = runs.map(({ kind, start, end }) => {
       if (kind !== 'copied') return bytes;
-      const at = placeLike(bytes, (this.made[target]?.byteOffset ?? 0) + start);
-      bytes = at + end - start;
+      const at = bytes;
+      bytes += end - start;
       return at;
     });
     const copied = bytes === 0 ? new Uint8Array(0) : this.spare.take(bytes);
@@ -117,15 +117,13 @@ export class RestoreMemory {
   private take(runs: readonly WrittenRun[], copiedAt: readonly number[], copied: Uint8Array): void {
     for (const [at, { kind, target, start, end }] of runs.entries()) {
       if (kind === 'copied')
-        this.target(target).set(copied.subarray(copiedAt[at], copiedAt[at] + end - start), start);
+        copyBytes(
+          this.target(target).subarray(start, end),
+          copied.subarray(copiedAt[at], copiedAt[at] + end - start),
+        );
     }
     this.spare.give(copied.buffer);
   }
-}
-
-/** Returns the first place from `at` on that is equal to `other` modulo a word: copies of shared memory are slow else. */
-function placeLike(at: number, other: number): number {
-  return at + ((((other - at) % WORD_BYTES) + WORD_BYTES) % WORD_BYTES);
 }
 
 function findRuns(parts: readonly RestorePart[]): Run[] {

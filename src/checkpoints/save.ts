@@ -133,7 +133,7 @@ class Save {
     const [root, parent] = await withFreshRoot(context, (read) => this.begin(read));
     const base = parent?.base;
     const index = base?.index ?? new ChunkIndex();
-    const packs = new PackWriter(context.hasher, objects, context.writerMemory.packs);
+    const packs = new PackWriter(context.hasher, objects, context.packMemory);
     const log = this.request.explain === true ? new ExplanationLog() : undefined;
     const chains = chainLimits(this.request, context.chainLimits);
     const writer = this.makeWriter(index, packs, chains.maxHeight, log);
@@ -210,7 +210,7 @@ class Save {
     maxHeight: number,
     log: ExplanationLog | undefined,
   ): ChunkWriter {
-    const { storage, compute, writerMemory: memory, spareMemory: spare } = this.context;
+    const { storage, compute, spareMemory: spare } = this.context;
     const onDamage = (error: ThetalogError) => this.warn(error);
     const { signal } = this.request;
     const holdBase = holderOfBases(this.plan);
@@ -219,7 +219,6 @@ class Save {
       storage,
       compute,
       packs,
-      memory,
       spare,
       maxHeight,
       onDamage,

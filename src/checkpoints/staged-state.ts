@@ -1,7 +1,9 @@
 /**
  * States in memory while they are saved, cut into chunks. A chunk that has not changed since the state before is not copied:
- * both share it. The latest state stays, so that the next save is encoded against it without reading the store.
+ * both share it. The latest state stays, so that the next save is encoded against it without reading the store. All memory is
+ * shared with the threads that encode it.
  */
+import { copyBytes } from '../compute/index.js';
 import type { ChunkBuffer } from '../packs/index.js';
 import { chunkBytesOf, type SavePlan, type StagedChunks } from './plan.js';
 
@@ -105,7 +107,7 @@ export class StagingMemory {
     const bytes = this.take(length);
     let done = 0;
     for (const part of parts) {
-      bytes.set(part, done);
+      copyBytes(bytes.subarray(done), part);
       done += part.length;
     }
     return { bytes };
@@ -113,7 +115,7 @@ export class StagingMemory {
 
   private take(length: number): Uint8Array {
     const bytes = this.free.get(length)?.pop();
-    if (bytes === undefined) return new Uint8Array(length);
+    if (bytes === undefined) return new Uint8Array(new SharedArrayBuffer(length));
     this.freeBytes -= length;
     return bytes;
   }

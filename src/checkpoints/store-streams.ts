@@ -1,5 +1,5 @@
 /** Stores the streams of a plan: those that predict one another side by side, many groups of chunks at once. */
-import { type FilePart, inOrder } from '../compute/index.js';
+import { copyBytes, type FilePart, inOrder } from '../compute/index.js';
 import { isThetalogError } from '../errors.js';
 import type { StreamContent } from '../format/index.js';
 import type { ChunkId } from '../hash/index.js';
@@ -11,17 +11,11 @@ import type {
   EncodedGroup,
   NewChunk,
   PredictionInput,
+  SpareMemory,
 } from '../packs/index.js';
 import type { ChunkPredictions } from './chunk-predictions.js';
 import type { StoreContext } from './context.js';
-import {
-  type ByteSource,
-  chunkBytesOf,
-  contentChunks,
-  readSource,
-  type SavePlan,
-  type SourcePart,
-} from './plan.js';
+import { chunkBytesOf, contentChunks, readSource, type SavePlan, type SourcePart } from './plan.js';
 
 /** Groups are put together up to so many bytes: handing over smaller ones would cost more than the work. */
 const GROUP_BYTES = 2 ** 20;
@@ -63,7 +57,7 @@ export async function storeStreams(
     const same = await findUnchanged(context, plan, writer, predictions, places);
     if (same !== undefined) return same;
     const lent: Lent[] = [];
-    for (const place of places) lent.push(await lend(plan, place));
+    for (const place of places) lent.push(await lend(context, plan, place));
     const group = planGroup(plan, predictions, places, lent);
     return { places, lent, encoded: await writer.encode(group) };
   };
@@ -193,19 +187,24 @@ interface Lent {
 }
 
 /** Finds the bytes of a chunk in memory, or opens the files that hold them. */
-async function lend(plan: SavePlan, { stream, index, offset, length, bytes }: Place): Promise<Lent> {
-  if (bytes !== undefined) return { raw: { buffer: { bytes } } };
+async function lend(
+  { spareMemory: spare }: StoreContext,
+  plan: SavePlan,
+  { stream, index, offset, length, bytes }: Place,
+): Promise<Lent> {
+  if (bytes !== undefined) return lendShared(spare, copyBytes(spare.take(length), bytes));
   const staged = plan.staged?.chunk(stream, index);
   if (staged !== undefined)
     return { raw: { buffer: staged }, release: () => plan.staged?.done(stream, index) };
   const source = plan.sources[stream];
   const held = length < HELD_BYTES_MIN ? undefined : await holdFiles(source.parts(offset, length));
-  if (held === undefined) return readWhole(source, offset, length);
+  if (held === undefined)
+    return lendShared(spare, await readSource(source, offset, length, spare.take(length)));
   return { raw: { parts: held.parts }, release: held.release };
 }
 
-async function readWhole(source: ByteSource, offset: number, length: number): Promise<Lent> {
-  return { raw: { buffer: { bytes: await readSource(source, offset, length) } } };
+function lendShared(spare: SpareMemory, bytes: Uint8Array): Lent {
+  return { raw: { buffer: { bytes } }, release: () => spare.give(bytes.buffer) };
 }
 
 /** Returns what finds chunks of the base in files, as far as these are still there. */

@@ -14,6 +14,9 @@ import { predictorInputs, readPredictor } from './stored-predictor.js';
 import { TouchedLanes } from './touched-lanes.js';
 import { unsupported } from './unsupported.js';
 
+/** What a record may take beyond its chunk while it is made: the last block is only measured when it is there. */
+export const RECORD_ROOM_BYTES = BLOCK_BYTES_MAX;
+
 const PREDICTOR_OFFSET = 2;
 
 export class PlanesCoder {
@@ -28,7 +31,7 @@ export class PlanesCoder {
     this.lanes = new TouchedLanes(kernels, new MarkedLanes(kernels, this.blocks));
   }
 
-  /** Returns the record of `raw`, predicted or not; at the start of `target`, if one is given and long enough. */
+  /** Returns the record of `raw`, predicted or not; at the start of `target`, if one is given and long enough: made there, if it is in the arena and has the room. */
   encode(
     raw: Uint8Array,
     dtype: DType,
@@ -39,11 +42,12 @@ export class PlanesCoder {
     const { arena } = this.room.kernels;
     const mark = arena.mark();
     try {
-      const room = raw.length + BLOCK_BYTES_MAX;
-      const writer = new ByteWriter(arena.take(room) ?? room);
+      const room = raw.length + RECORD_ROOM_BYTES;
+      const inPlace = target !== undefined && target.length >= room && arena.holds(target);
+      const writer = new ByteWriter((inPlace ? target : arena.take(room)) ?? room);
       this.write(writer, resident(arena, raw), dtype, predictor, effort);
       const written = writer.written();
-      return placeRecord(written, target) ?? written.slice();
+      return inPlace ? written : (placeRecord(written, target) ?? written.slice());
     } finally {
       arena.release(mark);
     }

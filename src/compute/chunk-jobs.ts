@@ -2,12 +2,12 @@
  * Work on chunks as plain data, so that it can be handed to another thread, and the functions that do it. They touch
  * nothing but what is in the job, and memory that is kept for it: what they return depends on nothing else.
  */
-import type { Codec } from '../codec/index.js';
+import { type Codec, RECORD_ROOM_BYTES } from '../codec/index.js';
 import { corrupt, isThetalogError, type ThetalogError } from '../errors.js';
 import type { ChunkEntry } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
-import type { Kernels } from '../kernels/index.js';
-import { copyLike, isShared } from './aligned-copies.js';
+import type { Arena, Kernels } from '../kernels/index.js';
+import { copyBytes } from './copy-bytes.js';
 import { type RawBytes, readParts } from './file-parts.js';
 
 /** What work on chunks takes; every thread has its own. */
@@ -108,7 +108,7 @@ export class DecodedChunks {
     const mark = arena.mark();
     try {
       // Without a target the codec may return a view of the record, which must not be of the arena then.
-      const record = isShared(bytes) ? copyLike(bytes, target && arena) : bytes;
+      const record = isShared(bytes) ? copied(bytes, target && arena) : bytes;
       // First, although the id proves the bytes: damage that decodes to them all the same is what `repair` drops.
       if (Number(hasher.checksum(record) & 0xffffffffn) !== entry.checksum)
         throw corrupt('bad-checksum', `the checksum of chunk ${id} does not match`, object, entry.offset);
@@ -153,8 +153,21 @@ export class DecodedChunks {
 export function placeRaw({ arena }: Kernels, raw: RawBytes, length: number): Uint8Array {
   const place = arena.take(length);
   if ('parts' in raw) return readParts(raw.parts, place ?? new Uint8Array(length));
-  place?.set(raw.bytes);
-  return place ?? raw.bytes;
+  return place === undefined ? raw.bytes : copyBytes(place, raw.bytes);
+}
+
+/** Returns where records of chunks of so many bytes at most can be made in place, if there is room. */
+export function placeForRecords({ arena }: Kernels, length: number): Uint8Array | undefined {
+  return arena.take(length + RECORD_ROOM_BYTES);
+}
+
+/** In the arena, if there is room. */
+function copied(bytes: Uint8Array, arena: Arena | undefined): Uint8Array {
+  return copyBytes(arena?.take(bytes.length) ?? new Uint8Array(bytes.length), bytes);
+}
+
+function isShared({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }
 
 function lengthOf(raw: RawBytes): number {

@@ -10,9 +10,11 @@ import {
   type ChunkTools,
   DecodedChunks,
   type KnownChunk,
+  placeForRecords,
   placeRaw,
   type StoredRecord,
 } from './chunk-jobs.js';
+import { copyBytes } from './copy-bytes.js';
 import type { RawBytes } from './file-parts.js';
 import { type PlainError, toPlainError } from './plain-error.js';
 
@@ -52,7 +54,7 @@ export interface EncodeJob {
   /** Longest chain to make: what reads one as long is passed over. */
   readonly maxHeight: number;
   readonly level: Level;
-  /** Memory that records are put into while it lasts; it comes back with them. */
+  /** Shared memory that records are put into, one after the other: as many bytes as the members have, and one more for each. */
   readonly output: Uint8Array;
   /** Only find out whether all members are equal to their bases: there are no records. */
   readonly probe: boolean;
@@ -65,7 +67,7 @@ export interface EncodedMember {
 }
 
 export interface EncodedRecord {
-  /** In the output of the job where that had room. */
+  /** In the output of the job. */
   readonly record: Uint8Array;
   /** Low 32 bits of the record's XXH64. */
   readonly checksum: number;
@@ -81,25 +83,19 @@ export interface EncodeResult {
   readonly members: readonly EncodedMember[];
   /** What is wrong with inputs that could not be used. */
   readonly damage: readonly PlainError[];
-  /** The buffers in memory that came with the job: of members, then of known chunks. */
-  readonly lent: readonly Uint8Array[];
-  readonly output: Uint8Array;
 }
 
 /** Encodes the members of a job in order. */
 export function encodeChunks(tools: ChunkTools, job: EncodeJob): EncodeResult {
-  const lent = [...job.members.map(({ raw }) => raw), ...job.known].flatMap((raw) =>
-    'bytes' in raw ? [raw.bytes] : [],
-  );
   const raws = job.members.map(({ raw, length }) => placeRaw(tools.kernels, raw, length));
   const ids = job.members.map(({ id }, index) => id ?? tools.hasher.chunkId(raws[index]));
   const isNew = (index: number) => ids[index] !== job.members[index].base?.id;
   if (job.probe && ids.some((_, index) => isNew(index))) {
-    return { members: ids.map((id) => ({ id })), damage: [], lent, output: job.output };
+    return { members: ids.map((id) => ({ id })), damage: [] };
   }
   const encoder = new MemberEncoder(tools, job, raws);
   const members = ids.map((id, index) => (isNew(index) ? { id, encoded: encoder.encode(index) } : { id }));
-  return { members, damage: encoder.damage, lent, output: job.output };
+  return { members, damage: encoder.damage };
 }
 
 class MemberEncoder {
@@ -110,6 +106,8 @@ class MemberEncoder {
   private readonly decoded: DecodedChunks;
   /** What is left of the output. */
   private output: Uint8Array;
+  /** Where kernels put a record in place, if there is room. */
+  private readonly place: Uint8Array | undefined;
   /** Of the members, in the store. */
   private readonly heights: number[];
 
@@ -118,6 +116,7 @@ class MemberEncoder {
     this.job = job;
     this.raws = raws;
     this.output = job.output;
+    this.place = placeForRecords(tools.kernels, Math.max(...raws.map(({ length }) => length)));
     this.decoded = new DecodedChunks(tools, job.records, true);
     for (const known of job.known) this.decoded.offer(known);
     this.heights = job.members.map(({ base }) => base?.height ?? 0);
@@ -137,16 +136,21 @@ class MemberEncoder {
       dtype,
       [...numbers.keys()],
       this.job.level,
-      this.output,
+      this.place,
     );
-    if (record.buffer === this.output.buffer) this.output = this.output.subarray(record.length);
     const number = prediction === undefined ? undefined : numbers.get(prediction);
     const inputs = number === undefined ? [] : predictions[number].inputs;
     const height = inputs.length === 0 ? 0 : 1 + Math.max(...inputs.map((input) => this.heightOf(input)));
     this.heights[index] = height;
     const checksum = Number(hasher.checksum(record) & 0xffffffffn);
     const milliseconds = now() - started;
-    return { record, checksum, height, milliseconds, ...(number !== undefined && { prediction: number }) };
+    return {
+      record: this.put(record),
+      checksum,
+      height,
+      milliseconds,
+      ...(number !== undefined && { prediction: number }),
+    };
   }
 
   /** Returns the prediction if its inputs are low enough and sound. Old damage must not keep anyone from saving anew. */
@@ -162,6 +166,12 @@ class MemberEncoder {
       this.damage.push(toPlainError(error));
       return undefined;
     }
+  }
+
+  private put(record: Uint8Array): Uint8Array {
+    const placed = copyBytes(this.output, record);
+    this.output = this.output.subarray(record.length);
+    return placed;
   }
 
   private heightOf(input: EncodeInput): number {

@@ -1,4 +1,3 @@
-export { WORD_BYTES } from './aligned-copies.js';
 export { CAST_DTYPES, type Cast, type CastDType, castElements, castLength } from './cast-elements.js';
 export {
   type ChunkTools,
@@ -7,6 +6,7 @@ export {
   type StoredRecord,
 } from './chunk-jobs.js';
 export type { ComparedPart, CompareJob } from './compare-jobs.js';
+export { copyBytes } from './copy-bytes.js';
 export { addSums, ElementComparer, type ElementSums, noSums } from './element-comparison.js';
 export {
   type BaseChunk,
@@ -28,7 +28,7 @@ export {
   type RawBytes,
 } from './file-parts.js';
 export { type InOrderOptions, inOrder } from './in-order.js';
-export { type Job, type JobKind, type Jobs, type Outcome, ownBuffers, type ResultOf } from './jobs.js';
+export type { Job, JobKind, Jobs, Outcome, ResultOf } from './jobs.js';
 export { fromPlainError } from './plain-error.js';
 export { ComputePool, type Lane, type RunOptions } from './pool.js';
 export type { ChunkToEncode, NewRecord, ReencodeJob } from './reencode-job.js';

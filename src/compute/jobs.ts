@@ -50,17 +50,10 @@ export function perform(tools: ChunkTools, job: Job): Outcome {
 
 function performKind(tools: ChunkTools, job: Job): Outcome {
   switch (job.kind) {
-    case 'encode': {
-      const result = encodeChunks(tools, job);
-      const records = result.members.flatMap(({ encoded }) =>
-        encoded === undefined ? [] : [encoded.record],
-      );
-      return { result, transfer: ownBuffers([...records, ...result.lent, result.output]) };
-    }
-    case 'reencode': {
-      const result = reencodeChunks(tools, job);
-      return { result, transfer: ownBuffers(result.records.map(({ bytes }) => bytes)) };
-    }
+    case 'encode':
+      return { result: encodeChunks(tools, job), transfer: [] };
+    case 'reencode':
+      return { result: reencodeChunks(tools, job), transfer: [] };
     case 'restore':
       restoreChunks(tools, job);
       return { result: undefined, transfer: [] };
@@ -80,7 +73,7 @@ function performKind(tools: ChunkTools, job: Job): Outcome {
 }
 
 /** Returns the buffers that views fill from end to end, each once: nothing else can be using them. */
-export function ownBuffers(views: readonly Uint8Array[]): ArrayBuffer[] {
+function ownBuffers(views: readonly Uint8Array[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const { buffer, byteLength } of views) {
     if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0)

@@ -26,9 +26,8 @@ const YOUNG_MB = 6;
 /** Jobs on whole files: nothing waits behind one. */
 const LONG_JOBS: readonly JobKind[] = ['digest', 'unpack', 'rebuild'];
 
+/** Memory of a job that is not shared is copied, with ALL of the buffer of each view. */
 export interface RunOptions {
-  /** Buffers that are handed over with the job; views of any other buffer are copied, with ALL of their buffer. */
-  transfer?: ArrayBuffer[];
   signal?: AbortSignal;
 }
 
@@ -66,7 +65,7 @@ export class ComputePool {
     this.room = this.size;
   }
 
-  /** Whether jobs go to another thread, so that all that they use must be handed over or shared. */
+  /** Whether jobs go to another thread, so that all that they fill must be shared. */
   get isThreaded(): boolean {
     return this.started;
   }
@@ -155,7 +154,7 @@ export class ComputePool {
       throwIfAborted(options.signal);
       const number = this.counter++;
       const message: JobMessage = { ticket: number, job };
-      worker.postMessage(message, options.transfer ?? []);
+      worker.postMessage(message);
       tickets.set(number, ticket);
       worker.ref();
     } catch (error) {

@@ -2,7 +2,8 @@
 import type { Level, Prediction } from '../codec/index.js';
 import type { ChunkId } from '../hash/index.js';
 import type { DType } from '../tensor/index.js';
-import type { ChunkTools, DecodedChunks, StoredRecord } from './chunk-jobs.js';
+import { type ChunkTools, type DecodedChunks, placeForRecords, type StoredRecord } from './chunk-jobs.js';
+import { copyBytes } from './copy-bytes.js';
 import { decodeInTurn } from './decode-in-turn.js';
 
 export interface ChunkToEncode {
@@ -20,7 +21,7 @@ export interface ReencodeJob {
   readonly level: Level;
   /** Records are of no use if they take this much together: then the job may stop trying. */
   readonly bytesMax: number;
-  /** Memory that new records are put into where it has room. */
+  /** Shared memory that new records are put into, one after the other: as many bytes as the chunks have, and one more for each. */
   readonly output: Uint8Array;
 }
 
@@ -43,10 +44,12 @@ export function reencodeChunks(tools: ChunkTools, job: ReencodeJob): ReencodeRes
   const { records, chunks } = job;
   let { output } = job;
   const made: NewRecord[] = [];
+  const place = placeForRecords(tools.kernels, Math.max(0, ...records.map(({ entry }) => entry.rawLength)));
   const needsOf = ({ id, bases }: ChunkToEncode): ChunkId[] => [id, ...bases];
   decodeInTurn(tools, records, chunks, needsOf, (chunk, decoded, at) => {
-    made[at] = encodeWithin(tools, decoded, chunk, job, output);
-    if (made[at].bytes.buffer === output.buffer) output = output.subarray(made[at].bytes.length);
+    const record = encodeWithin(tools, decoded, chunk, job, place);
+    made[at] = { ...record, bytes: copyBytes(output, record.bytes) };
+    output = output.subarray(record.bytes.length);
   });
   return { records: made };
 }
@@ -57,13 +60,13 @@ function encodeWithin(
   decoded: DecodedChunks,
   chunk: ChunkToEncode,
   { level, bytesMax }: ReencodeJob,
-  output: Uint8Array,
+  place: Uint8Array | undefined,
 ): NewRecord {
   if (level === 'max' && bytesMax < Number.POSITIVE_INFINITY) {
-    const quick = encodeOne(tools, decoded, chunk, 'fast', output);
+    const quick = encodeOne(tools, decoded, chunk, 'fast', place);
     if (quick.bytes.length > bytesMax * HOPELESS_SHARE) return quick;
   }
-  return encodeOne(tools, decoded, chunk, level, output);
+  return encodeOne(tools, decoded, chunk, level, place);
 }
 
 function encodeOne(
@@ -71,10 +74,10 @@ function encodeOne(
   decoded: DecodedChunks,
   { id, dtype, bases }: ChunkToEncode,
   level: Level,
-  output: Uint8Array,
+  place: Uint8Array | undefined,
 ): NewRecord {
   const baseOf = new Map<Prediction, ChunkId>();
   for (const base of bases) baseOf.set({ rule: { kind: 'base' }, inputs: [decoded.get(base)] }, base);
-  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], level, output);
+  const { record, prediction } = codec.encode(decoded.get(id), dtype, [...baseOf.keys()], level, place);
   return { bytes: record, base: (prediction && baseOf.get(prediction)) ?? null };
 }

@@ -3,9 +3,9 @@ import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { corrupt, isThetalogError } from '../errors.js';
 import type { ChunkId } from '../hash/index.js';
 import type { Kernels } from '../kernels/index.js';
-import { copyInto } from './aligned-copies.js';
 import { type Cast, castElements } from './cast-elements.js';
 import { type ChunkTools, DecodedChunks, type StoredRecord } from './chunk-jobs.js';
+import { copyBytes } from './copy-bytes.js';
 import { fileError, writeAll } from './file-parts.js';
 import { targetError } from './target-error.js';
 
@@ -125,10 +125,10 @@ class OpenTargets {
   write({ from, length, target: at, position, cast }: RestorePart, raw: Uint8Array): void {
     const bytes = raw.subarray(from, from + length);
     const target = this.targets[at];
-    const { arena } = this.kernels;
-    if (target.kind === 'memory') copyInto(target.bytes.subarray(position, position + length), bytes, arena);
+    if (target.kind === 'memory') copyBytes(target.bytes.subarray(position, position + length), bytes);
     else if (target.kind === 'kept') this.kept.get(target.key)?.set(bytes, position);
     else {
+      const { arena } = this.kernels;
       const mark = arena.mark();
       const written = cast === undefined ? bytes : castElements(this.kernels, bytes, cast);
       this.reachFile(at, target, written, position);

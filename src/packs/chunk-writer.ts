@@ -11,7 +11,6 @@ import {
   type FilePart,
   fromPlainError,
   type KnownChunk,
-  ownBuffers,
   type PossiblePrediction,
   type RawBytes,
   type StoredRecord,
@@ -25,10 +24,10 @@ import type { ChunkIndex } from './chunk-index.js';
 import type { PackWriter } from './pack-writer.js';
 import { encodingsToDecode, readRecords } from './record-batches.js';
 import type { SpareMemory } from './spare-memory.js';
-import type { WriterMemory } from './writer-memory.js';
 
-/** A chunk in memory. Its bytes are away, and empty, while another thread works on them. */
+/** A chunk in memory that threads share. */
 export interface ChunkBuffer {
+  /** Empty once they are not needed any more. */
   bytes: Uint8Array;
   /** Once it is known. */
   id?: ChunkId;
@@ -71,7 +70,9 @@ export interface HeldChunk {
 /** A group with all that storing it takes. */
 export interface EncodedGroup {
   readonly group: ChunkGroup;
-  readonly result: Pick<EncodeResult, 'members' | 'damage' | 'output'>;
+  readonly result: EncodeResult;
+  /** What the records lie in, to be used again. */
+  readonly output: ArrayBufferLike;
   /** The predictions of each member that were possible: results name them by number. */
   readonly predictions: readonly (readonly PossiblePrediction[])[];
 }
@@ -90,18 +91,13 @@ export interface EncodingLog {
   add(entry: ChunkEntry, chunk: LoggedChunk): void;
 }
 
-/** What a record may have beyond its chunk before it is not kept. */
-const RECORD_SLACK = 64;
-
 export interface ChunkWriterOptions {
   /** What the base checkpoint resolves; chunks in it are not stored again. */
   index: ChunkIndex;
   storage: Storage;
   compute: ComputePool;
   packs: PackWriter;
-  /** For what is encoded. */
-  memory: WriterMemory;
-  /** For the records of bases. */
+  /** For what is encoded, and the records of bases. */
   spare: SpareMemory;
   /** Longest chain of deltas to make. */
   maxHeight: number;
@@ -147,19 +143,23 @@ export class ChunkWriter {
     const stored = new Set(
       inputs.flatMap((input) => ('id' in input && !known.has(input.id) ? [input.id] : [])),
     );
+    const { spare } = this.options;
     if (stored.size > 0 && !this.changes) {
-      const result = await this.run(group, possible, [], [], true);
+      const probed = await this.run(group, possible, [], [], true);
       if (
-        result.members.every(({ id }, at) => id === group.members[at].base && this.entryOf(id) !== undefined)
+        probed.result.members.every(
+          ({ id }, at) => id === group.members[at].base && this.entryOf(id) !== undefined,
+        )
       )
-        return { group, result, predictions: possible };
+        return { group, ...probed, predictions: possible };
+      spare.give(probed.output);
     }
     const held = await this.holdBases(stored);
     try {
       const encoded = await this.encodeWith(group, possible, stored, held);
       if (held.length === 0 || encoded.result.damage.length === 0) return encoded;
       // What is not any more what it was is in the store all the same.
-      this.options.memory.giveOutput(encoded.result.output);
+      spare.give(encoded.output);
       return await this.encodeWith(group, possible, stored, []);
     } finally {
       for (const { release } of held) release();
@@ -179,9 +179,9 @@ export class ChunkWriter {
     const predictions = possible.map((all) =>
       all.filter((one) => !one.inputs.some((input) => 'id' in input && unreadable.has(input.id))),
     );
-    const result = await this.run(group, predictions, records, held, false);
+    const encoded = await this.run(group, predictions, records, held, false);
     for (const buffer of new Set(records.map(({ bytes }) => bytes.buffer))) this.options.spare.give(buffer);
-    return { group, result, predictions };
+    return { group, ...encoded, predictions };
   }
 
   /** Says that a group, in its turn, was found to be that of the base before it was encoded. */
@@ -190,8 +190,8 @@ export class ChunkWriter {
   }
 
   /** Stores what is new of a group and returns the ids of its members. The order of these calls is that of the packs. */
-  async add({ group, result, predictions }: EncodedGroup): Promise<ChunkId[]> {
-    const { packs, onDamage, log } = this.options;
+  async add({ group, result, output, predictions }: EncodedGroup): Promise<ChunkId[]> {
+    const { packs, spare, onDamage, log } = this.options;
     for (const error of result.damage) onDamage(fromPlainError(error) as ThetalogError);
     const ids = result.members.map(({ id }) => id);
     this.changes = ids.some((id, at) => id !== group.members[at].base);
@@ -212,14 +212,14 @@ export class ChunkWriter {
       this.added.set(id, entry);
       log?.add(entry, chosen);
     }
-    this.options.memory.giveOutput(result.output);
+    spare.give(output);
     return ids;
   }
 
   private async encodeAlone(group: ChunkGroup, at: number): Promise<EncodedRecord> {
     const alone = { members: [{ ...group.members[at], base: undefined }], known: [] };
-    const { members } = await this.run(alone, [[]], [], [], false);
-    const [{ encoded }] = members;
+    const { result } = await this.run(alone, [[]], [], [], false);
+    const [{ encoded }] = result.members;
     if (encoded === undefined) throw new Error('a chunk without a base was not encoded');
     return encoded;
   }
@@ -252,12 +252,8 @@ export class ChunkWriter {
     records: readonly StoredRecord[],
     held: readonly HeldChunk[],
     probe: boolean,
-  ): Promise<EncodeResult> {
-    const { compute, signal, maxHeight } = this.options;
-    const buffers = [
-      ...group.members.flatMap(({ raw }) => ('buffer' in raw ? [raw.buffer] : [])),
-      ...group.known,
-    ];
+  ): Promise<Pick<EncodedGroup, 'result' | 'output'>> {
+    const { compute, spare, signal, maxHeight } = this.options;
     const members = group.members.map(({ raw, length, dtype, base }, at): EncodeMember => {
       const bytes: RawBytes = 'buffer' in raw ? { bytes: raw.buffer.bytes } : raw;
       const id = 'buffer' in raw ? raw.buffer.id : undefined;
@@ -267,7 +263,7 @@ export class ChunkWriter {
       ...group.known.flatMap(({ id, bytes }) => (id === undefined ? [] : [{ id, bytes }])),
       ...held.map(({ id, parts }) => ({ id, parts })),
     ];
-    const output = probe ? new Uint8Array(0) : this.takeOutput(group);
+    const output = spare.take(probe ? 0 : group.members.reduce((sum, { length }) => sum + length + 1, 0));
     const job: EncodeJob = {
       kind: 'encode',
       members,
@@ -278,22 +274,10 @@ export class ChunkWriter {
       output,
       probe,
     };
-    const transfer = ownBuffers([
-      ...buffers.map(({ bytes }) => bytes),
-      ...records.map(({ bytes }) => new Uint8Array(bytes.buffer)),
-      output,
-    ]);
-    const result = await compute.run(job, { transfer, signal });
-    for (const [at, buffer] of buffers.entries()) buffer.bytes = result.lent[at];
+    const result = await compute.run(job, { signal });
     for (const [at, { raw }] of group.members.entries())
       if ('buffer' in raw) raw.buffer.id = result.members[at].id;
-    return result;
-  }
-
-  /** Returns memory for all records of a group; those that need more than their chunks have memory of their own. */
-  private takeOutput({ members }: ChunkGroup): Uint8Array {
-    const length = members.reduce((sum, member) => sum + member.length + RECORD_SLACK, 0);
-    return this.options.memory.takeOutput(length);
+    return { result, output: output.buffer };
   }
 
   private async holdBases(wanted: Iterable<ChunkId>): Promise<HeldChunk[]> {

@@ -22,8 +22,7 @@ export {
 } from './chunk-writer.js';
 export { type DecodeUnit, decodeUnits, findClusters } from './decode-units.js';
 export { ObjectWriter } from './object-writer.js';
-export { PACK_BYTES_TARGET, type PackedChunk, PackWriter } from './pack-writer.js';
+export { PACK_BYTES_TARGET, type PackedChunk, PackMemory, PackWriter } from './pack-writer.js';
 export { encodingsToDecode, inDecodeOrder, readRecords } from './record-batches.js';
 export { restoreCost } from './restore-cost.js';
 export { SpareMemory } from './spare-memory.js';
-export { WriterMemory } from './writer-memory.js';

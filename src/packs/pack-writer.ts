@@ -1,4 +1,5 @@
 /** Collects encoded chunks into packs and writes each as one immutable object, a few at once. */
+import { copyBytes } from '../compute/index.js';
 import {
   type ChunkEntry,
   encodeFooterCopy,
@@ -159,7 +160,7 @@ class PackParts {
         this.used = 0;
       }
       const part = bytes.subarray(done, done + PIECE_BYTES - this.used);
-      this.pieces.at(-1)?.set(part, this.used);
+      copyBytes(this.pieces[this.pieces.length - 1].subarray(this.used), part);
       this.used += part.length;
       done += part.length;
     }

@@ -49,8 +49,8 @@ function comparePlaces(a: ChunkEntry, b: ChunkEntry): number {
 
 /**
  * Reads the records of the given encodings, in the order given; those that lie near one another in one read, all reads at
- * once. The records are views of few buffers that nothing else uses, so these can be transferred, and given to `spare`
- * where their memory came from. A missing pack or one that ends too early is `corrupt`; checksums are left to who decodes.
+ * once. The records are views of few buffers that nothing else uses, so these can be given to `spare` where their memory
+ * came from. A missing pack or one that ends too early is `corrupt`; checksums are left to who decodes.
  */
 export async function readRecords(
   storage: Storage,

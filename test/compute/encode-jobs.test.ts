@@ -49,18 +49,31 @@ function onBase(id: ChunkId, height = 0): Pick<EncodeMember, 'base' | 'predictio
 }
 
 describe('a chunk', () => {
-  it('gets the record that the codec gives it, in the output while that lasts', () => {
-    const [first, second] = [floats(1), floats(2)];
-    const output = new Uint8Array(25_000);
-    const { members } = encodeChunks(tools, job([member(first), member(second)], { output }));
-    for (const [at, raw] of [first, second].entries()) {
+  it('gets the record that the codec gives it; records lie one after the other, and there is room for the longest', () => {
+    const next = randomNumbers(3);
+    const noise = () => Uint8Array.from({ length: 20_000 }, () => 256 * next());
+    const raws = [floats(1), floats(2), noise(), noise()];
+    const output = new Uint8Array(
+      new SharedArrayBuffer(raws.reduce((sum, { length }) => sum + length + 1, 0)),
+    );
+    const members = encodeChunks(
+      tools,
+      job(
+        raws.map((raw) => member(raw)),
+        { output },
+      ),
+    ).members;
+    let end = 0;
+    for (const [at, raw] of raws.entries()) {
       const { record, checksum, height } = members[at].encoded ?? { record: new Uint8Array() };
       expect(record).toEqual(tools.codec.encode(raw, 'f32', [], 'fast').record);
       expect(checksum).toBe(Number(tools.hasher.checksum(record) & 0xffffffffn));
       expect(height).toBe(0);
       expect(members[at].id).toBe(tools.hasher.chunkId(raw));
-      expect(record.buffer === output.buffer).toBe(at === 0);
+      expect([record.buffer, record.byteOffset]).toEqual([output.buffer, end]);
+      end += record.length;
     }
+    expect(members[3].encoded?.record).toHaveLength(20_001);
   });
 
   it('is not read from a record that is not as it was written, even where that decodes to the same bytes', () => {
