@@ -24,11 +24,11 @@ export interface ChunkEntry {
   checksum: number;
 }
 
-/** Appends the table of one pack's entries, which are in ascending order of offset. */
-export function writeChunkTable(writer: ByteWriter, entries: readonly ChunkEntry[]): void {
+/** Appends the table of one pack's entries, which are in ascending order of offset; offsets count from `start`. */
+export function writeChunkTable(writer: ByteWriter, entries: readonly ChunkEntry[], start = 0): void {
   writer.varint(entries.length);
   for (const entry of entries) writer.bytes(idBytes(entry.id));
-  let end = 0;
+  let end = -start;
   for (const entry of entries) {
     writer.varint(entry.offset - end);
     end = entry.offset + entry.length;

@@ -19,10 +19,32 @@ export function packHeader(): Uint8Array {
   return Uint8Array.of(0x54, 0x4c, 0x50, 0x4b, FORMAT_VERSION, 0, 0, 0);
 }
 
-/** Returns a copy of the footer to go in front of the records; of entries whose offsets are those of a pack without one. */
-export function encodeFooterCopy(hasher: Hasher, entries: readonly ChunkEntry[]): Uint8Array {
+/** How often the length of the zeros in front of the first record is tried: it changes that of the copy, which tells it. */
+const ALIGNMENT_ATTEMPTS = 4;
+
+/**
+ * Returns what is in front of the records of a pack: header, a copy of its footer and zeros, if need be, so that the first record
+ * lies at a multiple of `alignment`; in rare cases it does not. The offsets of `entries` count from that record.
+ */
+export function encodePackFront(hasher: Hasher, entries: readonly ChunkEntry[], alignment = 1): Uint8Array {
+  const copyWith = (zeros: number) => encodeFooter(hasher, entries, PACK_HEADER_BYTES + zeros);
+  const missing = (copy: Uint8Array) => -(PACK_HEADER_BYTES + copy.length) & (alignment - 1);
+  let zeros = 0;
+  let copy = copyWith(zeros);
+  for (let attempt = 0; missing(copy) !== zeros; attempt++) {
+    zeros = attempt < ALIGNMENT_ATTEMPTS ? missing(copy) : 0;
+    copy = copyWith(zeros);
+    if (zeros === 0) break;
+  }
+  const front = new Uint8Array(PACK_HEADER_BYTES + copy.length + zeros);
+  front.set(packHeader());
+  front.set(copy, PACK_HEADER_BYTES);
+  return front;
+}
+
+function encodeFooter(hasher: Hasher, entries: readonly ChunkEntry[], start: number): Uint8Array {
   const table = new ByteWriter(64 * entries.length + 16);
-  writeChunkTable(table, entries);
+  writeChunkTable(table, entries, start);
   return sealEnvelope(hasher, MAGIC.packFooter, table.written());
 }
 
@@ -32,7 +54,7 @@ export function encodePackEnd(
   entries: readonly ChunkEntry[],
   recordsEnd: number,
 ): Uint8Array {
-  const footer = encodeFooterCopy(hasher, entries);
+  const footer = encodeFooter(hasher, entries, 0);
   const writer = new ByteWriter(footer.length + PACK_TRAILER_BYTES);
   writer.bytes(footer);
   writer.u64(recordsEnd);

@@ -7,6 +7,7 @@ import {
   placeOfSource,
   type Root,
 } from '../format/index.js';
+import { BLOCK_BYTES } from '../storage/index.js';
 import { Inventory } from './inventory.js';
 import { restoreFactor } from './live-encodings.js';
 import { LiveStore, objectsOf, pagesOf, type ResolvedCheckpoint } from './live-store.js';
@@ -68,7 +69,11 @@ async function recordBytes(inventory: Inventory, pack: string): Promise<number> 
     length: PACK_TRAILER_BYTES,
   });
   const { offset } = decodePackTrailer(trailer, size, object);
-  return offset - (await readRecordsStart(inventory, object));
+  const copyEnd = await readRecordsStart(inventory, object);
+  if (copyEnd >= offset) return 0;
+  const [first] = await inventory.read(object, { offset: copyEnd, length: 1 });
+  // No record begins with a zero: those are in front of the first one.
+  return first === 0 ? offset - Math.ceil(copyEnd / BLOCK_BYTES) * BLOCK_BYTES : offset - copyEnd;
 }
 
 async function oneCheckpoint(context: StoreContext, root: Root, ref: string): Promise<StoreStats> {

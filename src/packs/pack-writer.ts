@@ -2,15 +2,14 @@
 import { copyBytes } from '../compute/index.js';
 import {
   type ChunkEntry,
-  encodeFooterCopy,
   encodePackEnd,
+  encodePackFront,
   footerSource,
   objectKey,
-  PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
-  packHeader,
 } from '../format/index.js';
 import type { ChunkId, Hasher } from '../hash/index.js';
+import { BLOCK_BYTES, pageMemory, WINDOW_BYTES } from '../storage/index.js';
 import type { ObjectWriter } from './object-writer.js';
 
 /** Packs close at this size: large enough for object stores, small enough to hold a few in memory. */
@@ -18,10 +17,13 @@ export const PACK_BYTES_TARGET = 32 * 2 ** 20;
 /** Full packs being written while the next one fills: one waits for the disk while another is handed to it. */
 const UPLOADS_MAX = 1;
 
+/** Full packs of fewer chunks are laid out so that disks take their records from where they are: to try that with more takes longer. */
+const ALIGNED_CHUNKS_MAX = 1024;
+
 /** Memory is taken in pieces of this size. */
-const PIECE_BYTES = 2 ** 20;
+const PIECE_BYTES = WINDOW_BYTES;
 /** How much of it stays for the packs to come: as much as two packs. */
-const KEPT_PIECES_MAX = 64;
+const KEPT_PIECES_MAX = (2 * PACK_BYTES_TARGET) / PIECE_BYTES;
 
 /** An encoded chunk on its way into a pack. */
 export interface PackedChunk {
@@ -46,7 +48,8 @@ export class PackWriter {
   private readonly memory: PackMemory;
   private parts: PackParts;
   private openEntries: ChunkEntry[] = [];
-  private length = PACK_HEADER_BYTES;
+  /** Of the records. */
+  private length = 0;
   private readonly uploads = new Set<Promise<void>>();
   private failure: unknown;
 
@@ -82,21 +85,22 @@ export class PackWriter {
     this.length += chunk.record.length;
     this.openEntries.push(entry);
     this.entries.push(entry);
-    if (this.length >= PACK_BYTES_TARGET) await this.close();
+    if (this.length >= PACK_BYTES_TARGET) await this.close(ALIGNED_CHUNKS_MAX);
     return entry;
   }
 
   /** Writes what is left and waits until all packs are durable. */
   async finish(): Promise<void> {
-    if (this.openEntries.length > 0) await this.close();
+    if (this.openEntries.length > 0) await this.close(0);
     await Promise.all(this.uploads);
     this.throwFailure();
   }
 
-  private async close(): Promise<void> {
-    const copy = encodeFooterCopy(this.hasher, this.openEntries);
-    for (const entry of this.openEntries) entry.offset += copy.length;
-    const recordsEnd = this.length + copy.length;
+  private async close(alignedMax: number): Promise<void> {
+    const alignment = this.openEntries.length <= alignedMax ? BLOCK_BYTES : 1;
+    const front = encodePackFront(this.hasher, this.openEntries, alignment);
+    for (const entry of this.openEntries) entry.offset += front.length;
+    const recordsEnd = this.length + front.length;
     const end = encodePackEnd(this.hasher, this.openEntries, recordsEnd);
     this.parts.write(end);
     this.footers.push(footerSource(this.name, recordsEnd, end.length - PACK_TRAILER_BYTES));
@@ -104,19 +108,19 @@ export class PackWriter {
     const parts = this.parts;
     this.name = this.objects.newName();
     this.openEntries = [];
-    this.length = PACK_HEADER_BYTES;
+    this.length = 0;
     while (this.uploads.size >= UPLOADS_MAX) await Promise.race(this.uploads);
     this.throwFailure();
-    const upload = this.upload(key, copy, parts);
+    const upload = this.upload(key, front, parts);
     this.uploads.add(upload);
     void upload.then(() => this.uploads.delete(upload));
     this.parts = new PackParts(this.memory);
   }
 
   /** Remembers a failure for whoever waits next. */
-  private async upload(key: string, copy: Uint8Array, parts: PackParts): Promise<void> {
+  private async upload(key: string, front: Uint8Array, parts: PackParts): Promise<void> {
     try {
-      await this.objects.put(key, [packHeader(), copy, ...parts.written()]);
+      await this.objects.put(key, [front, ...parts.written()]);
       parts.release();
     } catch (error) {
       this.failure ??= error;
@@ -134,7 +138,7 @@ export class PackMemory {
 
   /** Returns a piece of memory with any content. */
   take(): Uint8Array {
-    return this.free.pop() ?? new Uint8Array(PIECE_BYTES);
+    return this.free.pop() ?? pageMemory(PIECE_BYTES);
   }
 
   give(pieces: readonly Uint8Array[]): void {

@@ -7,9 +7,9 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { errnoOf } from './file-errors.js';
 
 /** Memory, positions and lengths of direct writes are multiples of a disk's blocks; few have larger ones. */
-const BLOCK_BYTES = 4096;
+export const BLOCK_BYTES = 4096;
 /** One write: from here on larger ones are no faster. */
-const WINDOW_BYTES = 4 * 2 ** 20;
+export const WINDOW_BYTES = 4 * 2 ** 20;
 
 /** What systems answer that do not write directly, or only from other memory or by other lengths. */
 const REFUSALS = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
@@ -51,7 +51,7 @@ export async function createDirectly(
 }
 
 async function fill(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
-  const windows = spareWindows ?? [newWindow(), newWindow()];
+  const windows = spareWindows ?? [pageMemory(WINDOW_BYTES), pageMemory(WINDOW_BYTES)];
   spareWindows = undefined;
   try {
     await writeAll(file, parts, windows);
@@ -60,7 +60,10 @@ async function fill(file: FileHandle, parts: readonly Uint8Array[]): Promise<voi
   }
 }
 
-/** Whole blocks are written; the last one is filled up with zeros, which are cut off again. */
+/**
+ * Whole blocks are written, from where they are if memory and position suit the disk; the last one is filled up with zeros, which
+ * are cut off again.
+ */
 async function writeAll(
   file: FileHandle,
   parts: readonly Uint8Array[],
@@ -70,32 +73,47 @@ async function writeAll(
   let writing: Promise<void> = Promise.resolve();
   let position = 0;
   let used = 0;
+  /** Begins to write, once what came before is written. */
+  const write = async (blocks: Uint8Array): Promise<void> => {
+    await writing;
+    writing = writeBlocks(file, blocks, position);
+    position += blocks.length;
+  };
+  const flush = async (): Promise<void> => {
+    if (used === 0) return;
+    await write(window.subarray(0, used));
+    [window, other] = [other, window];
+    used = 0;
+  };
   for (const part of parts) {
-    for (let done = 0; done < part.length; ) {
+    const direct =
+      used % BLOCK_BYTES === 0 && beginsPage(part) ? part.length - (part.length % BLOCK_BYTES) : 0;
+    if (direct > 0) {
+      await flush();
+      await write(part.subarray(0, direct));
+    }
+    for (let done = direct; done < part.length; ) {
       const bytes = part.subarray(done, done + WINDOW_BYTES - used);
       window.set(bytes, used);
       used += bytes.length;
       done += bytes.length;
-      if (used < WINDOW_BYTES) continue;
-      await writing;
-      writing = writeWindow(file, window, position);
-      position += WINDOW_BYTES;
-      [window, other] = [other, window];
-      used = 0;
+      if (used === WINDOW_BYTES) await flush();
     }
   }
-  await writing;
+  const end = position + used;
   const blocks = Math.ceil(used / BLOCK_BYTES) * BLOCK_BYTES;
-  await writeWindow(file, window.fill(0, used, blocks).subarray(0, blocks), position);
+  window.fill(0, used, blocks);
+  used = blocks;
+  await flush();
+  await writing;
   const stored = (await file.stat()).size;
-  if (stored !== position + blocks)
-    throw new Error(`${position + blocks} bytes were written but the file has ${stored}`);
-  await file.truncate(position + used);
+  if (stored !== position) throw new Error(`${position} bytes were written but the file has ${stored}`);
+  await file.truncate(end);
 }
 
-async function writeWindow(file: FileHandle, window: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < window.length; ) {
-    const { bytesWritten } = await file.write(window, done, window.length - done, position + done);
+async function writeBlocks(file: FileHandle, blocks: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < blocks.length; ) {
+    const { bytesWritten } = await file.write(blocks, done, blocks.length - done, position + done);
     // A full disk takes less than was asked; the usual way then finds out what is wrong.
     if (bytesWritten === 0 || bytesWritten % BLOCK_BYTES !== 0) throw new Refused();
     done += bytesWritten;
@@ -103,6 +121,10 @@ async function writeWindow(file: FileHandle, window: Uint8Array, position: numbe
 }
 
 /** Memory that may grow begins with a page; what malloc(3) gives does not. */
-function newWindow(): Uint8Array {
-  return new Uint8Array(new ArrayBuffer(WINDOW_BYTES, { maxByteLength: WINDOW_BYTES }), 0, WINDOW_BYTES);
+export function pageMemory(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length);
+}
+
+function beginsPage({ buffer, byteOffset }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && buffer.resizable && byteOffset % BLOCK_BYTES === 0;
 }

@@ -43,6 +43,17 @@ test('stored bytes are the sum of all objects, and what saves say that they adde
   expect(stats).toMatchObject({ checkpoints: 4, reclaimableBytes: 0, packs: 4, maxHeight: infos[3].height });
 });
 
+test('the zeros in front of the records of a full pack are not reclaimable', async () => {
+  const store = await createStore(new MemoryStorage());
+  const weights = new Uint8Array(34 * 2 ** 20);
+  for (let at = 0; at < weights.length; at += 65_536)
+    crypto.getRandomValues(weights.subarray(at, at + 65_536));
+  const state = { weights: { dtype: 'u8' as const, shape: [weights.length], data: weights } };
+  await (await store.run('a').save(state)).committed;
+  expect(await store.stats()).toMatchObject({ packs: 2, reclaimableBytes: 0 });
+  await store.close();
+});
+
 /** The root is replaced in memory storage: a save's own root comes for the one before. */
 async function rootOf(storage: { getVersioned(key: string): Promise<{ bytes: Uint8Array } | undefined> }) {
   return { storedBytes: (await storage.getVersioned('root'))?.bytes.length ?? 0 };

@@ -4,7 +4,7 @@
  */
 import * as fs from 'node:fs/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFileStorage, type FileStorage } from '../../src/storage/index.js';
+import { createFileStorage, type FileStorage, pageMemory } from '../../src/storage/index.js';
 import { collect } from '../contract/storage-suite.js';
 import { randomNumbers } from '../engine/training-state.js';
 import { TemporaryDirectories } from './temporary-directories.js';
@@ -110,6 +110,26 @@ describe('where direct writes are refused, files are written the usual way', () 
     vi.spyOn(handles, 'write').mockResolvedValueOnce({ bytesWritten, buffer: '' });
     await expectStored(5 * MIB);
     expect(wasDirect()).toEqual([true, false]);
+  });
+});
+
+describe('memory that begins with a page', () => {
+  test.each([
+    { what: 'where a block begins', before: [4096], isCopied: false },
+    { what: 'behind blocks that are put together', before: [4000, 96, 8192], isCopied: false },
+    { what: 'elsewhere', before: [4097], isCopied: true },
+  ])('is written from where it is: $what', async ({ before, isCopied }) => {
+    const pages = pageMemory(5 * MIB).map((_, at) => at * 7);
+    const whole = pageMemory(5 * MIB);
+    whole.set(pages);
+    const parts = [...before.map((length) => new Uint8Array(length).fill(9)), whole.subarray(0, 5 * MIB - 5)];
+    const write = vi.spyOn(handles, 'write');
+    await storage.putIfAbsent('packs/a', [...parts, ...parts]);
+    const read = (await storage.get('packs/a')) ?? new Uint8Array(0);
+    expect(Buffer.concat([...parts, ...parts]).equals(read)).toBe(true);
+    const from = write.mock.calls.map(([bytes]) => (bytes as unknown as Uint8Array).buffer);
+    expect(from.includes(whole.buffer)).toBe(!isCopied);
+    expect(wasDirect()).toEqual([true]);
   });
 });
 
