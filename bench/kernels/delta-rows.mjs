@@ -1,4 +1,5 @@
 /** Whole chunks through the codec, records and choices included, against native zstd -1 on the planes of their residual. */
+import { RECORD_ROOM_BYTES } from '../../dist/codec/index.js';
 import { BLOCK_LANES } from '../../dist/kernels/index.js';
 import { median, row, skipped, verifySame } from '../harness.mjs';
 import { nativeZstd } from '../limits.mjs';
@@ -15,8 +16,10 @@ function codingTasks({ codec, kernels }, chunk) {
   const { prediction, ...encoded } = codec.encode(raw, dtype, predictions, 'fast');
   const record = placed(kernels, encoded.record);
   const inputs = prediction?.inputs ?? [];
-  // As jobs do, both are given memory for what they make.
-  const [output, target] = [raw.length + 1, raw.length].map((length) => new Uint8Array(length));
+  // As jobs do, both are given memory of the kernels for what they make.
+  const [output, target] = [raw.length + RECORD_ROOM_BYTES, raw.length].map((length) =>
+    placed(kernels, new Uint8Array(length)),
+  );
   const decode = () => codec.decode(record, raw.length, inputs, name, target);
   verifySame(name, decode(), raw);
   const encode = () => codec.encode(raw, dtype, predictions, 'fast', output);

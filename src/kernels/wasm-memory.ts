@@ -34,7 +34,10 @@ export const HUFFMAN_LENGTHS = HUFFMAN_TABLES + HUFFMAN_TABLES_KEPT * HUFFMAN_TA
 /** Logarithms by which costs are computed; they stay. */
 export const LOGARITHMS = HUFFMAN_LENGTHS + HUFFMAN_TABLES_KEPT * 256;
 export const LOGARITHM_BYTES = 8 * 4096;
-export const ARENA = LOGARITHMS + LOGARITHM_BYTES;
+/** Huffman codes of two bytes at once. */
+export const HUFFMAN_PAIRS = LOGARITHMS + LOGARITHM_BYTES;
+const HUFFMAN_PAIRS_BYTES = 4 * 65_536;
+export const ARENA = HUFFMAN_PAIRS + HUFFMAN_PAIRS_BYTES;
 
 /** The inputs, the prediction and the record of a large chunk at once. Pages that nobody touches take no memory. */
 export const ARENA_BYTES = 61 * 2 ** 20;

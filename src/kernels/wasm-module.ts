@@ -90,7 +90,8 @@ export interface WasmExports extends MarkExports {
   unpackSeven(coded: number, length: number, bit: number, value: number, out: number): number;
   buildHuffmanEncode(lengths: number, table: number): void;
   buildHuffmanDecode(lengths: number, singles: number, table: number): void;
-  huffmanEncode(bytes: number, length: number, table: number, out: number): number;
+  buildHuffmanPairs(lengths: number, coded: number, table: number, pairs: number): number;
+  huffmanEncode(bytes: number, length: number, table: number, pairs: number, out: number): number;
   huffmanDecode(
     sizes: number,
     coded: number,

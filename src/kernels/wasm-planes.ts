@@ -4,8 +4,10 @@ import { huffmanShare, huffmanStreams } from './huffman-model.js';
 import type { CommonBit } from './kernels.js';
 import { demandHuffman, demandSeven } from './preconditions.js';
 import {
+  COUNTS,
   FREQUENCIES,
   HUFFMAN_LENGTHS,
+  HUFFMAN_PAIRS,
   HUFFMAN_TABLE_BYTES,
   HUFFMAN_TABLES,
   HUFFMAN_TABLES_KEPT,
@@ -38,10 +40,11 @@ export class WasmPlanes {
     const from = views.input(bytes, RAW);
     this.memory.set(lengths, FREQUENCIES);
     wasm.buildHuffmanEncode(FREQUENCIES, TABLE);
+    const pairs = wasm.buildHuffmanPairs(FREQUENCIES, COUNTS, TABLE, HUFFMAN_PAIRS) === 1 ? HUFFMAN_PAIRS : 0;
     let at = to + BIT_STREAMS_HEADER_BYTES;
     for (let stream = 0; stream < BIT_STREAMS; stream++) {
       const { start, end } = huffmanShare(bytes.length, stream);
-      const bits = wasm.huffmanEncode(from + start, end - start, TABLE, at);
+      const bits = wasm.huffmanEncode(from + start, end - start, TABLE, pairs, at);
       words.setUint32(to + 4 * stream, bits, true);
       at += Math.ceil(bits / 8);
     }

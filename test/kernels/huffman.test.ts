@@ -15,11 +15,15 @@ function codeOf(bytes: readonly number[], lengths: readonly number[]): Uint8Arra
 
 const ALL = Array.from({ length: 256 }, (_, byte) => byte);
 
-/** Codes with bytes of 1 to 11 bits, of 8 bits throughout, and of two bytes alone. */
+/**
+ * Codes with bytes of 1 to 11 bits, of 8 bits throughout, of two bytes alone, and of as many as are looked up in pairs, and one more.
+ */
 const CODES = {
   skewed: codeOf([7, 200, 3, 4, 5, 6, 90, 91, 92, 93, 255, 0], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11]),
   flat: codeOf(ALL, new Array(256).fill(8)),
   pair: codeOf([0, 255], [1, 1]),
+  most: codeOf(ALL.slice(190), new Array(64).fill(6)),
+  'one more': codeOf(ALL.slice(100), [...new Array(63).fill(6), 7, 7]),
 };
 
 /** Bytes that have codes, in random order, the short ones more often. */

@@ -2,6 +2,7 @@
 //
 // Encode entry, u32 a byte: code, its first bit the lowest, << 6 | bits. Shift counts are taken modulo 64: an entry, and a sum of
 // entries, shifts by its bits alone.
+// Pair entry, u32 for each two bytes, the first one the lowest: both codes << 6 | bits of both.
 // Single entry, u16 for each 11 bits that may come next: byte | bits << 8.
 // Decode entry, u64 for each 11 bits: up to 6 bytes whose codes lie in them whole, bits << 48 | bytes << 56.
 
@@ -9,6 +10,8 @@ const CODE_BITS: u32 = 11;
 const PLACES: u32 = 1 << CODE_BITS;
 const PLACE_MASK: u64 = PLACES - 1;
 const BYTES_MAX: u32 = 6;
+// Of more bytes pairs take longer to make than they save.
+const PAIRED_MAX: usize = 64;
 
 function reversed(code: u32, length: u32): u32 {
   let bits: u32 = 0;
@@ -61,17 +64,52 @@ export function buildHuffmanDecode(lengths: usize, singles: usize, table: usize)
   }
 }
 
+// Builds the entries of all pairs of bytes that have codes, and returns 1; 0 if there are too many: then the codes are to be looked
+// up one by one. `coded` is scratch of 256 bytes, `table` that of buildHuffmanEncode.
+export function buildHuffmanPairs(lengths: usize, coded: usize, table: usize, pairs: usize): i32 {
+  let count: usize = 0;
+  for (let byte: usize = 0; byte < 256; byte++) {
+    if (load<u8>(lengths + byte) != 0) store<u8>(coded + count++, <u8>byte);
+  }
+  if (count > PAIRED_MAX) return 0;
+  for (let i: usize = 0; i < count; i++) {
+    const first = <usize>load<u8>(coded + i);
+    const a = load<u32>(table + (first << 2));
+    for (let j: usize = 0; j < count; j++) {
+      const second = <usize>load<u8>(coded + j);
+      const b = load<u32>(table + (second << 2));
+      const codes = (a >> 6) | ((b >> 6) << (a & 63));
+      store<u32>(pairs + ((first | (second << 8)) << 2), (codes << 6) | ((a + b) & 63));
+    }
+  }
+  return 1;
+}
+
 function codeOf(table: usize, byte: usize): u64 {
   return <u64>load<u32>(table + ((<usize>load<u8>(byte)) << 2));
 }
 
-// Writes `length` bytes as bits, the lowest first, and returns how many; up to 8 more bytes are overwritten.
-export function huffmanEncode(bytes: usize, length: usize, table: usize, out: usize): usize {
+// Writes `length` bytes as bits, the lowest first, and returns how many; up to 8 more bytes are overwritten. `pairs` is 0 where there
+// are none.
+export function huffmanEncode(bytes: usize, length: usize, table: usize, pairs: usize, out: usize): usize {
   let pending: u64 = 0;
   let count: u64 = 0;
   let to = out;
   let at = bytes;
   const wideEnd = bytes + (length & ~3);
+  if (pairs != 0) {
+    for (; at < wideEnd; at += 4) {
+      const word = <usize>load<u32>(at);
+      const e01 = <u64>load<u32>(pairs + ((word & 0xffff) << 2));
+      const e23 = <u64>load<u32>(pairs + ((word >> 16) << 2));
+      pending |= ((e01 >> 6) | ((e23 >> 6) << e01)) << count;
+      count += (e01 + e23) & 63;
+      store<u64>(to, pending);
+      to += <usize>(count >> 3);
+      pending >>= count & ~7;
+      count &= 7;
+    }
+  }
   for (; at < wideEnd; at += 4) {
     const e0 = codeOf(table, at);
     const e1 = codeOf(table, at + 1);

@@ -32,7 +32,13 @@ export {
   encodeGaps32,
 } from './gaps';
 export { byteRange, histogram, sampledHistogram } from './histogram';
-export { buildHuffmanDecode, buildHuffmanEncode, huffmanDecode, huffmanEncode } from './huffman';
+export {
+  buildHuffmanDecode,
+  buildHuffmanEncode,
+  buildHuffmanPairs,
+  huffmanDecode,
+  huffmanEncode,
+} from './huffman';
 export {
   countSteps16,
   decodeSteps,
