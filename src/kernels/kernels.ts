@@ -167,7 +167,7 @@ export interface Kernels {
   /** Sets `counts` (256 entries) to the number of each byte value; at most BLOCK_BYTES_MAX bytes. */
   histogram(bytes: Uint8Array, counts: Uint32Array): void;
 
-  /** The same for the first 64 of each 576 bytes; returns the order-0 entropy, in bits, of those. */
+  /** The same for the first 64 of each 1088 bytes; returns the order-0 entropy, in bits, of those. */
   sampledHistogram(bytes: Uint8Array, counts: Uint32Array): number;
 
   /** Base-2 logarithms by which costs are computed: of 1 + index / 4096. */

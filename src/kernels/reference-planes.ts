@@ -36,7 +36,7 @@ export function histogramReference(bytes: Uint8Array, counts: Uint32Array): void
 
 export function sampledHistogramReference(bytes: Uint8Array, counts: Uint32Array): void {
   counts.fill(0);
-  for (let index = 0; index < bytes.length; index++) if (index % 576 < 64) counts[bytes[index]]++;
+  for (let index = 0; index < bytes.length; index++) if (index % 1088 < 64) counts[bytes[index]]++;
 }
 
 export function byteRangeReference(bytes: Uint8Array): ByteRange {

@@ -73,7 +73,7 @@ describe.each(['wasm', 'typescript'] as const)('the arena of %s kernels', (imple
     const expected = new Uint32Array(256);
     kernels.sampledHistogram(inArena(kernels, bytes), counts);
     bytes.forEach((byte, at) => {
-      if (at % 576 < 64) expected[byte]++;
+      if (at % 1088 < 64) expected[byte]++;
     });
     expect(counts).toEqual(expected);
     const gaps = kernels.gatherSparse(inArena(kernels, bytes)).gaps.slice();

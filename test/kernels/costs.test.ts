@@ -55,7 +55,7 @@ describe.each(['wasm', 'typescript'] as const)('costs of %s kernels', (implement
     const bytes = skewedBytes(65_536, 3);
     const counts = new Uint32Array(256);
     const bits = kernels.sampledHistogram(bytes, counts);
-    const sampled = bytes.filter((_, at) => at % 576 < 64);
+    const sampled = bytes.filter((_, at) => at % 1088 < 64);
     expect(bits).toBe(kernels.planeBits(sampled, undefined, BYTES, 0));
     expect(counts.reduce((sum, count) => sum + count)).toBe(sampled.length);
   });

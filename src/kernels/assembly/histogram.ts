@@ -8,11 +8,11 @@ export function histogram(bytes: usize, length: usize, counts: usize, spare: usi
   join(counts, spare);
 }
 
-// Counts the first 64 of each 576 bytes: no multiple of the length of a row, as it mostly is.
+// Counts the first 64 of each 1088 bytes: no multiple of the length of a row, as it mostly is.
 export function sampledHistogram(bytes: usize, length: usize, counts: usize, spare: usize): void {
   memory.fill(counts, 0, 1024);
   memory.fill(spare, 0, 3072);
-  for (let start: usize = 0; start < length; start += 576) {
+  for (let start: usize = 0; start < length; start += 1088) {
     count(bytes + start, bytes + min<usize>(start + 64, length), counts, spare);
   }
   join(counts, spare);
