@@ -178,30 +178,32 @@ export function prefixEncode(
   out: usize,
 ): usize {
   let pending: u64 = 0;
-  let count: u32 = 0;
+  let count: u64 = 0;
   let to = out;
-  let lane = first;
-  for (; lane + 4 < lanes; lane += 8) {
-    const e0 = load<i32>(table + ((<usize>load<u8>(symbols + lane)) << 2));
-    const e1 = load<i32>(table + ((<usize>load<u8>(symbols + lane, 4)) << 2));
-    const v0 = load<u32>(values + (lane << 2)) + <u32>(e0 >> 6);
-    const v1 = load<u32>(values + (lane << 2), 16) + <u32>(e1 >> 6);
-    pending |= (<u64>v0) << count;
-    count += e0 & 63;
-    pending |= (<u64>v1) << count;
-    count += e1 & 63;
+  let symbol = symbols + first;
+  let value = values + (first << 2);
+  const end = symbols + lanes;
+  for (; symbol + 4 < end; symbol += 8) {
+    const e0 = load<i32>(table + ((<usize>load<u8>(symbol)) << 2));
+    const e1 = load<i32>(table + ((<usize>load<u8>(symbol, 4)) << 2));
+    const v0 = load<u32>(value) + <u32>(e0 >> 6);
+    const v1 = load<u32>(value, 16) + <u32>(e1 >> 6);
+    pending |= (<u64>v0 | ((<u64>v1) << (<u64>e0))) << count;
+    count += <u64>((e0 + e1) & 63);
     store<u64>(to, pending);
-    to += count >> 3;
+    to += <usize>(count >> 3);
     pending >>= count & ~7;
     count &= 7;
+    value += 32;
   }
-  if (lane < lanes) {
-    const e0 = load<i32>(table + ((<usize>load<u8>(symbols + lane)) << 2));
-    pending |= (<u64>(load<u32>(values + (lane << 2)) + <u32>(e0 >> 6))) << count;
-    count += e0 & 63;
+  if (symbol < end) {
+    const e0 = load<i32>(table + ((<usize>load<u8>(symbol)) << 2));
+    const v0 = load<u32>(value) + <u32>(e0 >> 6);
+    pending |= (<u64>v0) << count;
+    count += <u64>(e0 & 63);
   }
   store<u64>(to, pending);
-  return ((to - out) << 3) + count;
+  return ((to - out) << 3) + <usize>count;
 }
 
 // Writes the place of the decode table of each lane's context, in units of 2^11 bytes.
