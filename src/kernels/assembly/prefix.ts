@@ -50,29 +50,39 @@ function residual(raw: usize, base: usize): v128 {
   return v128.xor(i32x4.shl(d, 1), i32x4.shr_s(d, 31));
 }
 
+function narrowed(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+}
+
+function exponent(base: usize): v128 {
+  return v128.and(i32x4.shr_u(v128.load(base), 23), i32x4.splat(255));
+}
+
+// The contexts of 16 lanes; `first` is of bytes.
 function contexts(base: usize, first: v128): v128 {
-  const e = i32x4.sub(v128.and(i32x4.shr_u(v128.load(base), 23), i32x4.splat(255)), first);
-  return i32x4.min_s(i32x4.max_s(e, i32x4.splat(0)), i32x4.splat(14));
+  const e = narrowed(exponent(base), exponent(base + 16), exponent(base + 32), exponent(base + 48));
+  return i8x16.min_u(i8x16.sub_sat_u(e, first), i8x16.splat(14));
 }
 
-// The class of v = upper + 1, read off the exponent of the float it converts to: exact up to 2^24, and at most 16.
-function classOf(v: v128): v128 {
-  const k = i32x4.sub(i32x4.shr_u(f32x4.convert_i32x4_s(v), 23), i32x4.splat(127));
-  return i32x4.min_s(k, i32x4.splat(16));
+// The exponents of values v = upper + 1 as floats: exact up to 2^24.
+function magnitude(v: v128): v128 {
+  return i32x4.shr_u(f32x4.convert_i32x4_s(v), 23);
 }
 
-function symbolOf(base: usize, v: v128, first: v128): v128 {
-  return i32x4.add(i32x4.mul(contexts(base, first), i32x4.splat(17)), classOf(v));
+// The symbols of 16 lanes: 17 x context + class, which is the exponent of the value, at most 16.
+function symbolsOf(contexts: v128, a: v128, b: v128, c: v128, d: v128): v128 {
+  const k = i8x16.sub(narrowed(magnitude(a), magnitude(b), magnitude(c), magnitude(d)), i8x16.splat(127));
+  const twice = i8x16.add(contexts, contexts);
+  const fourfold = i8x16.add(twice, twice);
+  const eightfold = i8x16.add(fourfold, fourfold);
+  const all = i8x16.add(i8x16.add(eightfold, eightfold), contexts);
+  return i8x16.add(all, i8x16.min_u(k, i8x16.splat(16)));
 }
 
 // Values of 2^16 and more keep their lower 16 bits here, and a bit above them, which becomes the code.
 function shortened(v: v128): v128 {
   const long = v128.or(v128.and(v, i32x4.splat(0xffff)), i32x4.splat(0x10000));
   return v128.bitselect(long, v, i32x4.gt_s(v, i32x4.splat(0xffff)));
-}
-
-function narrowed(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
 }
 
 function lowBytes(a: v128, b: v128, c: v128, d: v128): v128 {
@@ -99,17 +109,17 @@ export function prefixSymbols(
   firstExponent: i32,
   symbols: usize,
 ): void {
-  const first = i32x4.splat(firstExponent);
+  const first = i8x16.splat(<i8>firstExponent);
   const one = i32x4.splat(1);
   const shift = lowSize << 3;
   for (let i: usize = 0; i < lanes; i += 16) {
     const r = raw + (i << 2);
     const b = base + (i << 2);
-    const s0 = symbolOf(b, i32x4.add(i32x4.shr_u(residual(r, b), shift), one), first);
-    const s1 = symbolOf(b + 16, i32x4.add(i32x4.shr_u(residual(r + 16, b + 16), shift), one), first);
-    const s2 = symbolOf(b + 32, i32x4.add(i32x4.shr_u(residual(r + 32, b + 32), shift), one), first);
-    const s3 = symbolOf(b + 48, i32x4.add(i32x4.shr_u(residual(r + 48, b + 48), shift), one), first);
-    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+    const v0 = i32x4.add(i32x4.shr_u(residual(r, b), shift), one);
+    const v1 = i32x4.add(i32x4.shr_u(residual(r + 16, b + 16), shift), one);
+    const v2 = i32x4.add(i32x4.shr_u(residual(r + 32, b + 32), shift), one);
+    const v3 = i32x4.add(i32x4.shr_u(residual(r + 48, b + 48), shift), one);
+    v128.store(symbols + i, symbolsOf(contexts(b, first), v0, v1, v2, v3));
   }
 }
 
@@ -126,7 +136,7 @@ export function prefixSplit(
   values: usize,
   tops: usize,
 ): usize {
-  const first = i32x4.splat(firstExponent);
+  const first = i8x16.splat(<i8>firstExponent);
   const one = i32x4.splat(1);
   const limit = i32x4.splat(0xffff);
   const shift = lowSize << 3;
@@ -144,11 +154,7 @@ export function prefixSplit(
     const v1 = i32x4.add(i32x4.shr_u(z1, shift), one);
     const v2 = i32x4.add(i32x4.shr_u(z2, shift), one);
     const v3 = i32x4.add(i32x4.shr_u(z3, shift), one);
-    const s0 = symbolOf(b, v0, first);
-    const s1 = symbolOf(b + 16, v1, first);
-    const s2 = symbolOf(b + 32, v2, first);
-    const s3 = symbolOf(b + 48, v3, first);
-    v128.store(symbols + i, narrowed(s0, s1, s2, s3));
+    v128.store(symbols + i, symbolsOf(contexts(b, first), v0, v1, v2, v3));
     const most = i32x4.max_s(i32x4.max_s(v0, v1), i32x4.max_s(v2, v3));
     v128.store(to, v0);
     v128.store(to, v1, 16);
@@ -208,17 +214,8 @@ export function prefixEncode(
 
 // Writes the place of the decode table of each lane's context, in units of 2^11 bytes.
 export function prefixContexts(base: usize, lanes: usize, firstExponent: i32, output: usize): void {
-  const first = i32x4.splat(firstExponent);
-  for (let i: usize = 0; i < lanes; i += 16) {
-    const b = base + (i << 2);
-    const c = narrowed(
-      contexts(b, first),
-      contexts(b + 16, first),
-      contexts(b + 32, first),
-      contexts(b + 48, first),
-    );
-    v128.store(output + i, c);
-  }
+  const first = i8x16.splat(<i8>firstExponent);
+  for (let i: usize = 0; i < lanes; i += 16) v128.store(output + i, contexts(base + (i << 2), first));
 }
 
 // The 57 and more bits that end at bit `position`, the last one on top.
