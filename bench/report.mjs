@@ -25,10 +25,10 @@ const gib = Number(values.gib);
 const rows = latestRows(runs, gib);
 const limits = latestLimits(runs, gib);
 
-if (values.markdown) console.log(targetTables(rows, machineLine()));
+if (values.markdown) console.log(targetTables(rows, limits, machineLine()));
 else if (values.summary) console.log(summary());
 else if (values.write) {
-  replaceTables('README.md', targetTables(rows, machineLine()));
+  replaceTables('README.md', targetTables(rows, limits, machineLine()));
   replaceTables('../README.md', summary());
 } else {
   mkdirSync(RESULTS, { recursive: true });

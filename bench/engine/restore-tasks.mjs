@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createStore, openStore } from '../../dist/index.js';
-import { secondsUntil } from '../harness.mjs';
+import { secondsOf, secondsUntil } from '../harness.mjs';
 import { copySeconds, dropFromCache, readSeconds } from '../limits.mjs';
 import { storeOptions } from './store-options.mjs';
 import { TrainingState } from './training-state.mjs';
@@ -30,7 +30,10 @@ export async function prepareFull({ folder, gib, workers }) {
   return { bytes: state.bytes };
 }
 
-/** One restore of the newest checkpoint in a fresh process, cold or warm, with the limits right before it. */
+/**
+ * One restore of the newest checkpoint in a fresh process, cold or warm, with the limits right before it; then another (`again`) into the
+ * arrays that the first one made.
+ */
 export async function restoreOnce({ folder, workers, cold }) {
   const [path, raw] = [join(folder, 'store'), join(folder, 'raw')];
   if (!cold) readSeconds(raw);
@@ -43,7 +46,21 @@ export async function restoreOnce({ folder, workers, cold }) {
   if (cold) dropFromCache(filesBelow(path));
   else for (const file of filesBelow(path)) readSeconds(file);
   const store = await openStore(path, storeOptions({ workers }));
-  const seconds = await secondsUntil(() => store.run('bench').restore());
+  const run = store.run('bench');
+  let state;
+  const seconds = await secondsUntil(async () => {
+    state = await run.restore();
+  });
+  const again = await secondsUntil(() => run.restore('latest', { into: state }));
   await store.close();
-  return { seconds, read, memcpy, isCold };
+  return { seconds, again, read, memcpy, isCold };
+}
+
+/** Writes to each page of new memory. */
+export function touchNewMemory({ bytes }) {
+  const memory = new Uint8Array(bytes);
+  const seconds = secondsOf(() => {
+    for (let at = 0; at < bytes; at += 4096) memory[at] = 1;
+  });
+  return { seconds };
 }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { runTask, scratchFolder } from '../children.mjs';
 import { median, row, skipped } from '../harness.mjs';
 import { availableMemory } from '../machine.mjs';
+import { threadSpeed } from './kernel-threads.mjs';
 
 const GIB = 2 ** 30;
 const MB = 1e6;
@@ -101,17 +102,22 @@ export async function restoreRows(context) {
   }
   await inFolder(context, async (folder) => {
     const { bytes } = await runTask('restore-tasks', 'prepareFull', { folder, gib, workers });
+    const mapped = [];
     for (const [id, against] of [
       ['restore-cold', 'read'],
       ['restore-warm', 'memcpy'],
     ]) {
       const cold = id === 'restore-cold';
       const results = [];
-      for (let round = 0; round < rounds; round++)
+      for (let round = 0; round < rounds; round++) {
         results.push(await runTask('restore-tasks', 'restoreOnce', { folder, workers, cold }));
+        mapped.push(await runTask('restore-tasks', 'touchNewMemory', { bytes }));
+      }
       const gigabytesPerSecond = bytes / median(results.map(({ seconds }) => seconds)) / 1e9;
       const unproven = cold && results.some(({ isCold }) => !isCold) ? ', not proven cold' : '';
-      const note = `${gigabytesPerSecond.toFixed(2)} GB/s${unproven}`;
+      const again = median(results.map(({ memcpy, again: seconds }) => memcpy / seconds)).toFixed(3);
+      const touched = `again in the same process, into the arrays of the first: ${again} x memcpy`;
+      const note = `${gigabytesPerSecond.toFixed(2)} GB/s into new memory${unproven}; ${touched}`;
       const how = 'run.restore() in a fresh process, store opened before';
       const peakBytes = Math.max(...results.map((result) => result.peakBytes));
       report.add(
@@ -128,6 +134,10 @@ export async function restoreRows(context) {
         results.map(({ read }) => bytes / read / 1e9),
       );
     }
+    report.limit(
+      'new memory, a byte of each page',
+      mapped.map(({ seconds }) => bytes / seconds / 1e9),
+    );
   });
 }
 
@@ -157,6 +167,14 @@ export async function memoryRows(context) {
 /** From one worker to two, where the disk is no limit. */
 export async function scalingRows(context) {
   const { report, gib, rounds, memoryFolder } = context;
+  const kernels = { one: [], two: [] };
+  for (let round = 0; round < rounds; round++) {
+    kernels.one.push(await threadSpeed(1));
+    kernels.two.push(await threadSpeed(2));
+  }
+  report.limit('codec.encode on one thread', kernels.one);
+  report.limit('codec.encode on two threads', kernels.two);
+  const most = median(kernels.two.map((speed, round) => speed / kernels.one[round]));
   const small = Math.min(gib, 0.5);
   const place = { dir: memoryFolder ?? context.dir };
   const where = memoryFolder === undefined ? 'on disk' : 'on a file system in memory';
@@ -185,6 +203,7 @@ export async function scalingRows(context) {
       times.restore.push(seconds);
     });
   }
+  const note = `two threads that only encode do ${most.toFixed(2)} x what one does here`;
   const how = `${small} GiB ${where}; the seconds with one worker over those with two`;
   for (const [name, [one, two]] of Object.entries(times)) {
     report.add(
@@ -192,6 +211,7 @@ export async function scalingRows(context) {
         `scaling-${name}`,
         one.map((seconds, round) => seconds / two[round]),
         how,
+        { note },
       ),
     );
   }

@@ -7,13 +7,14 @@ const TITLES = { bytes: 'Bytes', kernels: 'Kernels, one core', engine: 'Whole op
 const cell = (text) => `${text}`.replaceAll('|', '\\|');
 
 /** All targets, section by section: target, reached, how measured, what limits. */
-export function targetTables(rows, machineLine) {
+export function targetTables(rows, limits, machineLine) {
   const parts = [machineLine];
   for (const [section, title] of Object.entries(TITLES)) {
     parts.push(`\n### ${title}\n`);
     parts.push('| row | target | reached | how measured | what limits |', '| --- | --- | --- | --- | --- |');
     for (const row of rows.filter((candidate) => candidate.section === section)) parts.push(targetLine(row));
   }
+  parts.push('', limitsLine(limits));
   return parts.join('\n');
 }
 
@@ -50,8 +51,12 @@ export function summaryTable(rows, limits, machineLine) {
   }
   if (lines.length === 0) return machineLine;
   lines.unshift('| operation | GB/s | against | target |', '| --- | --- | --- | --- |');
+  return `${lines.join('\n')}\n\n${limitsLine(limits)} ${machineLine}`;
+}
+
+function limitsLine(limits) {
   const parts = Object.entries(limits).map(([name, { median }]) => `${name} ${fixed(median)}`);
-  return `${lines.join('\n')}\n\nLimits of the same runs, GB/s: ${parts.join(', ')}. ${machineLine}`;
+  return `Limits of the same runs, GB/s: ${parts.join(', ')}.`;
 }
 
 /** Times smaller than the file, by method and pair of checkpoints; methods from the best on. */

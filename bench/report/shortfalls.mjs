@@ -10,11 +10,11 @@ const SHORTFALLS = [
   ],
   [
     /^first-moment-\d+-encode$/,
-    'three of four planes are noise, which zstd finds by a look at each block and skips, as we do; Huffman codes of the plane of exponents take half of the time, finding noise and choosing a quarter',
+    'three of four planes are noise, which zstd finds by a look at each block and skips, as we do; Huffman codes of the plane of exponents take a quarter of the time, taking lanes apart a fifth, finding noise and choosing a fifth, copying noise a tenth',
   ],
   [
     /^(weights-\d+|second-moment-\d+)-encode$/,
-    'zstd finds the planes of noise in a sample and stores them; prefix codes take three quarters of the time (1.6 ns of WebAssembly an element), the sample that chooses the form a sixth',
+    'zstd finds the planes of noise in a sample and stores them; prefix codes take three quarters of the time (2 ns of WebAssembly an element, of 2.7), the sample that chooses the form a sixth',
   ],
   [
     /^predict-(adam|narrow)/,
@@ -30,11 +30,11 @@ const SHORTFALLS = [
   ],
   [
     /^files-/,
-    'processor time, 3 s a GiB, on two cores: kernels 1.1 (files decode their base, too), reading the file, its base and, for the digest, the file again 0.4, writing 0.1, JavaScript of three threads and compiling it 0.8, collecting garbage 0.2, starting 0.1',
+    'processor time, 3.5 to 4 s a GiB, as two cores do 1.1 to 1.6 x what one does: kernels 1.5 (files decode their base, too), JavaScript of three threads and compiling it 1.5, reading the file, its base and, for the digest, the file again 0.5, copies 0.3, collecting garbage 0.15',
   ],
   [
     /^(save-|first-save)/,
-    'processor time, 2.5 s a GiB ten steps apart on two cores: kernels 0.9, copies between threads and into their memory 0.6, JavaScript 0.5, collecting garbage 0.3, a first save page faults of new memory besides; raw writes of this machine took from 0.7 to 3.8 s a GiB, from one minute to the next',
+    'processor time, 2.1 s a GiB ten steps apart, as two cores do 1.1 to 1.6 x what one does: kernels 0.9, copies between threads and into their memory 0.5, JavaScript and compiling it 0.5, collecting garbage 0.05, a first save page faults of new memory besides; raw writes of this machine took from 0.7 to 3.8 s a GiB, from one minute to the next',
   ],
   [
     /^same-/,
@@ -46,7 +46,7 @@ const SHORTFALLS = [
   ],
   [
     /^(restore-|depth-|chain-worst)/,
-    'two cores are busy all the time, 1.7 s of processor time a GiB: page faults of new memory 0.5, kernels 0.4, reading records 0.2, starting two threads and compiling code 0.4, collecting garbage 0.2',
+    'two cores, which do 1.1 to 1.6 x what one does, are busy all the time, 1.7 s of processor time a GiB: new memory 0.5 to 2.5 (see the limits below), kernels 0.4, reading records 0.2, starting two threads and compiling code 0.4, collecting garbage 0.2',
   ],
   [
     /^compact/,
@@ -62,7 +62,7 @@ const SHORTFALLS = [
   ],
   [
     /^scaling/,
-    'one worker and the main thread, which stages, hashes and writes, keep both cores busy already',
+    'one worker and the main thread, which stages, hashes and writes, keep both cores busy already; what two threads get done here that only encode is in the third column',
   ],
 ];
 
