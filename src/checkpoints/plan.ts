@@ -1,6 +1,6 @@
 /** What is to be saved: the layout of a checkpoint and where the bytes of its streams come from. */
 import { CONTENT_CHUNK_MAX, nextContentChunk } from '../codec/index.js';
-import { type ComputePool, copyBytes } from '../compute/index.js';
+import type { ComputePool } from '../compute/index.js';
 import {
   type FileContent,
   type Layout,
@@ -212,17 +212,12 @@ export async function* contentChunks(source: ByteSource, kernels: Kernels): Asyn
   }
 }
 
-/** Returns a copy of bytes of a source, in `bytes` if that is given. */
-export async function readSource(
-  source: ByteSource,
-  offset: number,
-  length: number,
-  bytes: Uint8Array = new Uint8Array(length),
-): Promise<Uint8Array> {
+/** Returns a copy of bytes of a source. */
+export async function readSource(source: ByteSource, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
   let done = 0;
   for (const part of source.parts(offset, length)) {
-    const read = part instanceof Uint8Array ? part : await part.file.read(part.offset, part.length);
-    copyBytes(bytes.subarray(done), read);
+    bytes.set(part instanceof Uint8Array ? part : await part.file.read(part.offset, part.length), done);
     done += part.length;
   }
   return bytes;

@@ -192,19 +192,21 @@ async function lend(
   plan: SavePlan,
   { stream, index, offset, length, bytes }: Place,
 ): Promise<Lent> {
-  if (bytes !== undefined) return lendShared(spare, copyBytes(spare.take(length), bytes));
+  if (bytes !== undefined) return lendCopy(spare, bytes);
   const staged = plan.staged?.chunk(stream, index);
   if (staged !== undefined)
     return { raw: { buffer: staged }, release: () => plan.staged?.done(stream, index) };
   const source = plan.sources[stream];
   const held = length < HELD_BYTES_MIN ? undefined : await holdFiles(source.parts(offset, length));
-  if (held === undefined)
-    return lendShared(spare, await readSource(source, offset, length, spare.take(length)));
+  if (held === undefined) return lendCopy(spare, await readSource(source, offset, length));
   return { raw: { parts: held.parts }, release: held.release };
 }
 
-function lendShared(spare: SpareMemory, bytes: Uint8Array): Lent {
-  return { raw: { buffer: { bytes } }, release: () => spare.give(bytes.buffer) };
+/** Small chunks are not worth memory that is shared: they are copied with the job. */
+function lendCopy(spare: SpareMemory, bytes: Uint8Array): Lent {
+  if (bytes.length < HELD_BYTES_MIN) return { raw: { buffer: { bytes } } };
+  const shared = copyBytes(spare.take(bytes.length), bytes);
+  return { raw: { buffer: { bytes: shared } }, release: () => spare.give(shared.buffer) };
 }
 
 /** Returns what finds chunks of the base in files, as far as these are still there. */

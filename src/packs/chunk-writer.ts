@@ -25,7 +25,7 @@ import type { PackWriter } from './pack-writer.js';
 import { encodingsToDecode, readRecords } from './record-batches.js';
 import type { SpareMemory } from './spare-memory.js';
 
-/** A chunk in memory that threads share. */
+/** A chunk in memory, which threads share unless it is small. */
 export interface ChunkBuffer {
   /** Empty once they are not needed any more. */
   bytes: Uint8Array;
