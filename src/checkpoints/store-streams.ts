@@ -61,7 +61,7 @@ export async function storeStreams(
     const group = planGroup(plan, predictions, places, lent);
     return { places, lent, encoded: await writer.encode(group) };
   };
-  const options = { ahead: context.compute.width + 1, bytesMax: BYTES_UNDER_WAY_MAX, bytesOf };
+  const options = { ahead: context.compute.width, bytesMax: BYTES_UNDER_WAY_MAX, bytesOf };
   const groups = placeGroups(context, plan, predictions.order());
   for await (const group of inOrder(groups, options, encode)) {
     await store(writer, group, contents);

@@ -21,7 +21,7 @@ const UPLOADS_MAX = 1;
 const ALIGNED_CHUNKS_MAX = 1024;
 
 /** Memory is taken in pieces of this size. */
-const PIECE_BYTES = WINDOW_BYTES;
+const PIECE_BYTES = WINDOW_BYTES / 2;
 /** How much of it stays for the packs to come: as much as two packs. */
 const KEPT_PIECES_MAX = (2 * PACK_BYTES_TARGET) / PIECE_BYTES;
 
