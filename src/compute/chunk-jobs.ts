@@ -18,7 +18,7 @@ export interface ChunkTools {
   /** Milliseconds of any clock: times are for people, and nothing that is stored depends on them. */
   now(): number;
   /** New memory that is being filled by several jobs, by the key that these have for it. */
-  readonly kept: Map<number, Uint8Array>;
+  readonly kept: Map<number, Uint8Array<ArrayBuffer>>;
 }
 
 /** A record as it lies in a pack; whoever decodes it checks it. */

@@ -5,7 +5,7 @@ const WORD_BYTES = 8;
 
 /**
  * Copies `source` to the start of `target`, and returns that part of it. `TypedArray.set` copies memory that threads share by words or by
- * bytes, as addresses are: 0.036 against 0.27 s/GB (0.025 where nothing is shared). `Buffer.fill` makes no such difference.
+ * bytes, as addresses are: 13 to 15 against 3 GB/s. `Buffer.fill` does 11 to 12, whatever they are (Node 20, pieces of 1 MiB).
  */
 export function copyBytes(target: Uint8Array, source: Uint8Array): Uint8Array {
   const { length } = source;

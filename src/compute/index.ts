@@ -28,7 +28,7 @@ export {
   type RawBytes,
 } from './file-parts.js';
 export { type InOrderOptions, inOrder } from './in-order.js';
-export type { Job, JobKind, Jobs, Outcome, ResultOf } from './jobs.js';
+export type { Job, JobKind, Jobs, ResultOf } from './jobs.js';
 export { fromPlainError } from './plain-error.js';
 export { ComputePool, type Lane, type RunOptions } from './pool.js';
 export type { ChunkToEncode, NewRecord, ReencodeJob } from './reencode-job.js';

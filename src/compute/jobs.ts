@@ -31,14 +31,11 @@ export type JobKind = keyof Jobs;
 export type Job = Jobs[JobKind]['job'];
 export type ResultOf<J extends Job> = Jobs[J['kind']]['result'];
 
-/** What a job came to, and which of its buffers are handed over rather than copied. */
-export interface Outcome {
-  readonly result: Jobs[JobKind]['result'];
-  readonly transfer: ArrayBuffer[];
-}
+/** What any job comes to. */
+export type Result = Jobs[JobKind]['result'];
 
 /** Does a job on this thread. What it puts into the arena of the kernels is given back. */
-export function perform(tools: ChunkTools, job: Job): Outcome {
+export function perform(tools: ChunkTools, job: Job): Result {
   const { arena } = tools.kernels;
   const mark = arena.mark();
   try {
@@ -48,36 +45,29 @@ export function perform(tools: ChunkTools, job: Job): Outcome {
   }
 }
 
-function performKind(tools: ChunkTools, job: Job): Outcome {
+function performKind(tools: ChunkTools, job: Job): Result {
   switch (job.kind) {
     case 'encode':
-      return { result: encodeChunks(tools, job), transfer: [] };
+      return encodeChunks(tools, job);
     case 'reencode':
-      return { result: reencodeChunks(tools, job), transfer: [] };
+      return reencodeChunks(tools, job);
     case 'restore':
       restoreChunks(tools, job);
-      return { result: undefined, transfer: [] };
-    case 'hand-over': {
-      const result = handOver(tools, job);
-      return { result, transfer: ownBuffers(result.memory) };
-    }
+      return undefined;
+    case 'hand-over':
+      return handOver(tools, job);
     case 'compare':
-      return { result: compareChunks(tools, job), transfer: [] };
+      return compareChunks(tools, job);
     case 'digest':
-      return { result: digestFiles(tools.hasher, job), transfer: [] };
+      return digestFiles(tools.hasher, job);
     case 'unpack':
-      return { result: unpackFile(job), transfer: [] };
+      return unpackFile(job);
     case 'rebuild':
-      return { result: rebuildFile(tools.hasher, job), transfer: [] };
+      return rebuildFile(tools.hasher, job);
   }
 }
 
-/** Returns the buffers that views fill from end to end, each once: nothing else can be using them. */
-function ownBuffers(views: readonly Uint8Array[]): ArrayBuffer[] {
-  const buffers = new Set<ArrayBuffer>();
-  for (const { buffer, byteLength } of views) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength > 0)
-      buffers.add(buffer);
-  }
-  return [...buffers];
+/** Returns the buffers of a result that are handed over rather than copied: memory that the thread has kept. */
+export function handedOver(result: Result): ArrayBuffer[] {
+  return result !== undefined && 'memory' in result ? result.memory.map(({ buffer }) => buffer) : [];
 }

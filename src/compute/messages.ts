@@ -1,5 +1,5 @@
 /** What goes between the pool and its worker threads. */
-import type { Job, Outcome } from './jobs.js';
+import type { Job, Result } from './jobs.js';
 import type { PlainError } from './plain-error.js';
 
 export interface WorkerData {
@@ -13,5 +13,5 @@ export interface JobMessage {
 }
 
 export type ResultMessage =
-  | { readonly ticket: number; readonly result: Outcome['result'] }
+  | { readonly ticket: number; readonly result: Result }
   | { readonly ticket: number; readonly error: PlainError };

@@ -125,7 +125,7 @@ export class ComputePool {
   private async runHere<J extends Job>(job: J, { signal }: RunOptions): Promise<ResultOf<J>> {
     await new Promise(setImmediate);
     throwIfAborted(signal);
-    return perform(this.tools, job).result as ResultOf<J>;
+    return perform(this.tools, job) as ResultOf<J>;
   }
 
   private dispatch(): void {

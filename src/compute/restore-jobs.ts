@@ -46,7 +46,7 @@ export interface HandOverJob {
 
 export interface HandOverResult {
   /** In the order of the keys. */
-  readonly memory: Uint8Array[];
+  readonly memory: Uint8Array<ArrayBuffer>[];
 }
 
 /** Returns kept memory, which is forgotten here. Throws if some of it was never begun. */
@@ -111,7 +111,7 @@ class OpenTargets {
   private readonly targets: readonly RestoreTarget[];
   private readonly files = new Map<number, number>();
   private readonly kernels: Kernels;
-  private readonly kept: Map<number, Uint8Array>;
+  private readonly kept: Map<number, Uint8Array<ArrayBuffer>>;
 
   constructor(targets: readonly RestoreTarget[], { kernels, kept }: ChunkTools) {
     this.targets = targets;

@@ -4,7 +4,7 @@ import { createCodec } from '../codec/index.js';
 import { loadHasher } from '../hash/index.js';
 import { adoptKernels, loadKernels } from '../kernels/index.js';
 import type { ChunkTools } from './chunk-jobs.js';
-import { perform } from './jobs.js';
+import { handedOver, perform } from './jobs.js';
 import type { JobMessage, ResultMessage, WorkerData } from './messages.js';
 import { toPlainError } from './plain-error.js';
 
@@ -18,8 +18,8 @@ const ready = loadHasher(kernels).then(
 
 parentPort?.on('message', async ({ ticket, job }: JobMessage) => {
   try {
-    const { result, transfer } = perform(await ready, job);
-    answer({ ticket, result }, transfer);
+    const result = perform(await ready, job);
+    answer({ ticket, result }, handedOver(result));
   } catch (error) {
     answer({ ticket, error: toPlainError(error) }, []);
   }

@@ -24,9 +24,13 @@ const ALIGNMENT_ATTEMPTS = 4;
 
 /**
  * Returns what is in front of the records of a pack: header, a copy of its footer and zeros, if need be, so that the first record
- * lies at a multiple of `alignment`; in rare cases it does not. The offsets of `entries` count from that record.
+ * lies at a multiple of `alignment`, a power of two; in rare cases it does not. The offsets of `entries` count from that record.
  */
-export function encodePackFront(hasher: Hasher, entries: readonly ChunkEntry[], alignment = 1): Uint8Array {
+export function encodePackFront(
+  hasher: Hasher,
+  entries: readonly ChunkEntry[],
+  alignment: number,
+): Uint8Array {
   const copyWith = (zeros: number) => encodeFooter(hasher, entries, PACK_HEADER_BYTES + zeros);
   const missing = (copy: Uint8Array) => -(PACK_HEADER_BYTES + copy.length) & (alignment - 1);
   let zeros = 0;

@@ -85,19 +85,20 @@ export class PackWriter {
     this.length += chunk.record.length;
     this.openEntries.push(entry);
     this.entries.push(entry);
-    if (this.length >= PACK_BYTES_TARGET) await this.close(ALIGNED_CHUNKS_MAX);
+    if (this.length >= PACK_BYTES_TARGET) await this.close(true);
     return entry;
   }
 
   /** Writes what is left and waits until all packs are durable. */
   async finish(): Promise<void> {
-    if (this.openEntries.length > 0) await this.close(0);
+    if (this.openEntries.length > 0) await this.close(false);
     await Promise.all(this.uploads);
     this.throwFailure();
   }
 
-  private async close(alignedMax: number): Promise<void> {
-    const alignment = this.openEntries.length <= alignedMax ? BLOCK_BYTES : 1;
+  private async close(isFull: boolean): Promise<void> {
+    const isAligned = isFull && this.openEntries.length <= ALIGNED_CHUNKS_MAX;
+    const alignment = isAligned ? BLOCK_BYTES : 1;
     const front = encodePackFront(this.hasher, this.openEntries, alignment);
     for (const entry of this.openEntries) entry.offset += front.length;
     const recordsEnd = this.length + front.length;

@@ -101,9 +101,8 @@ describe('the front of a pack', () => {
         expect(copied).toEqual(entries.map((entry) => ({ ...entry, offset: entry.offset + front.length })));
         if (front.length % BLOCK_BYTES === 0) aligned += 1;
         else expect(front).toHaveLength(copyEnd);
-        expect(decodeRecordsStart(encodePackFront(hasher, entries), 'p')).toBe(
-          encodePackFront(hasher, entries).length,
-        );
+        const plain = encodePackFront(hasher, entries, 1);
+        expect(decodeRecordsStart(plain, 'p')).toBe(plain.length);
       }),
       { numRuns: 200 },
     );
